@@ -1,0 +1,1 @@
+"""What people bring becomes frames; and the sample community."""

@@ -1,0 +1,1 @@
+"""Frames become folium maps that ask no other host for anything."""

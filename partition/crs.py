@@ -1,0 +1,1 @@
+"""Metric coordinates in and out."""

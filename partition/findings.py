@@ -1,0 +1,59 @@
+"""What the check of an input and the judgement of a plan found, as data and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from partition.texts import Language, catalogue
+
+Level = Literal["refused", "repaired", "noted", "violated"]
+
+ROWS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fact about the input or the plan that a person should know.
+
+    `code` is the key of its sentence in `partition/texts.toml` (`finding.<code>` there); `rows` are ids as the
+    input names them (else row numbers from 1, as `#3`); `values` fill the sentence's placeholders.
+    Levels: refused (nothing was done), repaired (changed so that it can be used), noted (accepted as it is),
+    violated (a wish or promise that the plan does not meet).
+    """
+
+    code: str
+    level: Level
+    layer: str = ""
+    column: str = ""
+    rows: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+
+    def text(self, lang: Language = "en") -> str:
+        """The finding as one sentence: where, what, and the mend."""
+        shown = ", ".join(self.rows[:ROWS_SHOWN])
+        if len(self.rows) > ROWS_SHOWN:
+            shown += f" … (+{len(self.rows) - ROWS_SHOWN})"
+        sentence = catalogue("partition").say(
+            f"finding.{self.code}",
+            lang,
+            **{"layer": self.layer, "column": self.column, "rows": shown, "count": len(self.rows), **self.values},
+        )
+        where = ".".join(part for part in (self.layer, self.column) if part)
+        where = f"{self.file}: {where}" if self.file and where else self.file or where
+        return f"{where}: {sentence}" if where else sentence
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding for a report: every row, the values, and both languages."""
+        return {
+            "code": self.code,
+            "level": self.level,
+            "file": self.file,
+            "layer": self.layer,
+            "column": self.column,
+            "rows": list(self.rows),
+            "values": dict(self.values),
+            "text": {"zh": self.text("zh"), "en": self.text("en")},
+        }

@@ -1,0 +1,1 @@
+"""PostGIS, the API, the command line and access."""

@@ -1,0 +1,18 @@
+"""The command line, one module a group of commands.
+
+Each module is imported when the command line starts, so it imports geopandas and the like inside its functions.
+"""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add every group's commands to `app`."""
+    from service.commands import cluster, demo, files, store
+
+    files.add_to(app)
+    store.add_to(app)
+    cluster.add_to(app)
+    demo.add_to(app)

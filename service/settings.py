@@ -1,0 +1,47 @@
+"""The settings: the one place that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _state_dir() -> Path:
+    # the postgres user must reach root's cluster, and may not enter /root
+    return Path("/var/lib/wangge") if os.geteuid() == 0 else platformdirs.user_state_path("wangge")
+
+
+def _runtime_dir() -> Path:
+    return Path("/run/wangge") if os.geteuid() == 0 else platformdirs.user_runtime_path("wangge")
+
+
+class Settings(BaseSettings):
+    """Settings of the service, each read from `WANGGE_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="WANGGE_", env_file=None, extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="PostGIS server of the service (the app role). Without it an embedded cluster is used."
+    )
+    owner_database_url: SecretStr | None = Field(
+        None, description="The same database as its owner, for migrations; without it database_url is used."
+    )
+    state_dir: Path = Field(default_factory=_state_dir, description="Where the embedded cluster keeps its data.")
+    runtime_dir: Path = Field(default_factory=_runtime_dir, description="Where its socket lies (short path).")
+    host: str = Field("127.0.0.1", description="Address that `wangge serve` listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that `wangge serve` listens on.")
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of the command line; default: the locale's.")
+
+    @cached_property
+    def language(self) -> Literal["zh", "en"]:
+        """The language a person at the terminal reads: the setting, else the locale's, else English."""
+        if self.lang:
+            return self.lang
+        locale = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+        return "zh" if locale.startswith("zh") else "en"

@@ -1,0 +1,1 @@
+"""Every query lives here: frames and ids in, frames and ids out."""
