@@ -13,7 +13,8 @@ class Surface:
     """A density surface as square cells with a floor, in EPSG:4326.
 
     cells: value (float, in `unit`), geometry. breaks: upper bounds of the classes, ascending, in `unit`.
-    unit and title are keys of `layers/texts.toml`.
+    days: length of the time that the cases cover. min_cases: a cell whose estimate rests on fewer cases is not
+    among the cells. `layers.density.case_surface` makes it.
     """
 
     cells: gpd.GeoDataFrame
@@ -22,6 +23,7 @@ class Surface:
     cell_m: float
     cases: int
     days: int
+    min_cases: int = 3
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class GroupSurface:
     """One population group by area of publication (a grid, merged grids or the community), in EPSG:4326.
 
     cells: label_zh, label_en (the band or count as it may be shown), rank (int, 0 = withheld or none, for the
-    colour), grids (str: the codes it covers), geometry.
+    colour), grids (str: the codes it covers), geometry. One label has one rank; rank 0 is drawn hatched, with
+    its label as the reason.
     """
 
     group: str
@@ -46,6 +49,13 @@ class CommunityView:
     staff (list of {role, name, phone}), groups (list of {label_zh, label_en, value_zh, value_en}),
     cases_30d (int or None), geometry. streets: class, name, bridge, tunnel, geometry. buildings: use, geometry
     (no figures). facilities: kind, name, geometry (points).
+
+    Optional columns of grids: buildings_unknown (int: buildings whose households are not known), recent (list of
+    {date, category_zh, category_en, status_zh, status_en}, newest first; only what the role may see).
+    A member of staff with an empty name is shown as a vacancy; staff may carry role_zh and role_en beside role.
+    cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as
+    "too few cases". version and published (ISO date) name the published plan; size_range are its bounds of
+    households, in_range the share of grids within them (0 to 1).
     """
 
     community: gpd.GeoDataFrame
@@ -58,3 +68,7 @@ class CommunityView:
     role: str = "public"
     synthetic: bool = False
     attribution: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    published: str = ""
+    size_range: tuple[int, int] | None = None
+    in_range: float | None = None
