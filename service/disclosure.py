@@ -2,8 +2,8 @@
 
 The rules stand in `groups.toml`. Two forms of publication:
 
-- `merge_upward`: areas. Grids below the threshold are joined with neighbours until it is reached, so that the areas
-  partition the community, each is safe alone, and no sum of areas tells anything of a single grid.
+- `merge_upward`: areas. Grids below the threshold are joined with neighbours until it is reached, so that the
+  areas partition the community, each is safe alone, and no sum of areas tells anything of a single grid.
 - `suppress`: a table with its total. Unsafe entries are withheld, and further ones until the withheld entries
   together (the total less the rest, which anyone can work out) would themselves be safe to publish.
 """
@@ -136,8 +136,8 @@ def merge_upward(
 ) -> tuple[Cell, ...]:
     """Areas that may be published, each with its count; together they cover all grids of `figures`.
 
-    An unsafe grid is joined with a neighbour, itself unsafe if there is one, then the one of fewest households;
-    with any grid if it has no neighbour. Which grid comes first is decided by code, never by count, so that
+    An unsafe grid is joined with a neighbour, itself unsafe if there is one, then the one of fewest
+    households; with any grid if it has no neighbour. Which grid comes first is decided by code, never by count, so that
     the order of merging tells nothing. If even all grids together are unsafe, one cell without a count
     remains. A restricted group has one cell, the whole.
     """
