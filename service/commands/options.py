@@ -1,0 +1,119 @@
+"""Arguments and options that several commands share, with one wording. Both languages stand on one line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Missing(StrEnum):
+    """What to do about buildings without a number of households."""
+
+    refuse = "refuse"
+    zero = "zero"
+    estimate = "estimate"
+
+
+_FILE = "Separate files · 分文件输入"
+_READING = "Reading · 读取"
+_PLANNING = "Size of grids · 网格规模"
+
+AreaPath = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="AREA",
+        help="GeoPackage with layers community, streets, buildings (optional: compounds, facilities, cases, "
+        "population_groups, staff) · 含社区、街道、建筑等图层的 GeoPackage",
+    ),
+]
+
+
+def _file(layer: str, zh: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        f"--{layer.replace('_', '-')}",
+        metavar="FILE",
+        rich_help_panel=_FILE,
+        help=f"Layer {layer} from this file · {zh}图层所在文件",
+    )
+    return option
+
+
+CommunityFile = Annotated[Path | None, _file("community", "社区")]
+StreetsFile = Annotated[Path | None, _file("streets", "街道")]
+BuildingsFile = Annotated[Path | None, _file("buildings", "建筑")]
+CompoundsFile = Annotated[Path | None, _file("compounds", "小区")]
+FacilitiesFile = Annotated[Path | None, _file("facilities", "设施")]
+CasesFile = Annotated[Path | None, _file("cases", "事件")]
+PopulationGroupsFile = Annotated[Path | None, _file("population_groups", "重点人群计数")]
+StaffFile = Annotated[Path | None, _file("staff", "网格人员")]
+
+ColumnMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NAME=COLUMN",
+        rich_help_panel=_READING,
+        help="Our column name = the file's, e.g. households=户数; may be repeated · "
+        "指定列名对应关系，可多次使用",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        rich_help_panel=_READING,
+        help="Encoding of Shapefiles and CSV, e.g. GBK · Shapefile 与 CSV 的字符编码",
+    ),
+]
+MissingHouseholds = Annotated[
+    Missing,
+    typer.Option(
+        "--missing",
+        rich_help_panel=_READING,
+        help="Buildings without households: refuse, count as zero, or estimate from floor area · "
+        "缺少户数的建筑：拒绝、按 0 计、或按建筑面积估算",
+    ),
+]
+DropPersonal = Annotated[
+    bool,
+    typer.Option(
+        "--drop-personal",
+        rich_help_panel=_READING,
+        help="Drop columns that hold personal data instead of refusing the file · "
+        "舍弃含个人信息的列，而不是拒绝整个文件",
+    ),
+]
+ProfileName = Annotated[
+    str,
+    typer.Option("--profile", rich_help_panel=_PLANNING, help="Rule by which grids are sized · 网格划分规则"),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        rich_help_panel=_PLANNING,
+        help="Same seed, same plan · 随机种子，相同种子得到相同方案",
+    ),
+]
+Lower = Annotated[
+    float | None,
+    typer.Option(
+        "--lower", min=0, rich_help_panel=_PLANNING, help="Smallest grid, by the profile's measure · 网格下限"
+    ),
+]
+Target = Annotated[
+    float | None,
+    typer.Option("--target", min=0, rich_help_panel=_PLANNING, help="Wanted size of a grid · 网格目标规模"),
+]
+Upper = Annotated[
+    float | None,
+    typer.Option("--upper", min=0, rich_help_panel=_PLANNING, help="Largest grid · 网格上限"),
+]
+GridCount = Annotated[
+    int | None,
+    typer.Option("--grids", min=1, rich_help_panel=_PLANNING, help="Exactly this many grids · 指定网格数量"),
+]
