@@ -1,0 +1,47 @@
+"""Codes of grids: who is numbered first, and which number is still free."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import numpy as np
+
+from partition.errors import CodeError
+from partition.linework import Lengths, Numbers
+
+COMMUNITY_CODE = re.compile(r"[0-9]{12}", re.ASCII)
+GREATEST = 999
+
+
+def reading_order(x: Lengths, y: Lengths, area_m2: Lengths) -> Numbers:
+    """The order in which a person reads the map: west to east, in bands from north to south.
+
+    x, y are points within the grids (metres, east and north); a band is as high as a usual grid is wide.
+    """
+    if not len(x):
+        return np.empty(0, dtype=np.int64)
+    height = max(float(np.median(np.sqrt(area_m2))), 1.0)
+    band = np.floor((y.max() - y) / height).astype(np.int64)
+    return np.lexsort((y.round(3), x.round(3), band)).astype(np.int64)
+
+
+def code_prefix(community_id: str, community_code: str) -> str:
+    """What comes before the three digits: the 12-digit code, or `<id>-` where the community has none."""
+    if not community_code:
+        return f"{community_id}-"
+    if not COMMUNITY_CODE.fullmatch(community_code):
+        raise CodeError(f"community code {community_code!r} does not have 12 digits")
+    return community_code
+
+
+def issue_codes(prefix: str, count: int, issued: Collection[str] = ()) -> list[str]:
+    """The next `count` codes of a community, ascending; a code that was ever issued is never given again.
+
+    Raises CodeError when the three digits do not suffice.
+    """
+    used = [int(code[len(prefix) :]) for code in issued if code.startswith(prefix) and code[len(prefix) :].isdigit()]
+    first = max(used, default=0) + 1
+    if first + count - 1 > GREATEST:
+        raise CodeError(f"community {prefix}: {count} grids do not fit between {first:03d} and {GREATEST}")
+    return [f"{prefix}{number:03d}" for number in range(first, first + count)]

@@ -1,0 +1,242 @@
+"""Blocks become units: slivers and small empty faces join a neighbour, oversize blocks are cut between buildings."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from scipy.spatial import Voronoi
+
+from partition.blocks import Blocks, Borders, build_blocks
+from partition.linework import (
+    BORDER_CLASSES,
+    Geometries,
+    Lengths,
+    Linework,
+    Numbers,
+    cluster_footprints,
+    detour,
+)
+
+SMALL_M2 = 1500.0  # an empty face smaller than this is no unit of its own
+THIN_M = 12.0  # nor is one narrower than this, such as the strip between two carriageways
+SPACING_M = 2.0  # of the points on footprints between which a cut runs
+SHRINK_M = 0.3  # footprints that touch are parted by this before they are cut apart
+STRAIGHT_M = 1.0  # cuts are straightened by at most this
+OVERHANG_M = 0.05  # cuts end this far beyond the block, so that noding surely meets its border
+
+
+@dataclass(frozen=True)
+class Units:
+    """What gets assigned. `unit` gives each face's unit; households and area (m²) are by unit; `building_unit` is by row
+    of the community's buildings, -1 for none."""
+
+    blocks: Blocks
+    unit: Numbers
+    households: Numbers
+    area_m2: Lengths
+    building_unit: Numbers
+
+    def __len__(self) -> int:
+        return len(self.households)
+
+
+def build_units(
+    linework: Linework,
+    community: shapely.Geometry,
+    buildings: gpd.GeoDataFrame,
+    border_cost: Mapping[str, float],
+    cut_above: float,
+) -> Units:
+    """Make the units of one community.
+
+    Faces between barriers first; blocks with more households than `cut_above` are then cut between their buildings
+    (no building is cut), all others stay as they are. Rows with one `atom` end in one unit.
+    """
+    blocks = build_blocks(linework, community)
+    units = _join_faces(blocks, buildings, border_cost)
+    large = np.flatnonzero(units.households > cut_above)
+    if not len(large):
+        return units
+    cuts = [cut_between_buildings(*_block(units, i, buildings)) for i in large]
+    finer = linework.with_lines(np.concatenate(cuts))
+    return _join_faces(build_blocks(finer, community), buildings, border_cost)
+
+
+def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapely.Geometry, Geometries]:
+    return (
+        shapely.coverage_union_all(units.blocks.faces[units.unit == unit]),
+        buildings.geometry.to_numpy()[units.building_unit == unit],
+    )
+
+
+def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Geometries:
+    """Lines that part the block halfway between its footprints (metres); none of them enters a footprint.
+
+    The lines are the edges of the Voronoi diagram of points along the footprints, where two footprints meet
+    (Fleischmann et al. 2020, morphological tessellation), straightened a little.
+    """
+    obstacles, _ = cluster_footprints(footprints)
+    clipped = shapely.intersection(obstacles, block)
+    if len(clipped) < 2:
+        return np.empty(0, dtype=object)
+    shrunk = shapely.buffer(clipped, -SHRINK_M, join_style="mitre")
+    shrunk = np.where(shapely.is_empty(shrunk), clipped, shrunk)
+    points, owner = shapely.get_coordinates(shapely.segmentize(shrunk, SPACING_M), return_index=True)
+    centre = points.mean(axis=0)
+    reach = 10 * np.ptp(points, axis=0).max() + 100
+    frame = reach * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+    diagram = Voronoi(np.vstack([points - centre, frame]))
+    owner = np.append(owner, [-1] * 4)
+    between, ends = diagram.ridge_points, np.asarray(diagram.ridge_vertices)
+    wanted = (owner[between[:, 0]] != owner[between[:, 1]]) & (owner[between] >= 0).all(axis=1) & (ends >= 0).all(axis=1)
+    ridges = shapely.linestrings(diagram.vertices[ends[wanted]] + centre)
+    merged = shapely.line_merge(shapely.intersection(shapely.union_all(ridges), block.buffer(OVERHANG_M)))
+    lines = shapely.simplify(shapely.get_parts(merged), STRAIGHT_M)
+    lines, _, _ = detour(lines, np.zeros(len(lines), dtype=np.int64), obstacles)
+    return lines
+
+
+def _join_faces(blocks: Blocks, buildings: gpd.GeoDataFrame, border_cost: Mapping[str, float]) -> Units:
+    """Join faces that are no units of their own to a neighbour, the one with the costliest border between them."""
+    faces, borders = blocks.faces, blocks.borders
+    face_of = _locate(faces, buildings)
+    households = np.zeros(len(faces), dtype=np.int64)
+    placed = face_of >= 0
+    np.add.at(households, face_of[placed], buildings["households"].to_numpy()[placed])
+    join = _Joining(faces, borders, households, border_cost)
+    join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
+    join.absorb_small()
+    return _number_units(blocks, join.roots(), households, face_of, buildings["atom"].to_numpy())
+
+
+def _locate(faces: Geometries, buildings: gpd.GeoDataFrame) -> Numbers:
+    points = shapely.point_on_surface(buildings.geometry.to_numpy())
+    found = np.full(len(points), -1, dtype=np.int64)
+    building, face = shapely.STRtree(faces).query(points, predicate="intersects")
+    order = np.lexsort((-face, building))  # on a border: the face with the lower number
+    found[building[order]] = face[order]
+    return found
+
+
+class _Joining:
+    """Union of faces with the borders between the unions kept up to date."""
+
+    def __init__(self, faces: Geometries, borders: Borders, households: Numbers, cost: Mapping[str, float]) -> None:
+        self.parent = list(range(len(faces)))
+        self.area = shapely.area(faces).tolist()
+        self.households = households.tolist()
+        self.outer = borders.outer.tolist()
+        weight = np.array([cost[name] for name in BORDER_CLASSES])[borders.kind] * borders.length
+        # neighbour -> [cost of the border, its length, length that can be walked across]
+        self.near: list[dict[int, list[float]]] = [defaultdict(lambda: [0.0, 0.0, 0.0]) for _ in faces]
+        for a, b, w, length, severed in zip(
+            borders.a.tolist(), borders.b.tolist(), weight.tolist(), borders.length.tolist(), borders.severed.tolist(),
+            strict=True,
+        ):
+            for one, other in ((a, b), (b, a)):
+                entry = self.near[one][other]
+                entry[0] += w
+                entry[1] += length
+                entry[2] += 0.0 if severed else length
+
+    def root(self, face: int) -> int:
+        while self.parent[face] != face:
+            self.parent[face] = self.parent[self.parent[face]]
+            face = self.parent[face]
+        return face
+
+    def roots(self) -> Numbers:
+        return np.array([self.root(face) for face in range(len(self.parent))], dtype=np.int64)
+
+    def unite(self, a: int, b: int) -> int:
+        a, b = self.root(a), self.root(b)
+        if a == b:
+            return a
+        if len(self.near[a]) < len(self.near[b]):
+            a, b = b, a
+        self.parent[b] = a
+        self.area[a] += self.area[b]
+        self.households[a] += self.households[b]
+        self.outer[a] += self.outer[b]
+        for other, entry in self.near[b].items():
+            del self.near[other][b]
+            if other != a:
+                for mine in (self.near[a][other], self.near[other][a]):
+                    for i in range(3):
+                        mine[i] += entry[i]
+        self.near[b].clear()
+        return a
+
+    def unite_atoms(self, face_of: Numbers, atoms: Numbers) -> None:
+        """Rows of one building come into one unit; where they lie apart, the fewest faces between them come too."""
+        by_atom: dict[int, list[int]] = defaultdict(list)
+        for face, atom in zip(face_of.tolist(), atoms.tolist(), strict=True):
+            by_atom[atom].append(face)
+        for _, members in sorted(by_atom.items()):
+            first = members[0]
+            for face in members[1:]:
+                for step in self._way(self.root(first), self.root(face)):
+                    self.unite(first, step)
+
+    def _way(self, start: int, goal: int) -> list[int]:
+        before = {start: start}
+        queue = deque([start])
+        while queue and goal not in before:
+            here = queue.popleft()
+            for there in sorted(self.near[here]):
+                if there not in before and self.near[here][there][2] > 0:
+                    before[there] = here
+                    queue.append(there)
+        if goal not in before:
+            return [goal]
+        way = [goal]
+        while way[-1] != start:
+            way.append(before[way[-1]])
+        return way
+
+    def absorb_small(self) -> None:
+        heap = [(self.area[f], f) for f in range(len(self.parent)) if self.parent[f] == f]
+        heapq.heapify(heap)
+        while heap:
+            area, face = heapq.heappop(heap)
+            if self.parent[face] != face or self.area[face] != area or not self._is_small(face) or not self.near[face]:
+                continue
+            # a border that nobody can walk across is joined over only when there is no other
+            best = max(self.near[face].items(), key=lambda item: (item[1][2] > 1.0, item[1][0], -item[0]))[0]
+            merged = self.unite(face, best)
+            heapq.heappush(heap, (self.area[merged], merged))
+
+    def _is_small(self, face: int) -> bool:
+        if self.households[face]:
+            return False
+        perimeter = self.outer[face] + sum(entry[1] for entry in self.near[face].values())
+        if self.area[face] < SMALL_M2 or 2 * self.area[face] / max(perimeter, 1e-9) < THIN_M:
+            return True
+        return all(entry[2] < 1.0 for entry in self.near[face].values())  # nobody lives there and none can reach it
+
+
+def _number_units(blocks: Blocks, roots: Numbers, households: Numbers, face_of: Numbers, atoms: Numbers) -> Units:
+    """Number units by their first building, then by area: an order that moving or turning the input leaves alone."""
+    _, unit = np.unique(roots, return_inverse=True)
+    unit = unit.reshape(-1).astype(np.int64)
+    count = int(unit.max()) + 1 if len(unit) else 0
+    area = np.bincount(unit, weights=shapely.area(blocks.faces), minlength=count)
+    first = np.full(count, np.iinfo(np.int64).max)
+    placed = face_of >= 0
+    np.minimum.at(first, unit[face_of[placed]], atoms[placed])
+    rank = np.empty(count, dtype=np.int64)
+    rank[np.lexsort((area.round(3), first))] = np.arange(count)
+    unit = rank[unit]
+    return Units(
+        blocks=blocks,
+        unit=unit,
+        households=np.bincount(unit, weights=households, minlength=count).astype(np.int64),
+        area_m2=np.bincount(unit, weights=shapely.area(blocks.faces), minlength=count),
+        building_unit=np.where(placed, unit[face_of], -1),
+    )
