@@ -342,6 +342,8 @@ grid_staff = _table(
     *_no_identity("role", "name", "phone"),
 )
 
+# `place` is the point shown to those without the right to the case's own: that of at least 8 buildings around it
+# (`service/places.py` finds them, `store/places.py` writes them when cases or buildings were loaded).
 cases = _table(
     "cases",
     _text("case_id", None),
@@ -352,7 +354,12 @@ cases = _table(
     _text("tier"),
     Column("building_id", Text),
     Column("grid_code", Text),
+    # where the case is shown to those without the right to its point; null: to nobody else
+    Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
+    Index("ix_cases_place", "place", postgresql_using="gist"),
+    Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
     *_geometry("cases", POINT),
+    Index("ix_cases_place", "place", postgresql_using="gist"),
     UniqueConstraint("division_code", "case_id"),
     Index(None, "division_code", "time"),
     Index(None, "grid_code", "time"),
