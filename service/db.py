@@ -1,0 +1,269 @@
+"""The database: where it is, its two engines, one transaction a request, and the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from partition.texts import Language, catalogue
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from service.settings import Settings
+
+APP_ROLE = "wangge_app"
+POSTGIS = (3, 3)
+# the service's longest statement; loading and planning run as the owner, who has no limit
+STATEMENT_MS = 30_000
+LOCK_MS = 5_000
+EVERYWHERE = "*"
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; `key` names the sentence in `service/texts.toml`."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(self.text("en"))
+
+    def text(self, lang: Language = "en") -> str:
+        """The sentence in `lang`."""
+        return catalogue("service").say(self.key, lang, **self.values)
+
+
+@dataclass(frozen=True)
+class Database:
+    """Two engines: `owner` loads, plans, publishes, migrates; `app` serves and meets the row policies."""
+
+    owner: Engine
+    app: Engine
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """The database of `settings`, ready to use for the time of the context.
+
+    With `WANGGE_DATABASE_URL` that server, whose migrations must be up to date; without it the embedded
+    cluster, which is started and migrated if need be. Raises DatabaseError or ClusterError with the mend.
+    """
+    with engines(settings) as opened:
+        if settings.database_url is None:
+            if not is_current(opened.owner):
+                migrate(opened.owner)
+        elif not is_current(opened.app):
+            raise DatabaseError("database-behind", database=opened.app.url.database)
+        yield opened
+
+
+@contextmanager
+def engines(settings: Settings) -> Iterator[Database]:
+    """The engines of `settings`, whether migrated or not."""
+    if settings.database_url is None:
+        from service.cluster import Cluster
+
+        with Cluster(settings.state_dir, settings.runtime_dir).running() as cluster:
+            yield from _opened(cluster.url("owner"), cluster.url("app"))
+        return
+    app = _url(settings.database_url.get_secret_value(), "WANGGE_DATABASE_URL")
+    owner = app
+    if settings.owner_database_url is not None:
+        owner = _url(settings.owner_database_url.get_secret_value(), "WANGGE_OWNER_DATABASE_URL")
+    yield from _opened(owner, app)
+
+
+def _opened(owner: URL, app: URL) -> Iterator[Database]:
+    opened = Database(open_owner(owner), open_app(app))
+    try:
+        yield opened
+    finally:
+        opened.app.dispose()
+        opened.owner.dispose()
+
+
+def open_owner(url: URL) -> Engine:
+    """An engine for the owner: no time limit, small pool."""
+    return _engine(url, pool_size=2, application_name="wangge")
+
+
+def open_app(url: URL) -> Engine:
+    """An engine for the service: statements and locks have a time limit."""
+    return _engine(
+        url,
+        pool_size=10,
+        application_name="wangge serve",
+        options=f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
+        f"-c idle_in_transaction_session_timeout={2 * STATEMENT_MS}",
+    )
+
+
+def _engine(url: URL, *, pool_size: int, **connect: str) -> Engine:
+    # parameters may hold what nobody may read in a log
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10, **connect},
+    )
+
+
+def _url(address: str, name: str) -> URL:
+    try:
+        url = make_url(address)
+    except ArgumentError:
+        raise DatabaseError("database-url", name=name) from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise DatabaseError("database-url", name=name)
+    return url.set(drivername="postgresql+psycopg")
+
+
+# --- transactions ---
+
+
+@contextmanager
+def transaction(
+    engine: Engine,
+    *,
+    role: str,
+    scope: Sequence[str] = (),
+    grids: Sequence[str] = (),
+    principal: str = "",
+) -> Iterator[Connection]:
+    """One transaction in which the row policies know who asks; rolled back on an error."""
+    with engine.begin() as connection:
+        declare(connection, role=role, scope=scope, grids=grids, principal=principal)
+        yield connection
+
+
+def declare(
+    connection: Connection,
+    *,
+    role: str,
+    scope: Sequence[str] = (),
+    grids: Sequence[str] = (),
+    principal: str = "",
+) -> None:
+    """Tell the row policies, until the transaction ends, who asks.
+
+    `scope`: prefixes of division codes, `EVERYWHERE` for all, none for nothing. `grids`: codes of a grid
+    worker's own grids. Roles are those of DECISIONS §5, and `disclosure`: the service itself, counting people
+    for figures that leave it only after disclosure control. May be called again in the same transaction.
+    """
+    connection.execute(
+        text(
+            "select set_config('wangge.role', :role, true), set_config('wangge.scope', :scope, true), "
+            "set_config('wangge.grids', :grids, true), set_config('wangge.principal', :principal, true)"
+        ),
+        {"role": role, "scope": ",".join(scope), "grids": ",".join(grids), "principal": principal},
+    )
+
+
+# --- migrations ---
+
+
+def migrations() -> Path:
+    """The folder of the migrations: beside the packages in a checkout, inside `service` when installed."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "migrations", package.parent / "alembic"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise DatabaseError("database-migrations-missing", path=package / "migrations")
+
+
+def bootstrap() -> str:
+    """The SQL that a superuser runs once for each database."""
+    return Path(__file__).with_name("bootstrap.sql").read_text(encoding="utf-8")
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to `revision` as its owner, in one transaction; who comes meanwhile waits.
+
+    Raises DatabaseError if PostGIS or the app's role is missing, with the lines that mend it.
+    """
+    from alembic import command
+
+    with _connected(engine) as connection, connection.begin():
+        connection.execute(text("select pg_advisory_xact_lock(hashtext('wangge migrations'))"))
+        _check_server(connection)
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the database back to `revision` ("base": before the first)."""
+    from alembic import command
+
+    with _connected(engine) as connection, connection.begin():
+        command.downgrade(_config(connection), revision)
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether every migration has run. Raises DatabaseError if the server cannot be reached."""
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(migrations())).get_current_head()
+    with _connected(engine) as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.execute(text("select version_num from alembic_version")).scalar() == head
+
+
+def comparison() -> dict[str, Any]:
+    """How the tables of a database are compared with those of `service.models`."""
+    from geoalchemy2 import alembic_helpers
+
+    def is_ours(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+        if kind == "index" and name is not None and name.startswith("ex_"):
+            return False  # the index of an exclusion constraint
+        return bool(alembic_helpers.include_object(thing, name, kind, reflected, other))  # type: ignore[no-untyped-call]
+
+    return {
+        "include_object": is_ours,
+        "process_revision_directives": alembic_helpers.writer,
+        "render_item": alembic_helpers.render_item,
+        "compare_server_default": True,
+    }
+
+
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        # the server's own words name user and host, never the password
+        reason = " ".join(str(error.orig).split())
+        raise DatabaseError("database-unreachable", database=engine.url.database, reason=reason) from None
+    with connection:
+        yield connection
+
+
+def _check_server(connection: Connection) -> None:
+    database = connection.engine.url.database
+    found = {row.extname: row.extversion for row in connection.execute(text("select * from pg_extension"))}
+    if "postgis" not in found or "btree_gist" not in found:
+        raise DatabaseError(
+            "database-extensions", database=database, path=Path(__file__).with_name("bootstrap.sql")
+        )
+    version = tuple(int(part) for part in str(found["postgis"]).split(".")[:2])
+    if version < POSTGIS:
+        raise DatabaseError(
+            "database-postgis-old", version=found["postgis"], least=".".join(map(str, POSTGIS))
+        )
+    if not connection.scalar(text("select true from pg_roles where rolname = :role"), {"role": APP_ROLE}):
+        raise DatabaseError("database-role", role=APP_ROLE)
