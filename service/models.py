@@ -354,9 +354,6 @@ cases = _table(
     _text("tier"),
     Column("building_id", Text),
     Column("grid_code", Text),
-    # where the case is shown to those without the right to its point; null: to nobody else
-    Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
-    Index("ix_cases_place", "place", postgresql_using="gist"),
     Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
     *_geometry("cases", POINT),
     Index("ix_cases_place", "place", postgresql_using="gist"),
