@@ -10,6 +10,7 @@ The rules stand in `groups.toml`. Two forms of publication:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -56,7 +57,16 @@ class Rules:
 
     floor: Floor
     groups: Mapping[str, GroupRule]
-    sensitive_cases: frozenset[str]
+    sensitive_cases: tuple[str, ...]
+
+    @property
+    def sensitive_pattern(self) -> str:
+        """A regular expression (PostgreSQL's and Python's, case ignored) found in sensitive categories."""
+        return "|".join(re.escape(word) for word in self.sensitive_cases) or "$^"
+
+    def sensitive(self, category: str) -> bool:
+        """Whether cases of the category are for the centre and the responsible grid worker only."""
+        return re.search(self.sensitive_pattern, category, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ def read_rules(text: str) -> Rules:
         )
         _check_rule(rule)
         groups[name] = rule
-    return Rules(floor, groups, frozenset(data["cases"]["sensitive"]))
+    return Rules(floor, groups, tuple(data["cases"]["sensitive"]))
 
 
 def _check_rule(rule: GroupRule) -> None:
@@ -137,9 +147,9 @@ def merge_upward(
     """Areas that may be published, each with its count; together they cover all grids of `figures`.
 
     An unsafe grid is joined with a neighbour, itself unsafe if there is one, then the one of fewest
-    households; with any grid if it has no neighbour. Which grid comes first is decided by code, never by count, so that
-    the order of merging tells nothing. If even all grids together are unsafe, one cell without a count
-    remains. A restricted group has one cell, the whole.
+    households; with any grid if it has no neighbour. Which grid comes first is decided by code, never by
+    count, so that the order of merging tells nothing. If even all grids together are unsafe, one cell without
+    a count remains. A restricted group has one cell, the whole.
     """
     members: dict[str, tuple[str, ...]] = {code: (code,) for code in sorted(figures)}
     totals = dict(figures)

@@ -342,8 +342,8 @@ grid_staff = _table(
     *_no_identity("role", "name", "phone"),
 )
 
-# `place` is the point shown to those without the right to the case's own: that of at least 8 buildings around it
-# (`service/places.py` finds them, `store/places.py` writes them when cases or buildings were loaded).
+# `place` is the point shown to those without the right to the case's own: that of at least 8 buildings around
+# it (`service/places.py` finds them, `store/places.py` writes them when cases or buildings were loaded).
 cases = _table(
     "cases",
     _text("case_id", None),

@@ -1,0 +1,128 @@
+"""Who may see what: one function from a principal and a collection to the rows and columns that leave.
+
+Items, item, counts, locate and maps all pass through `access`. PostgreSQL's row policies are the second
+fence, told of the principal in every transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from service.disclosure import GroupRule, rules
+from service.registry import COLLECTIONS, Collection, Column
+
+
+class Role(StrEnum):
+    """What a principal is to the service."""
+
+    PUBLIC = "public"
+    CONSUMER = "consumer"
+    GRID_WORKER = "grid_worker"
+    PLANNER = "planner"
+    PRIVACY_OFFICER = "privacy_officer"
+    ADMIN = "admin"
+    CENTRE = "centre"
+
+
+# A grid worker is a consumer who, in his own grids, sees what the centre sees. Administration of the service
+# and of privacy is no reason to see the cases of a home.
+STANDING: Mapping[Role, int] = {
+    Role.PUBLIC: 0,
+    Role.CONSUMER: 1,
+    Role.GRID_WORKER: 1,
+    Role.PLANNER: 2,
+    Role.PRIVACY_OFFICER: 2,
+    Role.ADMIN: 2,
+    Role.CENTRE: 3,
+}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: a role, the divisions whose code begins with `scope`, a worker's own grids, and a name."""
+
+    role: Role = Role.PUBLIC
+    scope: str = ""
+    grids: frozenset[str] = field(default_factory=frozenset)
+    subject: str = ""
+
+    def reaches(self, least: str) -> bool:
+        """Whether the principal's role stands at least as high as `least`."""
+        return STANDING[self.role] >= STANDING[Role(least)]
+
+
+PUBLIC = Principal()
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a principal may see of a collection: SQL over the alias `t`, with bound parameters.
+
+    predicate: which rows. columns: which, in order, each with the SQL that yields it for this principal.
+    geometry: the geometry as this principal sees it. Filters must run on these, never on the table's own.
+    """
+
+    predicate: str
+    parameters: Mapping[str, Any]
+    columns: tuple[tuple[Column, str], ...]
+    geometry: str
+
+
+def access(principal: Principal, collection: Collection) -> Access | None:
+    """What `principal` may see of `collection`; None if it may not know that the collection exists."""
+    if not principal.reaches(collection.least):
+        return None
+    clauses = [collection.rows]
+    parameters: dict[str, Any] = {}
+    if principal.scope:
+        clauses.append("starts_with(t.division_code, :scope)")
+        parameters["scope"] = principal.scope
+    if not principal.reaches(Role.PLANNER):
+        clauses.append("t.division_code in (select g.division_code from grids g where g.valid_to is null)")
+    geometry = collection.geometry
+    own = "true" if principal.reaches(Role.CENTRE) else "false"
+    if collection.sensitivity == "cases" and own == "false":
+        if principal.role is Role.GRID_WORKER and principal.grids:
+            own = "coalesce(t.grid_code = any(:own_grids), false)"
+            parameters["own_grids"] = sorted(principal.grids)
+            geometry = f"case when {own} then {collection.geometry} else {collection.place} end"
+        else:
+            geometry = collection.place
+        clauses.append(f"({own} or ({collection.place} is not null and t.category !~* :sensitive))")
+        parameters["sensitive"] = rules().sensitive_pattern
+    columns = tuple(
+        (column, sql)
+        for column in collection.columns
+        if principal.reaches(column.least) and (sql := _column_sql(principal, column, own))
+    )
+    if any(":floor_households" in sql for _, sql in columns):
+        parameters["floor_households"] = rules().floor.households
+    return Access(" and ".join(clauses), parameters, columns, geometry)
+
+
+def _column_sql(principal: Principal, column: Column, own: str) -> str:
+    if column.guarded and not principal.reaches(column.whole):
+        return column.guarded
+    if column.own_rows and own != "true":
+        return "" if own == "false" else f"case when {own} then {column.sql} end"
+    return column.sql
+
+
+def may_see_group(principal: Principal, rule: GroupRule) -> bool:
+    """Whether the principal may see cleared figures of the group at all."""
+    return principal.reaches(rule.least_role)
+
+
+def may_see_exact(principal: Principal, rule: GroupRule, grid: str) -> bool:
+    """Whether the principal may see the group's exact count in `grid`; each such view goes into the audit."""
+    if rule.grade == "restricted":
+        return False
+    return principal.role is Role.CENTRE or (principal.role is Role.GRID_WORKER and grid in principal.grids)
+
+
+def visible_collections(principal: Principal) -> tuple[Collection, ...]:
+    """The collections that the principal may know of, in the order of the registry."""
+    return tuple(collection for collection in COLLECTIONS.values() if principal.reaches(collection.least))

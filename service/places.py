@@ -1,0 +1,44 @@
+"""Places that stand for several addresses, to which cases are moved before they are shown widely. Pure."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+Points = npt.NDArray[np.float64]
+
+
+def find_places(buildings: Points, least: int) -> Points:
+    """The place that each building belongs to; both of shape (n, 2), one point an address, any metric unit.
+
+    The buildings are halved along the longer side of their extent as long as each half holds at least `least`
+    of them (k-anonymity after Mondrian: LeFevre, DeWitt, Ramakrishnan 2006); the place is the mean of its
+    buildings. With fewer than `least` buildings there is no place: NaN. The order of rows changes nothing.
+    """
+    places = np.full(buildings.shape, np.nan)
+    if len(buildings) < least:
+        return places
+    waiting = [np.lexsort((buildings[:, 1], buildings[:, 0]))]
+    while waiting:
+        rows = waiting.pop()
+        if len(rows) < 2 * least:
+            places[rows] = buildings[rows].mean(axis=0)
+            continue
+        extent = np.ptp(buildings[rows], axis=0)
+        axis = int(extent[1] > extent[0])
+        ordered = rows[np.lexsort((buildings[rows, 1 - axis], buildings[rows, axis]))]
+        half = len(ordered) // 2
+        waiting += [ordered[:half], ordered[half:]]
+    return places
+
+
+def move_to_places(cases: Points, buildings: Points, least: int) -> Points:
+    """The place of each case, shape (m, 2): that of the building nearest to it; NaN where there is none."""
+    if not len(cases) or len(buildings) < least:
+        return np.full(cases.shape, np.nan)
+    order = np.lexsort((buildings[:, 1], buildings[:, 0]))
+    sorted_buildings = buildings[order]
+    _, nearest = cKDTree(sorted_buildings).query(cases)
+    places: Points = find_places(sorted_buildings, least)[nearest]
+    return places

@@ -1,0 +1,240 @@
+"""Every collection that the service shows: where it lies, what each column means, who sees it.
+
+The only source of identifiers in SQL text of the reading side. `access.access` turns an entry into what one
+principal may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["string", "integer", "number", "boolean", "date-time"]
+Sensitivity = Literal["open", "figures", "cases"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A public column: SQL over the table's alias `t`.
+
+    least: the first role that sees it. guarded: SQL for roles that see it only in part, which are those
+    before `whole`. own_rows: seen only in rows for whose exact place the principal is responsible.
+    """
+
+    name: str
+    sql: str
+    kind: Kind
+    zh: str
+    en: str
+    unit: str = ""
+    least: str = "public"
+    guarded: str = ""
+    whole: str = "planner"
+    own_rows: bool = False
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A table as the outside sees it.
+
+    key: SQL of the feature id (text). geometry: SQL of the geometry (EPSG:4326). rows: SQL predicate that
+    holds for every row ever shown. sensitivity: open, figures (columns about households), cases (points that
+    equal homes); for cases `place` is the geometry shown to those without the right to the point.
+    begins, ends: SQL of the time a row is about, for `datetime`.
+    """
+
+    name: str
+    table: str
+    key: str
+    zh: str
+    en: str
+    about_zh: str
+    about_en: str
+    columns: tuple[Column, ...]
+    sensitivity: Sensitivity = "open"
+    geometry: str = "t.geom"
+    place: str = ""
+    rows: str = "true"
+    begins: str = ""
+    ends: str = ""
+    writable: bool = False
+    least: str = "public"
+
+    def column(self, name: str) -> Column:
+        """The column called `name`; KeyError if there is none."""
+        return next(column for column in self.columns if column.name == name)
+
+
+_COMMUNITY = Column("community", "t.division_code", "string", "社区编码", "code of the community")
+
+
+def _guarded(expression: str, least_households: str = "t.households") -> str:
+    # a figure of a handful of households is one about persons; the threshold is that of groups.toml
+    return f"case when {least_households} >= :floor_households then {expression} end"
+
+
+_GRIDS = Collection(
+    name="grids",
+    table="grids",
+    key="t.code",
+    zh="网格",
+    en="grids",
+    about_zh="已发布并现行有效的社区网格，户数等为发布当日数据。",
+    about_en="Published grids in force; figures are those of the day of publication.",
+    columns=(
+        Column("code", "t.code", "string", "网格编码", "code of the grid"),
+        _COMMUNITY,
+        Column("name", "t.name", "string", "名称", "name", writable=True),
+        Column("tier", "t.tier", "string", "层级", "tier"),
+        Column("households", "t.households", "integer", "户数", "households", "户",
+               guarded=_guarded("t.households")),
+        Column("residents", "t.residents", "number", "常住人口", "residents", "人",
+               guarded=_guarded("t.residents")),
+        Column("buildings", "t.buildings", "integer", "楼栋数", "buildings", "栋"),
+        Column("buildings_unknown", "t.buildings_unknown", "integer", "户数不详的楼栋",
+               "buildings whose households are unknown", "栋", least="planner"),
+        Column("area_m2", "round(t.area_m2::numeric, 1)", "number", "面积", "area", "m²"),
+        Column("valid_from", "t.valid_from", "date-time", "生效时间", "in force since"),
+    ),
+    sensitivity="figures",
+    rows="t.valid_to is null",
+    begins="t.valid_from",
+    ends="t.valid_to",
+    writable=True,
+)  # fmt: skip
+
+_BUILDINGS = Collection(
+    name="buildings",
+    table="buildings",
+    key="t.division_code || ':' || t.building_id || case when t.part > 0 then '~' || t.part else '' end",
+    zh="楼栋",
+    en="buildings",
+    about_zh="楼栋轮廓与用途；户数仅限规划及指挥岗位。",
+    about_en="Footprints and use; households for planners and the centre only.",
+    columns=(
+        Column("building_id", "t.building_id", "string", "楼号", "id of the building"),
+        _COMMUNITY,
+        Column("use", "t.use", "string", "用途", "use", writable=True),
+        Column("floors", "t.floors", "number", "层数", "floors", "层", least="consumer", writable=True),
+        Column("grid", "t.grid_code", "string", "网格编码", "code of its grid"),
+        Column("households", "case when not t.households_unknown then t.households end", "integer", "户数",
+               "households (null: unknown)", "户", least="planner", writable=True),
+        Column("residents", "t.residents", "number", "常住人口", "residents", "人", least="planner",
+               writable=True),
+        Column("estimated", "t.estimated", "boolean", "户数为估算", "households are an estimate",
+               least="planner"),
+    ),
+    sensitivity="figures",
+    writable=True,
+)  # fmt: skip
+
+_STREETS = Collection(
+    name="streets",
+    table="streets",
+    key="t.division_code || ':' || t.ordinal",
+    zh="街巷与界线",
+    en="streets and barriers",
+    about_zh="街巷、河流、铁路与围墙。",
+    about_en="Streets, water, railways and walls.",
+    columns=(
+        _COMMUNITY,
+        Column("name", "t.name", "string", "名称", "name", writable=True),
+        Column("class", "t.class", "string", "等级", "class", writable=True),
+        Column("bridge", "t.bridge", "boolean", "桥梁", "bridge", writable=True),
+        Column("tunnel", "t.tunnel", "boolean", "隧道", "tunnel", writable=True),
+        Column("layer", "t.layer", "integer", "竖向层次", "vertical layer", writable=True),
+        Column("oneway", "t.oneway", "boolean", "单行", "one way", writable=True),
+    ),
+    writable=True,
+)
+
+_FACILITIES = Collection(
+    name="facilities",
+    table="facilities",
+    key="t.division_code || ':' || t.facility_id",
+    zh="设施",
+    en="facilities",
+    about_zh="服务站、学校、摄像头、路灯、消防栓、井盖等。",
+    about_en="Service stations, schools, cameras, lamps, hydrants, manholes and the like.",
+    columns=(
+        Column("facility_id", "t.facility_id", "string", "设施编号", "id of the facility"),
+        _COMMUNITY,
+        Column("kind", "t.kind", "string", "类别", "kind", writable=True),
+        Column("name", "t.name", "string", "名称", "name", writable=True),
+    ),
+    writable=True,
+)
+
+_CASES = Collection(
+    name="cases",
+    table="cases",
+    key="t.division_code || ':' || t.case_id",
+    zh="事件",
+    en="cases",
+    about_zh="上报事件。除指挥中心和责任网格员外，点位归并到至少含 8 栋楼的地点，敏感类别不显示。",
+    about_en=(
+        "Reported cases. Outside the centre and the responsible worker, points are moved to a place of at "
+        "least 8 buildings and sensitive categories are withheld."
+    ),
+    columns=(
+        Column("case_id", "t.case_id", "string", "事件编号", "id of the case"),
+        _COMMUNITY,
+        Column("category", "t.category", "string", "类别", "category", writable=True),
+        Column("time", "t.time", "date-time", "上报时间", "time of the report"),
+        Column("due", "t.due_at", "date-time", "办结时限", "due", least="consumer", writable=True),
+        Column("status", "t.status", "string", "状态", "status", writable=True),
+        Column(
+            "tier", "t.tier", "string", "处置层级", "tier that handles it", least="consumer", writable=True
+        ),
+        Column("grid", "t.grid_code", "string", "网格编码", "code of its grid", own_rows=True),
+        Column("building_id", "t.building_id", "string", "楼号", "building", own_rows=True),
+    ),
+    sensitivity="cases",
+    place="t.place",
+    begins="t.time",
+    ends="t.time",
+    writable=True,
+)
+
+_COMPOUNDS = Collection(
+    name="compounds",
+    table="compounds",
+    key="t.division_code || ':' || t.ordinal",
+    zh="小区",
+    en="compounds",
+    about_zh="住宅小区及单位院落范围。",
+    about_en="Housing estates and walled compounds.",
+    columns=(
+        Column("compound_id", "t.compound_id", "string", "小区编号", "id of the compound"),
+        _COMMUNITY,
+        Column("name", "t.name", "string", "名称", "name", writable=True),
+    ),
+    writable=True,
+)
+
+_COMMUNITIES = Collection(
+    name="communities",
+    table="divisions",
+    key="t.code",
+    zh="社区",
+    en="communities",
+    about_zh="社区范围。",
+    about_en="Areas of the communities.",
+    columns=(
+        Column("code", "t.code", "string", "社区编码", "code"),
+        Column("name", "t.name", "string", "名称", "name", writable=True),
+        Column("class", "t.class", "string", "城乡类别", "urban or rural", writable=True),
+        Column("local", "t.local", "boolean", "编码为本地自编", "code is local, not official"),
+        Column("synthetic", "t.synthetic", "boolean", "合成数据", "synthetic data"),
+        Column("attribution", "t.attribution", "string", "数据来源", "attribution"),
+    ),
+    rows="t.tier = 'community'",
+    writable=True,
+)
+
+COLLECTIONS: Mapping[str, Collection] = {
+    collection.name: collection
+    for collection in (_GRIDS, _BUILDINGS, _STREETS, _FACILITIES, _CASES, _COMPOUNDS, _COMMUNITIES)
+}

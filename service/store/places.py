@@ -1,0 +1,47 @@
+"""The places to which cases are moved: written whenever the cases or the buildings of a division changed."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from service.disclosure import rules
+from service.places import move_to_places
+
+# Degrees are stretched to metres' proportions, so that "nearest" means nearest.
+_BUILDINGS = text("""
+    select avg(st_x(p)) as x, avg(st_y(p)) as y
+    from (select building_id, st_pointonsurface(geom) as p from buildings where division_code = :division) b
+    group by building_id
+""")
+_CASES = text("select id, st_x(geom) as x, st_y(geom) as y from cases where division_code = :division")
+_WRITE = text("""
+    update cases c set place = st_setsrid(st_makepoint(n.x, n.y), 4326)
+    from unnest(cast(:ids as bigint[]), cast(:xs as float8[]), cast(:ys as float8[])) as n(id, x, y)
+    where c.id = n.id
+""")
+_CLEAR = text("update cases set place = null where division_code = :division and place is not null")
+
+
+def place_cases(connection: Connection, division: str) -> int:
+    """Give every case of the division its place; returns how many have one (0: too few buildings)."""
+    cases = connection.execute(_CASES, {"division": division}).all()
+    buildings = np.array(
+        [(row.x, row.y) for row in connection.execute(_BUILDINGS, {"division": division})], dtype=float
+    ).reshape(-1, 2)
+    points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
+    stretch = np.array([np.cos(np.radians(buildings[:, 1].mean())) if len(buildings) else 1.0, 1.0])
+    places = move_to_places(points * stretch, buildings * stretch, rules().floor.addresses) / stretch
+    found = ~np.isnan(places[:, 0])
+    if not found.any():
+        connection.execute(_CLEAR, {"division": division})
+        return 0
+    connection.execute(
+        _WRITE,
+        {
+            "ids": [row.id for row, kept in zip(cases, found, strict=True) if kept],
+            "xs": np.round(places[found, 0], 7).tolist(),
+            "ys": np.round(places[found, 1], 7).tolist(),
+        },
+    )
+    return int(found.sum())
