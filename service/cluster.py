@@ -51,11 +51,9 @@ START_SECONDS = 300  # a recovery after a crash takes its time
 FAST_STOP_SECONDS = 60
 ORPHAN_SECONDS = 5
 
-# template1 gets everything, so each database made from it has PostGIS without anyone being superuser again.
-# && is declared leakproof, or row policies would keep the spatial index from use; comparing boxes tells nothing.
+# template1 gets the extensions, so each database made from it has PostGIS without anyone being superuser again
 BOOTSTRAP = f"""
-CREATE EXTENSION postgis;
-ALTER FUNCTION geometry_overlaps(geometry, geometry) LEAKPROOF;
+{Path(__file__).with_name("bootstrap.sql").read_text(encoding="utf-8")}
 CREATE ROLE {ROLES["owner"]} LOGIN;
 CREATE ROLE {ROLES["app"]} LOGIN;
 CREATE DATABASE {DATABASE} OWNER {ROLES["owner"]};
