@@ -51,7 +51,7 @@ START_SECONDS = 300  # a recovery after a crash takes its time
 FAST_STOP_SECONDS = 60
 ORPHAN_SECONDS = 5
 
-# template1 gets the extensions, so each database made from it has PostGIS without anyone being superuser again
+# template1 gets the extensions: each database made from it has PostGIS, and nobody need be superuser again
 BOOTSTRAP = f"""
 {Path(__file__).with_name("bootstrap.sql").read_text(encoding="utf-8")}
 CREATE ROLE {ROLES["owner"]} LOGIN;
