@@ -1,0 +1,100 @@
+"""A plan becomes polygons: grids that share their vertices, and cover their community exactly."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+
+from partition.linework import Geometries, Numbers
+from partition.units import Units
+
+
+def dissolve(faces: Geometries, label: Numbers, count: int) -> Geometries:
+    """The union of the faces of each label 0 … count-1; no vertex is moved."""
+    order = np.argsort(label, kind="stable")
+    starts = np.searchsorted(label[order], np.arange(count + 1))
+    return np.array(
+        [shapely.coverage_union_all(faces[order[starts[i] : starts[i + 1]]]) for i in range(count)], dtype=object
+    )
+
+
+def unit_frame(units: Units, grid_of_unit: list[str], crs: pyproj.CRS) -> gpd.GeoDataFrame:
+    """The units as a frame: unit, grid (code), households, area_m2, geometry."""
+    return gpd.GeoDataFrame(
+        {
+            "unit": np.arange(len(units)),
+            "grid": grid_of_unit,
+            "households": units.households,
+            "area_m2": units.area_m2,
+        },
+        geometry=list(dissolve(units.blocks.faces, units.unit, len(units))),
+        crs=crs,
+    )
+
+
+def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Give grids on both sides of a border between communities the same vertices.
+
+    A street that ends on the border puts a vertex on its side only; the other side gets it here. Nothing else moves.
+    """
+    polygons = grids.geometry.to_numpy()
+    if shapely.coverage_is_valid(polygons):
+        return grids
+    bad = shapely.coverage_invalid_edges(polygons)
+    touched = np.flatnonzero(~shapely.is_empty(bad))
+    corners = shapely.multipoints(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
+    points = shapely.get_parts(corners)
+    tree = shapely.STRtree(points)
+    matched = polygons.copy()
+    for i in touched:
+        near = np.sort(tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=1e-6))
+        matched[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
+    return grids.set_geometry(gpd.GeoSeries(list(matched), index=grids.index, crs=grids.crs))
+
+
+def _insert(polygon: shapely.Geometry, points: np.ndarray) -> shapely.Geometry:
+    """The polygon with those of the points as vertices that lie on its border (within a thousandth of a millimetre)."""
+    rings, owner = shapely.get_rings(shapely.get_parts(polygon), return_index=True)
+    parts: dict[int, list[shapely.Geometry]] = {}
+    for ring, part in zip(rings, owner, strict=True):
+        coords = shapely.get_coordinates(ring)
+        start, end = coords[:-1], coords[1:]
+        step = end - start
+        rows = [start]
+        keys = [np.arange(len(start), dtype=np.float64)]
+        have = {tuple(c) for c in coords.tolist()}
+        fresh = np.array([p for p in points.tolist() if tuple(p) not in have]).reshape(-1, 2)
+        for p in fresh:
+            along = np.clip(((p - start) * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1e-18), 0, 1)
+            off = np.hypot(*(start + along[:, None] * step - p).T)
+            segment = int(np.argmin(off))
+            if off[segment] <= 1e-6 and 0 < along[segment] < 1:
+                rows.append(p[None])
+                keys.append(np.array([segment + along[segment]]))
+        order = np.argsort(np.concatenate(keys), kind="stable")
+        line = np.concatenate(rows)[order]
+        parts.setdefault(int(part), []).append(shapely.linearrings(np.vstack([line, line[:1]])))
+    polygons = [shapely.polygons(ring[0], ring[1:] or None) for ring in parts.values()]
+    return polygons[0] if len(polygons) == 1 else shapely.multipolygons(polygons)
+
+
+def total_by_grid(buildings: gpd.GeoDataFrame, codes: list[str]) -> pd.DataFrame:
+    """Figures of each grid from its buildings: households, residents (missing where none is known), buildings (rows with
+    one id count once) and buildings_unknown (households missing)."""
+    rows = buildings.groupby("grid", sort=False)
+    known = rows["residents"].count()
+    table = pd.DataFrame(
+        {
+            "households": rows["households"].sum(),
+            "residents": rows["residents"].sum().where(known > 0),
+            "buildings": rows["atom"].nunique(),
+            "buildings_unknown": buildings[buildings["unknown"]].groupby("grid")["atom"].nunique(),
+        }
+    ).reindex(codes)
+    counts = ["households", "buildings", "buildings_unknown"]
+    table[counts] = table[counts].fillna(0).astype(np.int64)
+    table["residents"] = table["residents"].astype(np.float64)
+    return table
