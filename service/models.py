@@ -122,6 +122,7 @@ def _table(name: str, *items: SchemaItem, of_division: bool = True) -> Table:
 divisions = _table(
     "divisions",
     _text("code", None),
+    _text("community_id", None),
     _text("tier", "community"),
     Column("parent", Text),
     _text("name"),
@@ -131,11 +132,13 @@ divisions = _table(
     _text("attribution"),
     _text("source_crs", None),
     _text("metric_crs", None),
+    # what the check of its files repaired and noted, as `Finding`s
+    Column("findings", JSONB, nullable=False, server_default=text("'[]'")),
     *_geometry("divisions", SURFACE, metric=True),
     UniqueConstraint("code"),
     CheckConstraint("code <> '' and code = division_code", "code_is_division_code"),
     _one_of("class", DIVISION_CLASSES),
-    *_no_identity("code", "name"),
+    *_no_identity("code", "community_id", "name"),
     of_division=False,
 )
 

@@ -6,6 +6,7 @@ create table divisions (
     updated_at timestamptz default now() not null,
     division_code text not null,
     code text not null,
+    community_id text not null,
     tier text default 'community' not null,
     parent text,
     name text default '' not null,
@@ -15,6 +16,7 @@ create table divisions (
     attribution text default '' not null,
     source_crs text not null,
     metric_crs text not null,
+    findings jsonb default '[]' not null,
     geom geometry(geometry, 4326) not null,
     metric_wkb bytea,
     constraint pk_divisions primary key (id),
@@ -26,6 +28,7 @@ create table divisions (
     constraint ck_divisions_code_is_division_code check (code <> '' and code = division_code),
     constraint ck_divisions_class_known check (class in ('', 'urban', 'rural')),
     constraint ck_divisions_code_no_identity check (code !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)'),
+    constraint ck_divisions_community_id_no_identity check (community_id !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)'),
     constraint ck_divisions_name_no_identity check (name !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)')
 );
 create index ix_divisions_geom on divisions using gist (geom);
