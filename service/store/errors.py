@@ -1,0 +1,41 @@
+"""What the store refuses: each with the key of its sentence in `service/texts.toml` and what it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from partition.findings import Finding
+from partition.texts import Language, catalogue
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(self.text("en"))
+
+    def text(self, lang: Language = "en") -> str:
+        """The sentence in `lang`."""
+        return catalogue("service").say(self.key, lang, **self.values)
+
+
+class NotFoundError(StoreError):
+    """What was named does not exist."""
+
+
+class ConflictError(StoreError):
+    """Somebody else was first, or the thing is no longer in the state that the call needs."""
+
+
+class PlanRefusedError(StoreError):
+    """The plan breaks a promise and is not published; `findings` says which, all at once."""
+
+    def __init__(self, key: str, findings: Sequence[Finding], **values: object) -> None:
+        self.findings = tuple(findings)
+        super().__init__(key, **values)
+
+    def text(self, lang: Language = "en") -> str:
+        """What is refused, then each reason on a line of its own."""
+        return "\n".join([super().text(lang), *(finding.text(lang) for finding in self.findings)])

@@ -1,0 +1,112 @@
+"""Rows in bulk: COPY into a table, and the merge of a whole layer, which leaves unchanged rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from psycopg import sql
+from sqlalchemy import Connection, Table
+
+if TYPE_CHECKING:
+    import psycopg
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """How many rows of a layer were given, and what became of those in the database."""
+
+    given: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
+def copy_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    """Append rows by COPY; geometries as hexadecimal EWKB. Returns how many."""
+    return _copy(_driver(connection), sql.Identifier(table.name), columns, rows)
+
+
+def merge_rows(
+    connection: Connection,
+    table: Table,
+    divisions: Sequence[str],
+    key: Sequence[str],
+    columns: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    remove: bool = True,
+) -> Change:
+    """Make the table hold exactly `rows` for the divisions: others are removed (unless `remove` is off), new
+    ones added, and those that differ changed, so that equal rows keep their id and version.
+
+    Rows carry `key`, then `columns`; the key holds `division_code`.
+    """
+    driver = _driver(connection)
+    names = [*key, *columns]
+    target, incoming = sql.Identifier(table.name), sql.Identifier(f"incoming_{table.name}")
+    listed = sql.SQL(", ").join(map(sql.Identifier, names))
+    same = sql.SQL(" and ").join(sql.SQL("t.{0} = i.{0}").format(sql.Identifier(name)) for name in key)
+    driver.execute(
+        sql.SQL("create temporary table {} on commit drop as select {} from {} with no data").format(
+            incoming, listed, target
+        )
+    )
+    given = _copy(driver, incoming, names, rows)
+    driver.execute(
+        sql.SQL("create index on {} ({})").format(incoming, sql.SQL(", ").join(map(sql.Identifier, key)))
+    )
+    driver.execute(sql.SQL("analyze {}").format(incoming))
+    removed = changed = 0
+    if remove:
+        removed = driver.execute(
+            sql.SQL(
+                "delete from {} t where division_code = any(%s) and not exists (select from {} i where {})"
+            ).format(target, incoming, same),
+            [list(divisions)],
+        ).rowcount
+    if columns:
+        old, new = (
+            sql.SQL(", ").join(
+                sql.SQL("{}.{}").format(sql.SQL(alias), sql.Identifier(name)) for name in columns
+            )
+            for alias in "ti"
+        )
+        changed = driver.execute(
+            sql.SQL("update {} t set {} from {} i where {} and ({}) is distinct from ({})").format(
+                target,
+                sql.SQL(", ").join(sql.SQL("{0} = i.{0}").format(sql.Identifier(name)) for name in columns),
+                incoming,
+                same,
+                old,
+                new,
+            )
+        ).rowcount
+    added = driver.execute(
+        sql.SQL(
+            "insert into {} ({}) select {} from {} i where not exists (select from {} t where {})"
+        ).format(target, listed, listed, incoming, target, same)
+    ).rowcount
+    driver.execute(sql.SQL("drop table {}").format(incoming))
+    return Change(given, added, changed, removed)
+
+
+def _copy(
+    driver: psycopg.Connection, target: sql.Identifier, columns: Sequence[str], rows: Iterable[Row]
+) -> int:
+    statement = sql.SQL("copy {} ({}) from stdin").format(
+        target, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with driver.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+        return cursor.rowcount
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    connection.connection  # noqa: B018 - a closed connection raises here
+    return cast("psycopg.Connection", connection.connection.driver_connection)
