@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
+import numpy.typing as npt
 import shapely
 from scipy.spatial import Voronoi
 
@@ -58,14 +59,47 @@ def build_units(
     Faces between barriers first; blocks with more households than `cut_above` are then cut between their buildings
     (no building is cut), all others stay as they are. Rows with one `atom` end in one unit.
     """
-    blocks = build_blocks(linework, community)
-    units = _join_faces(blocks, buildings, border_cost)
+    settled = buildings["households"].to_numpy() > 0
+    units = _join_faces(build_blocks(linework, community), buildings, settled, border_cost)
     large = np.flatnonzero(units.households > cut_above)
-    if not len(large):
+    return _cut(units, large, linework, community, buildings, settled, border_cost)
+
+
+def build_labelled_units(
+    linework: Linework,
+    community: shapely.Geometry,
+    buildings: gpd.GeoDataFrame,
+    label: Numbers,
+    border_cost: Mapping[str, float],
+) -> Units:
+    """Make units for a plan given by building: blocks whose buildings bear several labels are cut between them.
+
+    `label` is by row of `buildings`, -1 for none.
+    """
+    settled = label >= 0
+    units = _join_faces(build_blocks(linework, community), buildings, settled, border_cost)
+    lowest = np.full(len(units), np.iinfo(np.int64).max)
+    highest = np.full(len(units), -1)
+    placed = settled & (units.building_unit >= 0)
+    np.minimum.at(lowest, units.building_unit[placed], label[placed])
+    np.maximum.at(highest, units.building_unit[placed], label[placed])
+    return _cut(units, np.flatnonzero(highest > lowest), linework, community, buildings, settled, border_cost)
+
+
+def _cut(
+    units: Units,
+    which: Numbers,
+    linework: Linework,
+    community: shapely.Geometry,
+    buildings: gpd.GeoDataFrame,
+    settled: npt.NDArray[np.bool_],
+    border_cost: Mapping[str, float],
+) -> Units:
+    if not len(which):
         return units
-    cuts = [cut_between_buildings(*_block(units, i, buildings)) for i in large]
+    cuts = [cut_between_buildings(*_block(units, i, buildings)) for i in which]
     finer = linework.with_lines(np.concatenate(cuts))
-    return _join_faces(build_blocks(finer, community), buildings, border_cost)
+    return _join_faces(build_blocks(finer, community), buildings, settled, border_cost)
 
 
 def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapely.Geometry, Geometries]:
@@ -102,14 +136,21 @@ def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Ge
     return lines
 
 
-def _join_faces(blocks: Blocks, buildings: gpd.GeoDataFrame, border_cost: Mapping[str, float]) -> Units:
-    """Join faces that are no units of their own to a neighbour, the one with the costliest border between them."""
+def _join_faces(
+    blocks: Blocks, buildings: gpd.GeoDataFrame, settled: npt.NDArray[np.bool_], border_cost: Mapping[str, float]
+) -> Units:
+    """Join faces that are no units of their own to a neighbour, the one with the costliest border between them.
+
+    A face with a building marked in `settled` is a unit of its own, however small.
+    """
     faces, borders = blocks.faces, blocks.borders
     face_of = _locate(faces, buildings)
     households = np.zeros(len(faces), dtype=np.int64)
     placed = face_of >= 0
     np.add.at(households, face_of[placed], buildings["households"].to_numpy()[placed])
-    join = _Joining(faces, borders, households, border_cost)
+    kept = np.zeros(len(faces), dtype=bool)
+    kept[face_of[placed & settled]] = True
+    join = _Joining(faces, borders, kept, border_cost)
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
     join.absorb_small()
     return _number_units(blocks, join.roots(), households, face_of, buildings["atom"].to_numpy())
@@ -127,10 +168,12 @@ def _locate(faces: Geometries, buildings: gpd.GeoDataFrame) -> Numbers:
 class _Joining:
     """Union of faces with the borders between the unions kept up to date."""
 
-    def __init__(self, faces: Geometries, borders: Borders, households: Numbers, cost: Mapping[str, float]) -> None:
+    def __init__(
+        self, faces: Geometries, borders: Borders, kept: npt.NDArray[np.bool_], cost: Mapping[str, float]
+    ) -> None:
         self.parent = list(range(len(faces)))
         self.area = shapely.area(faces).tolist()
-        self.households = households.tolist()
+        self.kept = kept.tolist()
         self.outer = borders.outer.tolist()
         weight = np.array([cost[name] for name in BORDER_CLASSES])[borders.kind] * borders.length
         # neighbour -> [cost of the border, its length, length that can be walked across]
@@ -162,7 +205,7 @@ class _Joining:
             a, b = b, a
         self.parent[b] = a
         self.area[a] += self.area[b]
-        self.households[a] += self.households[b]
+        self.kept[a] = self.kept[a] or self.kept[b]
         self.outer[a] += self.outer[b]
         for other, entry in self.near[b].items():
             del self.near[other][b]
@@ -213,7 +256,7 @@ class _Joining:
             heapq.heappush(heap, (self.area[merged], merged))
 
     def _is_small(self, face: int) -> bool:
-        if self.households[face]:
+        if self.kept[face]:
             return False
         perimeter = self.outer[face] + sum(entry[1] for entry in self.near[face].values())
         if self.area[face] < SMALL_M2 or 2 * self.area[face] / max(perimeter, 1e-9) < THIN_M:

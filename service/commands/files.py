@@ -1,0 +1,233 @@
+"""Commands that work on files alone: `wangge partition` and `wangge check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.commands import options
+from service.commands.terminal import Terminal, terminal
+
+if TYPE_CHECKING:
+    from partition.area import Area
+    from partition.findings import Finding
+    from partition.judgement import Judgement
+    from partition.policy import Profile
+
+PlanOut = Annotated[
+    Path, typer.Option("--out", metavar="PLAN.gpkg", help="Where the plan is written · 方案输出文件", show_default=False)
+]
+ReportOut = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="REPORT.json", help="Where the report is written · 报告输出文件", show_default=False),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    panel = "Files alone · 只用文件"
+    app.command(rich_help_panel=panel)(partition)
+    app.command(rich_help_panel=panel)(check)
+
+
+def partition(
+    out: PlanOut,
+    area: options.AreaPath = None,
+    community: options.CommunityFile = None,
+    streets: options.StreetsFile = None,
+    buildings: options.BuildingsFile = None,
+    compounds: options.CompoundsFile = None,
+    columns: options.ColumnMap = None,
+    encoding: options.Encoding = None,
+    missing: options.MissingHouseholds = options.Missing.zero,
+    drop_personal: options.DropPersonal = False,
+    profile: options.ProfileName = "yichang",
+    lower: options.Lower = None,
+    target: options.Target = None,
+    upper: options.Upper = None,
+    grids: options.GridCount = None,
+    seed: options.Seed = 0,
+    report: ReportOut = None,
+) -> None:
+    """Split communities into grids · 把社区划分为网格
+
+    Reads an area (one GeoPackage, or a file for each layer), and writes a plan: its grids, and the grid of each
+    building. No database is needed.
+
+    Example · 示例:  wangge partition area.gpkg --out plan.gpkg --report report.json
+    """
+    term = terminal()
+    with term.answering_errors():
+        from data.plan_file import check_writable, write_plan, write_report
+        from partition.split import split_area
+
+        files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        inputs = tuple(path for path in (area, *files.values()) if path)
+        for path in (out, report):
+            if path:
+                check_writable(path, inputs)
+        rules = _profile(profile, lower, target, upper)
+        with term.progress() as progress:
+            progress.step("read")
+            checked = _area(area, files, columns, encoding, missing, drop_personal)
+            split = split_area(checked, rules, seed=seed, grids=grids, progress=progress.tell)
+            progress.step("write")
+            write_plan(out, checked, split.grids, split.buildings)
+            if report:
+                write_report(report, split.report.to_dict())
+        show_findings(term, split.report.findings)
+        show_judgement(term, split.report.judgement, rules)
+        term.say("wrote", path=", ".join(str(path) for path in (out, report) if path))
+        if not split.report.sound:
+            raise typer.Exit(1)
+
+
+def check(
+    area: Annotated[Path, typer.Argument(metavar="AREA", help="The area the plan is for · 区域数据")],
+    plan: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PLAN",
+            help="Polygons with a code, or buildings with a column `grid` (GeoPackage, Shapefile, GeoJSON, CSV) · "
+            "带编码的网格面，或带 grid 列的建筑表",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="PLAN.gpkg", help="Write the plan made whole · 输出整理后的方案", show_default=False),
+    ] = None,
+    columns: options.ColumnMap = None,
+    encoding: options.Encoding = None,
+    missing: options.MissingHouseholds = options.Missing.zero,
+    drop_personal: options.DropPersonal = False,
+    profile: options.ProfileName = "yichang",
+    lower: options.Lower = None,
+    target: options.Target = None,
+    upper: options.Upper = None,
+    report: ReportOut = None,
+) -> None:
+    """Judge a plan, also one drawn elsewhere · 检查方案，包括在别处画的方案
+
+    Looks for gaps, overlaps, buildings that are cut or left out, sizes, fragments and codes. Where buildings have a
+    column `grid` that the polygons do not match (edited in QGIS, say), the polygons are drawn anew from the column;
+    --out writes that plan.
+
+    Example · 示例:  wangge check area.gpkg edited.gpkg --out plan.gpkg
+    """
+    term = terminal()
+    with term.answering_errors():
+        from data.plan_file import check_writable, write_plan, write_report
+
+        for path in (out, report):
+            if path:
+                check_writable(path, (area,))
+        rules = _profile(profile, lower, target, upper)
+        with term.progress() as progress:
+            progress.step("read")
+            checked = _area(area, {}, columns, encoding, missing, drop_personal)
+            progress.step("judge")
+            frames, judgement, notes = judge_file(checked, plan, rules)
+            if out:
+                progress.step("write")
+                write_plan(out, checked, *frames)
+            if report:
+                found = [finding.to_dict() for finding in (*checked.findings, *notes)]
+                write_report(report, judgement_dict(judgement, rules) | {"findings": found})
+        show_findings(term, (*checked.findings, *notes))
+        show_judgement(term, judgement, rules)
+        if out or report:
+            term.say("wrote", path=", ".join(str(path) for path in (out, report) if path))
+        if not judgement.sound:
+            raise typer.Exit(1)
+
+
+def judge_file(area: Area, plan: Path, rules: Profile) -> tuple[tuple[Any, Any], Judgement, tuple[Finding, ...]]:
+    """Judge the plan in a file: its polygons where they agree with the buildings' column, else polygons drawn anew."""
+    from data.plan_file import codes_of, read_plan
+    from partition.findings import Finding
+    from partition.judgement import judge_plan
+    from partition.rebuild import grids_from_polygons, rebuild_grids
+
+    polygons, mapping = read_plan(plan, area.crs)
+    notes: tuple[Finding, ...] = ()
+    drawn = grids_from_polygons(area, polygons) if polygons is not None else None
+    if mapping is not None:
+        codes, unknown = codes_of(area, mapping)
+        if unknown:
+            notes += (Finding("plan_unknown_buildings", "noted", "buildings", rows=unknown, file=str(plan)),)
+        inside = area.buildings["community"].to_numpy() >= 0
+        if drawn is None or (drawn[1]["grid"].to_numpy() != codes)[inside].any():
+            if drawn is not None:
+                moved = area.buildings["id"].to_numpy()[inside & (drawn[1]["grid"].to_numpy() != codes)]
+                notes += (Finding("plan_redrawn", "noted", "buildings", "grid", rows=tuple(map(str, moved))),)
+            grids, buildings, changed = rebuild_grids(area, codes, rules)
+            drawn, notes = (grids, buildings), notes + changed
+    assert drawn is not None  # noqa: S101 - read_plan gives one of the two
+    return drawn, judge_plan(area, *drawn, rules), notes
+
+
+def judgement_dict(judgement: Judgement, rules: Profile) -> dict[str, Any]:
+    """A judgement as plain data, in the shape of a report."""
+    size = rules.size
+    return {
+        "profile": rules.name,
+        "size": {"measure": size.measure, "lower": size.lower, "target": size.target, "upper": size.upper},
+        "figures": judgement.figures,
+        "communities": judgement.communities,
+        "grids": judgement.grids,
+        "violations": [finding.to_dict() for finding in judgement.violations],
+    }
+
+
+def _files(**files: Path | None) -> dict[str, Path]:
+    return {layer: path for layer, path in files.items() if path}
+
+
+def _profile(name: str, lower: float | None, target: float | None, upper: float | None) -> Profile:
+    from partition.policy import load_profile
+
+    return load_profile(name).with_size(lower, target, upper)
+
+
+def _area(
+    path: Path | None,
+    files: Mapping[str, Path],
+    columns: list[str] | None,
+    encoding: str | None,
+    missing: options.Missing,
+    drop_personal: bool,
+) -> Area:
+    from data.vector import read_area
+    from partition.frames import check_area
+
+    raw = read_area(path, layers=files, columns=options.column_map(columns), encoding=encoding)
+    return check_area(raw, missing=missing.value, drop_personal=drop_personal)
+
+
+def show_findings(term: Terminal, findings: Iterable[Finding]) -> None:
+    """Print what was repaired or noted on the way in."""
+    for finding in findings:
+        term.finding(finding)
+
+
+def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None:
+    """Print the figures of a plan, and each violated wish."""
+    figures = judgement.figures
+    size = rules.size
+    term.table(
+        "judgement",
+        [
+            ("grids", f"{figures['grids']:,}"),
+            ("households", f"{figures['households']:,}"),
+            ("in_range", f"{figures['share_in_range']:.1%}  ({size.lower:g}–{size.upper:g})"),
+            ("deviation", f"{figures['mean_deviation']:.1%} / {figures['max_deviation']:.1%}"),
+            ("along_streets", f"{figures['along_streets']:.1%}"),
+            ("compactness", f"{figures['polsby_popper']:.2f}"),
+            ("faults", f"{figures['gaps']} / {figures['overlaps']} / {figures['fragments']} / {figures['buildings_cut']}"),
+        ],
+    )
+    for violation in judgement.violations:
+        term.finding(violation)
