@@ -48,9 +48,9 @@ STATUS_WORDS: Mapping[str, str] = {
 class Layers:
     """Checked frames with a RangeIndex each; None: the layer was not given.
 
-    facilities: division (int: index into the area's communities), id, kind, name, geometry. cases: division,
-    id, category, time, due, status, tier, building, geometry. population_groups: division, building, category,
-    count. staff: division, assigned, role, name, phone. Geometries are points in the area's CRS.
+    Each has `division` (int: index into the area's communities). facilities: id, kind, name, geometry. cases:
+    id, category, time, due, status, tier, building, geometry. population_groups: building, category, count.
+    staff: assigned, role, name, phone. Geometries are points in the area's CRS.
     """
 
     facilities: gpd.GeoDataFrame | None = None
@@ -300,7 +300,7 @@ class _Check:
         return gpd.GeoSeries(found, crs=self.area.crs)
 
     def _division(self, points: gpd.GeoSeries) -> pd.Series:
-        """The community that holds each point, else the nearest: a lamp across the street belongs to it too."""
+        """The community that holds each point, else the nearest: a lamp across the street is its own."""
         communities = self.area.communities.geometry.to_numpy()
         found = np.full(len(points), -1, dtype=np.int64)
         present = np.flatnonzero(points.notna().to_numpy())
