@@ -2,8 +2,8 @@
 
 Below `state_dir/postgres` lie `data` (PostgreSQL's own), `server.conf`, `hba.conf` and `ident.conf` (written
 anew at each start), `log`, and two locks: `start.lock`, held exclusively around every start and stop, and
-`users.lock`, shared by all clients. Whoever gets `users.lock` exclusively on leaving is the last, and stops the
-server. The kernel releases a killed client's lock, so the next one to come or leave notices.
+`users.lock`, shared by all clients. Whoever gets `users.lock` exclusively on leaving is the last, and stops
+the server. The kernel releases a killed client's lock, so the next one to come or leave notices.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from service.cluster_files import (
 if TYPE_CHECKING:
     import psycopg
     from sqlalchemy import URL
+
+    from service.backup import Place
 
 __all__ = ["DATABASE", "ROLES", "Cluster", "ClusterError", "Status"]
 
@@ -197,6 +199,29 @@ class Cluster:
             host=str(self._socket()), port=PORT, user=ROLES["superuser"], dbname="postgres", autocommit=True
         ) as connection:
             yield connection
+
+    # --- backup ---
+
+    def place(self) -> Place:
+        """Where the running database is, for PostgreSQL's tools, as superuser."""
+        from service.backup import Place
+
+        parameters = {"host": str(self._socket()), "port": str(PORT), "user": ROLES["superuser"]}
+        return Place(parameters, DATABASE, self.programs.folder, self.user)
+
+    def backup(self, file: Path) -> int:
+        """Write the whole database to `file` (pg_dump's custom format); its size in bytes."""
+        from service.backup import backup
+
+        with self.running():
+            return backup(self.place(), file)
+
+    def restore(self, file: Path) -> None:
+        """Replace the database by the backup `file`; if that fails it stays as it was (ClusterError)."""
+        from service.backup import restore
+
+        with self.running():
+            restore(self.place(), file)
 
     # --- locks ---
 

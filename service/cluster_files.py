@@ -122,6 +122,7 @@ class ServerUser:
         stdout: int | IO[bytes] = subprocess.PIPE,
         text: bytes | None = None,
         environment: dict[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> subprocess.CompletedProcess[bytes]:
         """Run one of PostgreSQL's programs, in a session of its own: Ctrl-C is for us, not for it."""
         try:
@@ -135,6 +136,7 @@ class ServerUser:
                 cwd="/",
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "HOME": "/", **(environment or {})},
                 start_new_session=True,
+                pass_fds=pass_fds,
                 user=self.uid if self.is_other else None,
                 group=self.gid if self.is_other else None,
                 extra_groups=[] if self.is_other else None,
