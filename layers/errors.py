@@ -1,0 +1,26 @@
+"""What can go wrong when a map is drawn."""
+
+from __future__ import annotations
+
+
+class LayersError(Exception):
+    """The map could not be drawn."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class UnknownAsset(LayersError, LookupError):  # noqa: N818 (named after what it is, as KeyError is not)
+    """A script, style, font or picture that none of the installed packages holds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no such asset: {name}")
+
+
+class OutsideRequest(LayersError):
+    """A page would ask another host for something."""
+
+    def __init__(self, requests: list[str]) -> None:
+        self.requests = tuple(requests)
+        super().__init__(f"the page would ask other hosts: {', '.join(requests)}")

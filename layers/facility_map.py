@@ -1,0 +1,124 @@
+"""Facilities by kind: an icon each; street furniture small and only when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from layers.assets import icon
+from layers.coordinates import points
+from layers.element import Part
+from layers.view import CommunityView
+from partition.texts import LANGUAGES, catalogue
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of facility: its group, icon (solid Font Awesome) and colour; minor ones are small dots, off at first."""
+
+    group: str
+    icon: str
+    colour: str
+    minor: bool = False
+    words: tuple[str, ...] = ()
+
+
+GROUPS = ("service", "safety", "street")
+KINDS = {
+    "service_station": Kind(
+        "service", "house-flag", "#0f6b70", words=("党群服务", "服务站", "服务中心", "community_centre")
+    ),
+    "clinic": Kind(
+        "service",
+        "house-medical",
+        "#b23a48",
+        words=("卫生", "医院", "诊所", "hospital", "doctors", "pharmacy", "药"),
+    ),
+    "school": Kind("service", "graduation-cap", "#8a5a14", words=("学校", "小学", "中学")),
+    "kindergarten": Kind("service", "child-reaching", "#a3641c", words=("幼儿园", "托儿")),
+    "elderly_care": Kind("service", "person-cane", "#6b4e9b", words=("养老", "日间照料", "care")),
+    "market": Kind(
+        "service",
+        "basket-shopping",
+        "#4b7a2b",
+        words=("菜市场", "市场", "超市", "marketplace", "supermarket"),
+    ),
+    "park": Kind("service", "tree", "#3f7d4e", words=("公园", "广场", "garden", "playground")),
+    "police": Kind("safety", "shield-halved", "#2a4b8d", words=("警务", "派出所", "police_station")),
+    "fire_station": Kind("safety", "fire-flame-curved", "#b5391f", words=("消防站", "微型消防")),
+    "shelter": Kind("safety", "person-shelter", "#2f6f62", words=("避难", "assembly_point")),
+    "camera": Kind("safety", "video", "#3b5b92", True, ("摄像", "监控", "cctv", "surveillance")),
+    "hydrant": Kind("safety", "fire-extinguisher", "#c2412d", True, ("消火栓", "消防栓", "fire_hydrant")),
+    "lamp": Kind("street", "lightbulb", "#b8860b", True, ("路灯", "street_lamp", "streetlight")),
+    "manhole": Kind("street", "circle-dot", "#5d6470", True, ("井盖", "窨井", "manhole_cover")),
+    "waste": Kind("street", "trash-can", "#5b7553", True, ("垃圾", "环卫", "bin", "recycling")),
+    "toilet": Kind("street", "restroom", "#586b86", words=("公厕", "厕所", "toilets")),
+    "charging": Kind("street", "charging-station", "#2e7d6b", words=("充电", "charging_station")),
+    "parking": Kind("street", "square-parking", "#44658c", words=("停车",)),
+    "bus_stop": Kind("street", "bus", "#44658c", words=("公交", "车站")),
+}
+_OTHER = Kind("street", "location-dot", "#59636e")
+
+
+def kind_of(value: object) -> str:
+    """The key in KINDS that a file's word for a kind means, or "" where it is none of them."""
+    text = str(value).strip().lower().replace(" ", "_").replace("-", "_")
+    if text in KINDS:
+        return text
+    for key, kind in KINDS.items():
+        if any(word == text or (not word.isascii() and word in text) for word in kind.words):
+            return key
+    for key in KINDS:
+        if text in (f"{key}s", f"street_{key}", f"{key}_cover", f"fire_{key}", f"bus_{key}"):
+            return key
+    return ""
+
+
+class FacilityMap(Part):
+    """The facilities, switchable by kind."""
+
+    default_js: ClassVar[list[tuple[str, str]]] = [("facility_map", "facility_map.js")]
+
+    def __init__(self, view: CommunityView) -> None:
+        super().__init__("facility_map", _data(view))
+
+
+def _data(view: CommunityView) -> list[dict[str, Any]]:
+    texts = catalogue("layers")
+    facilities = view.facilities
+    if facilities.empty:
+        return []
+    keys = facilities["kind"].map(lambda value: kind_of(value) or f"={str(value).strip()}")
+    entries = []
+    for key, rows in facilities.groupby(keys, sort=True):
+        kind = KINDS.get(key, _OTHER)
+        box, path = icon(kind.icon)
+        names = rows["name"] if "name" in rows else pd.Series("", index=rows.index)
+        ordered = rows.assign(_name=names.fillna("").astype(str), _x=rows.geometry.x, _y=rows.geometry.y)
+        ordered = ordered.sort_values(["_name", "_x", "_y"])
+        where = points(ordered.geometry)
+        label = (
+            {lang: texts.say(f"kind.{key}", lang) for lang in LANGUAGES}
+            if key in KINDS
+            else key.removeprefix("=")
+        )
+        entries.append(
+            {
+                "kind": key,
+                "group": kind.group,
+                "label": label if isinstance(label, dict) else {lang: label for lang in LANGUAGES},
+                "minor": kind.minor,
+                "colour": kind.colour,
+                "icon": {"box": box, "path": path},
+                "points": [
+                    [*at, name] if name else at for at, name in zip(where, ordered["_name"], strict=True)
+                ],
+            }
+        )
+    order = {key: position for position, key in enumerate(KINDS)}
+    entries.sort(
+        key=lambda entry: (GROUPS.index(entry["group"]), order.get(entry["kind"], len(order)), entry["kind"])
+    )
+    return entries

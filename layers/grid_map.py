@@ -1,0 +1,96 @@
+"""The grids: coloured so that neighbours differ, numbered, each with its card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import geopandas as gpd
+import shapely
+
+from layers import palette
+from layers.colouring import colour, neighbours
+from layers.coordinates import points, polygons
+from layers.element import Part
+from layers.view import CommunityView
+
+_FIGURES = ("households", "residents", "buildings", "buildings_unknown", "area_m2", "cases_30d")
+
+
+class GridMap(Part):
+    """The grids with borders, numbers and what their cards say."""
+
+    default_js: ClassVar[list[tuple[str, str]]] = [("grid_map", "grid_map.js")]
+
+    def __init__(self, view: CommunityView) -> None:
+        super().__init__("grid_map", _data(view))
+
+
+def label_points(polygons_m: gpd.GeoSeries) -> tuple[gpd.GeoSeries, list[float]]:
+    """Where a polygon's label sits (the centre of its largest inscribed circle) and that circle's radius in metres.
+
+    `polygons_m` is in a metric CRS, and so are the points.
+    """
+    radii = [shapely.maximum_inscribed_circle(_largest(polygon), tolerance=1.0) for polygon in polygons_m]
+    centres = [shapely.get_point(radius, 0) for radius in radii]
+    return gpd.GeoSeries(centres, crs=polygons_m.crs), [float(radius.length) for radius in radii]
+
+
+def _largest(polygon: shapely.Geometry) -> shapely.Geometry:
+    return max(shapely.get_parts(polygon), key=lambda part: part.area)
+
+
+def _data(view: CommunityView) -> dict[str, Any]:
+    grids = view.grids.sort_values("code").reset_index(drop=True)
+    in_metres = grids.geometry.to_crs(grids.estimate_utm_crs()) if len(grids) else grids.geometry
+    colours = colour(neighbours(in_metres))
+    centres, radii = label_points(in_metres)
+    where = points(centres.to_crs(4326)) if len(grids) else []
+    cards = []
+    for position, row in enumerate(grids.to_dict("records")):
+        cards.append(
+            {
+                "code": str(row["code"]),
+                "label": str(row["code"])[-3:],
+                "rings": polygons([row["geometry"]]),
+                "centre": where[position],
+                "radius": round(radii[position], 1),
+                "colour": palette.GRIDS[colours[position] % len(palette.GRIDS)],
+                "figures": {name: _number(row.get(name)) for name in _FIGURES},
+                "staff": _people(row.get("staff")),
+                "groups": _plain_list(row.get("groups")),
+                "recent": _plain_list(row.get("recent")),
+            }
+        )
+    return {"grids": cards, "range": list(view.size_range) if view.size_range else None}
+
+
+def _number(value: Any) -> float | int | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    number = float(value)
+    if math.isnan(number):
+        return None
+    return int(number) if number.is_integer() else round(number, 1)
+
+
+def _plain_list(value: Any) -> list[dict[str, str]]:
+    if not isinstance(value, (list, tuple)):
+        return []
+    return [{str(key): str(text) for key, text in entry.items() if text is not None} for entry in value]
+
+
+def _people(value: Any) -> list[dict[str, str]]:
+    people = []
+    for person in _plain_list(value):
+        named: Mapping[str, str] = {key: text.strip() for key, text in person.items()}
+        people.append(
+            {
+                "role_zh": named.get("role_zh") or named.get("role", ""),
+                "role_en": named.get("role_en") or named.get("role", ""),
+                "name": named.get("name", ""),
+                "phone": named.get("phone", ""),
+            }
+        )
+    return people

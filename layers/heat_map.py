@@ -1,0 +1,90 @@
+"""The two heat maps: density of cases, and population groups by area of publication."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from layers import palette
+from layers.coordinates import points, polygons
+from layers.element import Part
+from layers.grid_map import label_points
+from layers.view import GroupSurface, Surface
+
+
+class CaseHeat(Part):
+    """The density of cases as coloured cells, with a legend in cases per km² and 30 days."""
+
+    default_js: ClassVar[list[tuple[str, str]]] = [("heat_map", "heat_map.js")]
+
+    def __init__(self, surface: Surface) -> None:
+        super().__init__("case_heat", _cases(surface))
+
+
+class GroupHeat(Part):
+    """One population group: areas by band, withheld ones hatched."""
+
+    default_js: ClassVar[list[tuple[str, str]]] = [("heat_map", "heat_map.js")]
+
+    def __init__(self, surface: GroupSurface) -> None:
+        super().__init__("group_heat", _group(surface))
+
+
+def _cases(surface: Surface) -> dict[str, Any]:
+    classes = len(surface.breaks)
+    colours = palette.ramp(palette.CASES, classes)
+    values = surface.cells["value"].to_numpy(dtype=float)
+    # a class's cells become one shape: no seams between cells, and no finer value in the page than is shown
+    rank = np.clip(np.searchsorted(np.asarray(surface.breaks), values, side="left"), 0, max(classes - 1, 0))
+    layers = []
+    for index in range(classes):
+        cells = surface.cells.geometry.to_numpy()[rank == index]
+        merged = shapely.union_all(cells, grid_size=1e-7) if len(cells) else None
+        layers.append(
+            {
+                "lower": 0.0 if index == 0 else surface.breaks[index - 1],
+                "upper": surface.breaks[index],
+                "colour": colours[index],
+                "rings": polygons([merged]) if merged is not None else [],
+            }
+        )
+    return {
+        "classes": layers,
+        "bandwidth_m": round(surface.bandwidth_m),
+        "cell_m": round(surface.cell_m),
+        "cases": surface.cases,
+        "days": surface.days,
+        "min_cases": surface.min_cases,
+        "empty": not len(surface.cells),
+    }
+
+
+def _group(surface: GroupSurface) -> dict[str, Any]:
+    cells = surface.cells.sort_values(["rank", "grids"]).reset_index(drop=True)
+    ranks = sorted({int(rank) for rank in cells["rank"]} - {0})
+    colours = dict(zip(ranks, palette.ramp(palette.GROUPS, len(ranks)), strict=True))
+    in_metres: gpd.GeoSeries = (
+        cells.geometry.to_crs(cells.estimate_utm_crs()) if len(cells) else cells.geometry
+    )
+    centres, radii = label_points(in_metres)
+    where = points(centres.to_crs(4326)) if len(cells) else []
+    return {
+        "group": surface.group,
+        "label": dict(surface.label),
+        "note": dict(surface.note),
+        "cells": [
+            {
+                "label": {"zh": str(row["label_zh"]), "en": str(row["label_en"])},
+                "rank": int(row["rank"]),
+                "colour": colours.get(int(row["rank"])),
+                "grids": str(row["grids"]),
+                "centre": where[position],
+                "radius": round(radii[position], 1),
+                "rings": polygons([row["geometry"]]),
+            }
+            for position, row in enumerate(cells.to_dict("records"))
+        ],
+    }

@@ -1,0 +1,97 @@
+"""What the colours and lines mean: one legend a theme, in both languages, as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layers import palette
+from layers.view import CommunityView, GroupSurface, Surface
+from partition.texts import LANGUAGES, catalogue
+
+Both = dict[str, str]
+
+
+def both(key: str, /, **values: object) -> Both:
+    """A text of the catalogue in every language."""
+    return {lang: catalogue("layers").say(key, lang, **values) for lang in LANGUAGES}
+
+
+def legends(view: CommunityView) -> list[dict[str, Any]]:
+    """One legend a theme: theme, title, entries (symbol, colour, label) and notes."""
+    found = [_grids(view)]
+    if view.cases is not None:
+        found.append(_cases(view.cases))
+    return [*found, *(_group(group) for group in view.groups)]
+
+
+def _grids(view: CommunityView) -> dict[str, Any]:
+    present = set(view.streets["class"])
+    entries = [
+        {"symbol": "line-grid", "label": both("legend.grid_border")},
+        {"symbol": "line-community", "label": both("legend.community_border")},
+    ]
+    entries += [
+        {"symbol": f"line-{kind}", "label": both(f"legend.street_{kind}")}
+        for kind in ("arterial", "water", "rail", "wall")
+        if kind in present
+    ]
+    return {
+        "theme": "grids",
+        "title": both("legend.title"),
+        "entries": entries,
+        "notes": [both("legend.grids_note")],
+    }
+
+
+def _cases(surface: Surface) -> dict[str, Any]:
+    values = {"days": surface.days, "cases": f"{surface.cases:,}", "min": surface.min_cases}
+    if not len(surface.cells):
+        return {
+            "theme": "cases",
+            "title": both("legend.cases_unit"),
+            "entries": [],
+            "notes": [both("legend.cases_too_few", **values)],
+        }
+    colours = palette.ramp(palette.CASES, len(surface.breaks))
+    lowers = (0.0, *surface.breaks[:-1])
+    entries = [
+        {
+            "symbol": "fill",
+            "colour": colour,
+            "label": both("legend.range", lower=_plain(lower), upper=_plain(upper)),
+        }
+        for colour, lower, upper in zip(colours, lowers, surface.breaks, strict=True)
+    ]
+    method = both(
+        "legend.cases_method", bandwidth=round(surface.bandwidth_m), cell=round(surface.cell_m), **values
+    )
+    return {
+        "theme": "cases",
+        "title": both("legend.cases_unit"),
+        "entries": entries,
+        "notes": [method, both("legend.cases_floor", **values)],
+    }
+
+
+def _group(group: GroupSurface) -> dict[str, Any]:
+    labels = {
+        int(row["rank"]): {"zh": str(row["label_zh"]), "en": str(row["label_en"])}
+        for row in group.cells.sort_values("rank").to_dict("records")
+    }
+    shown = sorted(set(labels) - {0})
+    colours = palette.ramp(palette.GROUPS, len(shown))
+    entries: list[dict[str, Any]] = [
+        {"symbol": "fill", "colour": colour, "label": labels[rank]}
+        for rank, colour in zip(shown, colours, strict=True)
+    ]
+    notes = [dict(group.note)] if any(group.note.values()) else []
+    if 0 in labels:
+        entries.append({"symbol": "hatch", "label": labels[0]})
+        notes.append(both("legend.withheld_note"))
+    if not labels:
+        notes.append(both("legend.groups_none"))
+    return {"theme": f"group:{group.group}", "title": dict(group.label), "entries": entries, "notes": notes}
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"

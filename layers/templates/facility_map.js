@@ -1,0 +1,65 @@
+// Facilities: an icon for places people go to, small dots for street furniture.
+(function () {
+  "use strict";
+
+  wangge.drawers.facility_map = function (map, kinds) {
+    wangge.pane(map, "wg-dots", 500, true);
+    wangge.pane(map, "wg-places", 600, true);
+    var layers = {};
+    var dots = [];
+    var places = [];
+
+    function title(kind, name) { return name ? name : wangge.choose(kind.label); }
+
+    function tooltip(kind, name) {
+      return function () {
+        var box = wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, title(kind, name)));
+        if (name) box.append(wangge.element("small", {}, wangge.choose(kind.label)));
+        return box;
+      };
+    }
+
+    kinds.forEach(function (kind) {
+      var layer = layers[kind.kind] = L.layerGroup();
+      kind.points.forEach(function (at) {
+        var name = at[2] || "";
+        var shape;
+        if (kind.minor) {
+          shape = L.circleMarker([at[0], at[1]], {
+            pane: "wg-dots", radius: 3, weight: 1, color: "#ffffff", fillColor: kind.colour, fillOpacity: 0.95, className: "wg-dot-at"
+          });
+          dots.push(shape);
+        } else {
+          var drawing = wangge.svg("svg", { viewBox: kind.icon.box, "aria-hidden": "true" }, wangge.svg("path", { d: kind.icon.path, fill: kind.colour }));
+          shape = L.marker([at[0], at[1]], {
+            pane: "wg-places", title: "", alt: title(kind, name), riseOnHover: true,
+            icon: L.divIcon({ className: "wg-place", html: drawing, iconSize: [26, 26] })
+          });
+          places.push({ at: L.latLng(at[0], at[1]), kind: kind.kind });
+        }
+        shape.bindTooltip(tooltip(kind, name), { direction: "top", offset: [0, kind.minor ? -4 : -13], className: "wg-tip-box", opacity: 1 });
+        shape.addTo(layer);
+      });
+    });
+
+    wangge.obstacles.push(function () {
+      return places.filter(function (place) { return map.hasLayer(layers[place.kind]); }).map(function (place) {
+        var at = map.latLngToLayerPoint(place.at);
+        return [at.x - 14, at.y - 14, at.x + 14, at.y + 14];
+      });
+    });
+
+    function size() {
+      var scale = wangge.metres_per_pixel(map);
+      var radius = Math.max(2, Math.min(6, 2.6 / scale));
+      dots.forEach(function (dot) { dot.setRadius(radius); dot.setStyle({ weight: radius > 2.6 ? 1 : 0 }); });
+    }
+    map.on("zoomend", size);
+    size();
+    wangge.on("kind", function (choice) {
+      if (!layers[choice.name]) return;
+      if (choice.shown) layers[choice.name].addTo(map); else layers[choice.name].remove();
+      wangge.emit("labels");
+    });
+  };
+})();
