@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import geopandas as gpd
 import numpy as np
@@ -27,22 +27,26 @@ Lengths = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Linework:
-    """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing line."""
+    """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing line;
+    `medians` are the areas between carriageways whose middle lines are among the lines."""
 
     lines: Geometries
     classes: Numbers
     crossings: Geometries
     near_misses: int = 0
     detours: int = 0
+    medians: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
 
-    def with_lines(self, lines: Geometries) -> Linework:
-        """The linework with further lines of no class."""
-        return Linework(
-            np.concatenate([self.lines, lines]),
-            np.concatenate([self.classes, np.zeros(len(lines), dtype=np.int64)]),
-            self.crossings,
-            self.near_misses,
-            self.detours,
+    def with_lines(
+        self, lines: Geometries, classes: Numbers | None = None, medians: Geometries | None = None
+    ) -> Linework:
+        """The linework with further lines, of no class unless `classes` are given."""
+        classes = np.zeros(len(lines), dtype=np.int64) if classes is None else classes
+        return replace(
+            self,
+            lines=np.concatenate([self.lines, lines]),
+            classes=np.concatenate([self.classes, classes]),
+            medians=self.medians if medians is None else np.concatenate([self.medians, medians]),
         )
 
 

@@ -11,7 +11,6 @@ import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.spatial import Voronoi
 
 from partition.blocks import Blocks, Borders, build_blocks
 from partition.linework import (
@@ -23,13 +22,13 @@ from partition.linework import (
     cluster_footprints,
     detour,
 )
+from partition.medians import part_medians
+from partition.ridges import ridges_between
 
 SMALL_M2 = 1500.0  # an empty face smaller than this is no unit of its own
 THIN_M = 12.0  # nor is one narrower than this, such as the strip between two carriageways
 SPACING_M = 2.0  # of the points on footprints between which a cut runs
 SHRINK_M = 0.3  # footprints that touch are parted by this before they are cut apart
-STRAIGHT_M = 1.0  # cuts are straightened by at most this
-OVERHANG_M = 0.05  # cuts end this far beyond the block, so that noding surely meets its border
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def build_units(
     (no building is cut), all others stay as they are. Rows with one `atom` end in one unit.
     """
     settled = buildings["households"].to_numpy() > 0
-    units = _join_faces(build_blocks(linework, community), buildings, settled, border_cost)
+    linework = _with_middles(linework, community, buildings)
+    units = _join_faces(build_blocks(linework, community), linework, buildings, settled, border_cost)
     large = np.flatnonzero(units.households > cut_above)
     return _cut(units, large, linework, community, buildings, settled, border_cost)
 
@@ -77,7 +77,8 @@ def build_labelled_units(
     `label` is by row of `buildings`, -1 for none.
     """
     settled = label >= 0
-    units = _join_faces(build_blocks(linework, community), buildings, settled, border_cost)
+    linework = _with_middles(linework, community, buildings)
+    units = _join_faces(build_blocks(linework, community), linework, buildings, settled, border_cost)
     lowest = np.full(len(units), np.iinfo(np.int64).max)
     highest = np.full(len(units), -1)
     placed = settled & (units.building_unit >= 0)
@@ -99,7 +100,12 @@ def _cut(
         return units
     cuts = [cut_between_buildings(*_block(units, i, buildings)) for i in which]
     finer = linework.with_lines(np.concatenate(cuts))
-    return _join_faces(build_blocks(finer, community), buildings, settled, border_cost)
+    return _join_faces(build_blocks(finer, community), finer, buildings, settled, border_cost)
+
+
+def _with_middles(linework: Linework, community: shapely.Geometry, buildings: gpd.GeoDataFrame) -> Linework:
+    points = shapely.point_on_surface(buildings.geometry.to_numpy())
+    return part_medians(build_blocks(linework, community), linework, points)
 
 
 def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapely.Geometry, Geometries]:
@@ -112,8 +118,7 @@ def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapel
 def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Geometries:
     """Lines that part the block halfway between its footprints (metres); none of them enters a footprint.
 
-    The lines are the edges of the Voronoi diagram of points along the footprints, where two footprints meet
-    (Fleischmann et al. 2020, morphological tessellation), straightened a little.
+    They run halfway between points along the footprints (Fleischmann et al. 2020, morphological tessellation).
     """
     obstacles, _ = cluster_footprints(footprints)
     clipped = shapely.intersection(obstacles, block)
@@ -122,22 +127,17 @@ def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Ge
     shrunk = shapely.buffer(clipped, -SHRINK_M, join_style="mitre")
     shrunk = np.where(shapely.is_empty(shrunk), clipped, shrunk)
     points, owner = shapely.get_coordinates(shapely.segmentize(shrunk, SPACING_M), return_index=True)
-    centre = points.mean(axis=0)
-    reach = 10 * np.ptp(points, axis=0).max() + 100
-    frame = reach * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
-    diagram = Voronoi(np.vstack([points - centre, frame]))
-    owner = np.append(owner, [-1] * 4)
-    between, ends = diagram.ridge_points, np.asarray(diagram.ridge_vertices)
-    wanted = (owner[between[:, 0]] != owner[between[:, 1]]) & (owner[between] >= 0).all(axis=1) & (ends >= 0).all(axis=1)
-    ridges = shapely.linestrings(diagram.vertices[ends[wanted]] + centre)
-    merged = shapely.line_merge(shapely.intersection(shapely.union_all(ridges), block.buffer(OVERHANG_M)))
-    lines = shapely.simplify(shapely.get_parts(merged), STRAIGHT_M)
+    lines = ridges_between(points, owner, block)
     lines, _, _ = detour(lines, np.zeros(len(lines), dtype=np.int64), obstacles)
     return lines
 
 
 def _join_faces(
-    blocks: Blocks, buildings: gpd.GeoDataFrame, settled: npt.NDArray[np.bool_], border_cost: Mapping[str, float]
+    blocks: Blocks,
+    linework: Linework,
+    buildings: gpd.GeoDataFrame,
+    settled: npt.NDArray[np.bool_],
+    border_cost: Mapping[str, float],
 ) -> Units:
     """Join faces that are no units of their own to a neighbour, the one with the costliest border between them.
 
@@ -151,6 +151,7 @@ def _join_faces(
     kept = np.zeros(len(faces), dtype=bool)
     kept[face_of[placed & settled]] = True
     join = _Joining(faces, borders, kept, border_cost)
+    join.share_medians(_within(faces, linework.medians))
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
     join.absorb_small()
     return _number_units(blocks, join.roots(), households, face_of, buildings["atom"].to_numpy())
@@ -165,6 +166,14 @@ def _locate(faces: Geometries, buildings: gpd.GeoDataFrame) -> Numbers:
     return found
 
 
+def _within(faces: Geometries, areas: Geometries) -> npt.NDArray[np.bool_]:
+    """Which faces lie in one of the areas."""
+    found = np.zeros(len(faces), dtype=bool)
+    if len(areas):
+        found[shapely.STRtree(areas).query(shapely.point_on_surface(faces), predicate="intersects")[0]] = True
+    return found
+
+
 class _Joining:
     """Union of faces with the borders between the unions kept up to date."""
 
@@ -172,6 +181,7 @@ class _Joining:
         self, faces: Geometries, borders: Borders, kept: npt.NDArray[np.bool_], cost: Mapping[str, float]
     ) -> None:
         self.parent = list(range(len(faces)))
+        self.beside: dict[int, int] = {}
         self.area = shapely.area(faces).tolist()
         self.kept = kept.tolist()
         self.outer = borders.outer.tolist()
@@ -215,6 +225,15 @@ class _Joining:
                         mine[i] += entry[i]
         self.near[b].clear()
         return a
+
+    def share_medians(self, median: npt.NDArray[np.bool_]) -> None:
+        """Each piece of a median joins the block beside it with which it has the longest border."""
+        for face in np.flatnonzero(median).tolist():
+            beside = [(entry[1], -other) for other, entry in self.near[face].items() if not median[other]]
+            if beside:
+                self.beside[face] = -max(beside)[1]
+        for face, block in sorted(self.beside.items()):
+            self.unite(face, block)
 
     def unite_atoms(self, face_of: Numbers, atoms: Numbers) -> None:
         """Rows of one building come into one unit; where they lie apart, the fewest faces between them come too."""
