@@ -1,8 +1,8 @@
-"""Every script, style, font and picture that a map may use, from the installed packages; nothing from the network.
+"""Every script, style, font and picture that a map may use, from the installed packages.
 
-folium and branca name their assets by addresses of content networks. `asset_of` maps such an address to the name
-under which `read` finds the file in a locked wheel, and under which the service serves it (`/static/<name>`; names
-contain slashes, because the style sheets refer to their neighbours by relative paths).
+folium and branca name their assets by addresses of content networks. `asset_of` maps such an address to the
+name under which `read` finds the file in a locked wheel, and under which the service serves it
+(`/static/<name>`; names contain slashes, because style sheets refer to their neighbours by relative paths).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from layers.errors import UnknownAsset
 
-# Folder of names → distribution and folder in it. Files are located, not imported: the XStatic packages are namespace
-# packages of the old kind, and importing folium costs half a second.
+# Folder of names → distribution and folder in it. Files are located, not imported: the XStatic packages are
+# namespace packages of the old kind, and importing folium costs half a second.
 _WHEELS = {
     "leaflet": ("XStatic-Leaflet", "xstatic/pkg/leaflet/data"),
     "jquery": ("XStatic-jQuery", "xstatic/pkg/jquery/data"),

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from layers import palette
-from layers.coordinates import lines, polygons
+from layers.coordinates import Ring, lines, polygons
 from layers.element import Part
 from layers.view import CommunityView
 
@@ -66,7 +66,7 @@ def street_names(streets: gpd.GeoDataFrame) -> list[dict[str, Any]]:
 class BaseMap(Part):
     """Ground, water, buildings, streets, their names, and the world outside the community dimmed."""
 
-    default_js: ClassVar[list[tuple[str, str]]] = [("base_map", "base_map.js")]
+    scripts: ClassVar[tuple[str, ...]] = ("base_map.js",)
 
     def __init__(self, view: CommunityView) -> None:
         super().__init__("base_map", _data(view))
@@ -76,7 +76,9 @@ def _data(view: CommunityView) -> dict[str, Any]:
     streets = view.streets
     tunnel = _flags(streets, "tunnel")
     bridge = _flags(streets, "bridge") & ~tunnel
-    ground, bridges, tunnels = {}, {}, {}
+    ground: dict[str, list[Ring]] = {}
+    bridges: dict[str, list[Ring]] = {}
+    tunnels: dict[str, list[Ring]] = {}
     for kind in sorted(set(streets["class"])):
         of_kind = (streets["class"] == kind).to_numpy()
         for where, chosen in ((ground, ~tunnel & ~bridge), (bridges, bridge), (tunnels, tunnel)):
@@ -104,4 +106,5 @@ def _data(view: CommunityView) -> dict[str, Any]:
 def _flags(streets: gpd.GeoDataFrame, column: str) -> np.ndarray:
     if column not in streets:
         return np.zeros(len(streets), dtype=bool)
-    return streets[column].fillna(False).astype(bool).to_numpy()
+    flags: np.ndarray = streets[column].fillna(False).astype(bool).to_numpy()
+    return flags

@@ -18,17 +18,14 @@ from layers.view import CommunityView
 from partition.texts import LANGUAGES, Language, catalogue
 
 
-class _Map(folium.Map):  # type: ignore[misc]  # folium is not typed through
-    # folium's own lists also name jQuery, Bootstrap and marker fonts, which nothing here uses
-    default_js: ClassVar[list[tuple[str, str]]] = [
-        ("leaflet", "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet.js"),
-        ("wangge", "wangge.js"),
-    ]
-    default_css: ClassVar[list[tuple[str, str]]] = [
-        ("leaflet_css", "https://cdn.jsdelivr.net/npm/leaflet@1.9.3/dist/leaflet.css"),
-        ("wangge_css", "wangge.css"),
-        ("community_map_css", "community_map.css"),
-    ]
+class _Map(folium.Map):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # of folium's own list only Leaflet: nothing here uses jQuery, Bootstrap or the marker fonts
+        self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
+        self.default_js.append(("wangge", "wangge.js"))
+        self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
+        self.default_css += [("wangge_css", "wangge.css"), ("community_map_css", "community_map.css")]
 
 
 class _Frame(Part):
@@ -49,7 +46,7 @@ def render(
     """The page of `view` as HTML text.
 
     Both languages are in the page; `lang` is the one shown first. `assets="inline"` makes a file that stands
-    alone, `"static"` one that takes its scripts from `static` of the same server (`layers.assets.read` gives them).
+    alone, `"static"` one that takes its scripts from `static` of the same server (from `layers.assets.read`).
     The same view gives the same text. Raises OutsideRequest if the page would ask another host.
     """
     name = str(view.community["name"].iloc[0] or view.community["code"].iloc[0])
@@ -94,7 +91,7 @@ def _frame(
     ]
     for column in ("households", "residents"):
         if column in grids and len(grids) and grids[column].notna().all():
-            total = f"{int(round(float(grids[column].sum()))):,}"
+            total = f"{round(float(grids[column].sum())):,}"
             figures.append({"label": both(f"map.figure_{column}"), "value": total, "title": None})
     if view.in_range is not None:
         bounds = view.size_range

@@ -26,7 +26,7 @@ def lines(geometries: Iterable[BaseGeometry | None]) -> list[Ring]:
 
 
 def polygons(geometries: Iterable[BaseGeometry | None]) -> list[list[Ring]]:
-    """The polygons of all geometries, each as its rings (outer first, without the closing point); EPSG:4326."""
+    """The polygons of all geometries, each as its rings, outer first, not closed; EPSG:4326."""
     parts = shapely.get_parts(np.asarray(list(geometries), dtype=object))
     found = []
     for part in parts:

@@ -1,4 +1,4 @@
-"""Density of cases: a kernel density in metres, corrected at the community's border, on coarse cells with a floor."""
+"""Density of cases: a kernel density in metres, corrected at the border, on coarse cells with a floor."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _CLASSES = 5
 class Field:
     """A density on square cells, in the metric CRS it was computed in.
 
-    cells: polygons, clipped to the area (object array). density: cases per m². reach: cases within the bandwidth
-    of the cell's middle.
+    cells: polygons, clipped to the area (object array). density: cases per m². reach: cases within the
+    bandwidth of the cell's middle.
     """
 
     cells: npt.NDArray[np.object_]
@@ -46,10 +46,10 @@ def case_surface(
 ) -> Surface:
     """The density of cases in a community, in cases per km² and 30 days.
 
-    `points` (any CRS) are the cases of `days` days; those outside `community` (EPSG:4326) are left out. Cells are
-    squares of `cell_m`, clipped to the community; one with fewer than `min_cases` cases within the bandwidth is left
-    out. Breaks are equal steps of 1, 2 or 5 times a power of ten, at most five. The order of the points does not
-    matter. Raises ValueError where `days`, `bandwidth_m` or `cell_m` is not positive.
+    `points` (any CRS) are the cases of `days` days; those outside `community` (EPSG:4326) are left out.
+    Cells are squares of `cell_m`, clipped to the community; one with fewer than `min_cases` cases within the
+    bandwidth is left out. Breaks are equal steps of 1, 2 or 5 times a power of ten, at most five. The order
+    of the points does not matter. Raises ValueError where `days`, `bandwidth_m` or `cell_m` is not positive.
     """
     if days <= 0 or bandwidth_m <= 0 or cell_m <= 0:
         raise ValueError("days, bandwidth_m and cell_m must be positive")
@@ -78,9 +78,9 @@ def case_surface(
 def density_field(points: Floats, area: BaseGeometry, *, bandwidth_m: float, cell_m: float) -> Field:
     """The density of `points` (n × 2, metres) within `area` on cells of `cell_m` metres, in points per m².
 
-    Quartic kernel 3/(πh²)·(1 − d²/h²)² of radius h = `bandwidth_m` (Silverman 1986, 4.5). What would fall beyond the
-    border is made up for by dividing by the kernel's mass within the area (Diggle 1985), computed on the same
-    points, so that an even intensity stays even up to the border.
+    Quartic kernel 3/(πh²)·(1 − d²/h²)² of radius h = `bandwidth_m` (Silverman 1986, 4.5). What would fall
+    beyond the border is made up for by dividing by the kernel's mass within the area (Diggle 1985), computed
+    on the same points, so that an even intensity stays even up to the border.
     """
     step = cell_m / _PARTS
     west, south, east, north = area.bounds
@@ -134,7 +134,7 @@ def density_field(points: Floats, area: BaseGeometry, *, bandwidth_m: float, cel
 
 
 def round_breaks(highest: float) -> tuple[float, ...]:
-    """Upper bounds of at most five equal classes that reach `highest`, in steps of 1, 2 or 5 times a power of ten."""
+    """Upper bounds of at most five equal classes up to `highest`; steps of 1, 2 or 5 times a power of ten."""
     if highest <= 0:
         return (1.0,)
     power = math.floor(math.log10(highest / _CLASSES))

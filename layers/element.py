@@ -1,4 +1,4 @@
-"""What every part of our pages is: a folium element with a template file, its data as JSON, and texts escaped."""
+"""What every part of our pages is: a folium element with a template file and data; every text escaped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
-class Verbatim(Element):  # type: ignore[misc]  # branca has no types
+class Verbatim(Element):
     """Text that stands in the page as it is.
 
     branca takes the text of its own elements for a Jinja template; names from files must never be one.
@@ -34,24 +34,25 @@ class Verbatim(Element):  # type: ignore[misc]  # branca has no types
         return self.text
 
 
-class Part(JSCSSMixin):  # type: ignore[misc]  # folium is not typed through
+class Part(JSCSSMixin):
     """A part of a page.
 
-    `template` names a file in `layers/templates` with the macros `html(part)` and `script(part)` (each optional).
+    `template` names a file in `layers/templates` with the macros `header(part)`, `html(part)` and
+    `script(part)`, each optional; `scripts` are assets the part needs.
     `data` lies in the page as a JSON block, which a browser does not run, under the id `<name>-data`.
     """
 
     template: ClassVar[str] = "part.html"
-    default_js: ClassVar[list[tuple[str, str]]] = []
-    default_css: ClassVar[list[tuple[str, str]]] = []
+    scripts: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, name: str, data: Any = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # branca
         self._name = name
         self.data = data
+        self.default_js = [(script, script) for script in self.scripts]
 
-    def render(self, **kwargs: Any) -> None:
-        """Add the part's texts to the header, body and script of the page."""
+    def render(self, **kwargs: Any) -> str:
+        """Add the part's texts to the header, body and script of the page; stands nowhere itself."""
         figure = self.get_root()
         if not isinstance(figure, Figure):
             raise TypeError("a part is rendered within a figure")
@@ -61,4 +62,5 @@ class Part(JSCSSMixin):  # type: ignore[misc]  # folium is not typed through
             if macro is not None:
                 getattr(figure, place).add_child(Verbatim(str(macro(self))), name=self.get_name())
         # the links to scripts and styles, and the children; our own macros are already in
-        super().render(**kwargs)
+        super().render(**kwargs)  # type: ignore[no-untyped-call]  # branca
+        return ""

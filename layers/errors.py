@@ -18,7 +18,7 @@ class UnknownAsset(LayersError, LookupError):  # noqa: N818 (named after what it
         super().__init__(f"no such asset: {name}")
 
 
-class OutsideRequest(LayersError):
+class OutsideRequest(LayersError):  # noqa: N818
     """A page would ask another host for something."""
 
     def __init__(self, requests: list[str]) -> None:

@@ -16,7 +16,7 @@ from partition.texts import LANGUAGES, catalogue
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of facility: its group, icon (solid Font Awesome) and colour; minor ones are small dots, off at first."""
+    """A kind of facility: group, icon (solid Font Awesome), colour; minor ones are dots, off at first."""
 
     group: str
     icon: str
@@ -79,7 +79,7 @@ def kind_of(value: object) -> str:
 class FacilityMap(Part):
     """The facilities, switchable by kind."""
 
-    default_js: ClassVar[list[tuple[str, str]]] = [("facility_map", "facility_map.js")]
+    scripts: ClassVar[tuple[str, ...]] = ("facility_map.js",)
 
     def __init__(self, view: CommunityView) -> None:
         super().__init__("facility_map", _data(view))
@@ -108,7 +108,7 @@ def _data(view: CommunityView) -> list[dict[str, Any]]:
             {
                 "kind": key,
                 "group": kind.group,
-                "label": label if isinstance(label, dict) else {lang: label for lang in LANGUAGES},
+                "label": label if isinstance(label, dict) else dict.fromkeys(LANGUAGES, label),
                 "minor": kind.minor,
                 "colour": kind.colour,
                 "icon": {"box": box, "path": path},

@@ -41,13 +41,13 @@ _IN_SCRIPT = re.compile(r"[\"'`]((?:(?:https?|wss?):)?//[\w\[][^\"'`\s]*)", re.I
 _NAMESPACES = re.compile(r"^http://www\.w3\.org/(?:2000/svg|1999/xhtml|1999/xlink)$")
 
 
-class OfflineFigure(Figure):  # type: ignore[misc]  # branca has no types
+class OfflineFigure(Figure):
     """The root of a folium page without requests to other hosts.
 
     `assets="inline"` writes scripts and styles into the page (a file that stands alone), `"static"` points to
     `/static/<name>`. `render` raises UnknownAsset on a script or style that no installed package holds, and
-    OutsideRequest if the finished page would still ask another host. A content security policy in the page lets
-    the browser enforce the same: only the scripts written here run (by their hashes).
+    OutsideRequest if the finished page would still ask another host. A content security policy in the page
+    lets the browser enforce the same: only the scripts written here run (by their hashes).
     """
 
     _template = Template(

@@ -21,16 +21,16 @@ _FIGURES = ("households", "residents", "buildings", "buildings_unknown", "area_m
 class GridMap(Part):
     """The grids with borders, numbers and what their cards say."""
 
-    default_js: ClassVar[list[tuple[str, str]]] = [("grid_map", "grid_map.js")]
+    scripts: ClassVar[tuple[str, ...]] = ("grid_map.js",)
 
     def __init__(self, view: CommunityView) -> None:
         super().__init__("grid_map", _data(view))
 
 
 def label_points(polygons_m: gpd.GeoSeries) -> tuple[gpd.GeoSeries, list[float]]:
-    """Where a polygon's label sits (the centre of its largest inscribed circle) and that circle's radius in metres.
+    """Where a polygon's label sits: the centre of its largest inscribed circle, and the circle's radius.
 
-    `polygons_m` is in a metric CRS, and so are the points.
+    `polygons_m` is in a metric CRS, and so are the points and radii.
     """
     radii = [shapely.maximum_inscribed_circle(_largest(polygon), tolerance=1.0) for polygon in polygons_m]
     centres = [shapely.get_point(radius, 0) for radius in radii]

@@ -18,7 +18,7 @@ from layers.view import GroupSurface, Surface
 class CaseHeat(Part):
     """The density of cases as coloured cells, with a legend in cases per km² and 30 days."""
 
-    default_js: ClassVar[list[tuple[str, str]]] = [("heat_map", "heat_map.js")]
+    scripts: ClassVar[tuple[str, ...]] = ("heat_map.js",)
 
     def __init__(self, surface: Surface) -> None:
         super().__init__("case_heat", _cases(surface))
@@ -27,7 +27,7 @@ class CaseHeat(Part):
 class GroupHeat(Part):
     """One population group: areas by band, withheld ones hatched."""
 
-    default_js: ClassVar[list[tuple[str, str]]] = [("heat_map", "heat_map.js")]
+    scripts: ClassVar[tuple[str, ...]] = ("heat_map.js",)
 
     def __init__(self, surface: GroupSurface) -> None:
         super().__init__("group_heat", _group(surface))

@@ -1,4 +1,4 @@
-"""What a community's map shows, already cleared by disclosure control. The service fills it; layers draw it."""
+"""What a community's map shows, cleared by disclosure control. The service fills it; layers draw it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Surface:
     """A density surface as square cells with a floor, in EPSG:4326.
 
     cells: value (float, in `unit`), geometry. breaks: upper bounds of the classes, ascending, in `unit`.
-    days: length of the time that the cases cover. min_cases: a cell whose estimate rests on fewer cases is not
-    among the cells. `layers.density.case_surface` makes it.
+    days: length of the time that the cases cover. min_cases: a cell whose estimate rests on fewer cases is
+    not among the cells. `layers.density.case_surface` makes it.
     """
 
     cells: gpd.GeoDataFrame
@@ -47,12 +47,12 @@ class CommunityView:
 
     community: code, name, geometry (one row). grids: code, households, residents, buildings, area_m2,
     staff (list of {role, name, phone}), groups (list of {label_zh, label_en, value_zh, value_en}),
-    cases_30d (int or None), geometry. streets: class, name, bridge, tunnel, geometry. buildings: use, geometry
-    (no figures). facilities: kind, name, geometry (points).
+    cases_30d (int or None), geometry. streets: class, name, bridge, tunnel, geometry. buildings: use,
+    geometry (no figures). facilities: kind, name, geometry (points).
 
-    Optional columns of grids: buildings_unknown (int: buildings whose households are not known), recent (list of
-    {date, category_zh, category_en, status_zh, status_en}, newest first; only what the role may see).
-    A member of staff with an empty name is shown as a vacancy; staff may carry role_zh and role_en beside role.
+    Optional columns of grids: buildings_unknown (int: buildings whose households are not known), recent (list
+    of {date, category_zh, category_en, status_zh, status_en}, newest first; only what the role may see).
+    A member of staff with an empty name is shown as a vacancy; staff may carry role_zh, role_en beside role.
     cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as
     "too few cases". version and published (ISO date) name the published plan; size_range are its bounds of
     households, in_range the share of grids within them (0 to 1).

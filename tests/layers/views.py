@@ -1,4 +1,4 @@
-"""A small community made by hand: two by three grids, a river, streets, a dozen houses. Beijing's longitude, no place."""
+"""A small community made by hand: two by three grids, a river, streets, houses. It lies nowhere."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ def view(**changes: Any) -> CommunityView:
     )
     hot = rng.normal((300, 240), 40, (160, 2))
     spread = rng.uniform((0, 0), (600, 400), (140, 2))
-    cases = gpd.GeoSeries(shapely.points(np.vstack([hot, spread]) + (WEST, SOUTH)), crs=METRIC).to_crs(4326)
+    cases = gpd.GeoSeries(
+        shapely.points(np.vstack([hot, spread]) + np.array([WEST, SOUTH])), crs=METRIC
+    ).to_crs(4326)
     whole = to_degrees(grids())
     groups = gpd.GeoDataFrame(
         {
