@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from partition.texts import Language, catalogue
+from service.operating import OperatingError
 
 # no quote in it, so that it survives being pasted between quotes; README names the same line
 ADMIN_LINE = (
@@ -25,17 +25,8 @@ ADMIN_LINE = (
 DEBIAN_ROOT = Path("/usr/lib/postgresql")
 
 
-class ClusterError(Exception):
-    """The embedded cluster cannot do what was asked; `key` names the sentence in `service/texts.toml`."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        self.key = key
-        self.values = values
-        super().__init__(self.text("en"))
-
-    def text(self, lang: Language = "en") -> str:
-        """The sentence in `lang`."""
-        return catalogue("service").say(self.key, lang, **self.values)
+class ClusterError(OperatingError):
+    """The embedded cluster, or PostgreSQL's tools, cannot do what was asked."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from partition.texts import Language, catalogue
+from service.operating import OperatingError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -26,17 +26,8 @@ LOCK_MS = 5_000
 EVERYWHERE = "*"
 
 
-class DatabaseError(Exception):
-    """The database cannot be used; `key` names the sentence in `service/texts.toml`."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        self.key = key
-        self.values = values
-        super().__init__(self.text("en"))
-
-    def text(self, lang: Language = "en") -> str:
-        """The sentence in `lang`."""
-        return catalogue("service").say(self.key, lang, **self.values)
+class DatabaseError(OperatingError):
+    """The database cannot be used."""
 
 
 @dataclass(frozen=True)

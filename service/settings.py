@@ -27,16 +27,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WANGGE_", env_file=None, extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(
-        None, description="PostGIS server of the service (the app role). Without it an embedded cluster is used."
+        default=None,
+        description="PostGIS server of the service (the app role). Without it an embedded cluster is used.",
     )
     owner_database_url: SecretStr | None = Field(
-        None, description="The same database as its owner, for migrations; without it database_url is used."
+        default=None,
+        description="The same database as its owner, for migrations; without it database_url is used.",
     )
-    state_dir: Path = Field(default_factory=_state_dir, description="Where the embedded cluster keeps its data.")
+    state_dir: Path = Field(
+        default_factory=_state_dir, description="Where the embedded cluster keeps its data."
+    )
     runtime_dir: Path = Field(default_factory=_runtime_dir, description="Where its socket lies (short path).")
-    host: str = Field("127.0.0.1", description="Address that `wangge serve` listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port that `wangge serve` listens on.")
-    lang: Literal["zh", "en"] | None = Field(None, description="Language of the command line; default: the locale's.")
+    host: str = Field(default="127.0.0.1", description="Address that `wangge serve` listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that `wangge serve` listens on.")
+    lang: Literal["zh", "en"] | None = Field(
+        default=None, description="Language of the command line; default: the locale's."
+    )
 
     @cached_property
     def language(self) -> Literal["zh", "en"]:

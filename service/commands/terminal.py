@@ -87,12 +87,16 @@ class Terminal:
     def answering_errors(self) -> Iterator[None]:
         """Turn wrong input or a wrong call into exit code 2, every fault on a line of its own."""
         from partition.errors import InputError, PartitionError
+        from service.operating import OperatingError
 
         try:
             yield
         except InputError as error:
             for finding in error.findings:
                 self.finding(finding)
+            raise typer.Exit(2) from None
+        except OperatingError as error:
+            self.err.print(error.text(self.lang), style="bold red", markup=False)
             raise typer.Exit(2) from None
         except PartitionError as error:
             self.err.print(str(error), style="bold red", markup=False)
