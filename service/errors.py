@@ -1,0 +1,119 @@
+"""What can go wrong in a request; the one place that knows status codes. Answers are problem+json."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from partition.texts import Language, catalogue
+from service.languages import language_of, wants_html
+
+logger = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+
+
+class ServiceError(Exception):
+    """The request cannot be answered. `key` names the sentence `error.<key>` of `service/texts.toml`."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(self.text("en"))
+
+    def text(self, lang: Language) -> str:
+        """The reason as a sentence."""
+        return catalogue("service").say(f"error.{self.key}", lang, **self.values)
+
+
+class MalformedError(ServiceError):
+    """A parameter is unknown, repeated or has a value that cannot be understood."""
+
+
+class UnknownError(ServiceError):
+    """There is nothing of that name, or nothing that the principal may know of."""
+
+
+class LinkSpentError(ServiceError):
+    """The one-time login link was used before, or is not one of this server's."""
+
+
+class WrongHostError(ServiceError):
+    """The request does not come to an address that this server answers for."""
+
+
+STATUS: dict[type[ServiceError], int] = {
+    MalformedError: 400,
+    UnknownError: 404,
+    LinkSpentError: 403,
+    WrongHostError: 421,
+}
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Turn every error of `app` into an answer with its reason and without internals."""
+
+    @app.exception_handler(ServiceError)
+    def explain(request: Request, error: ServiceError) -> Response:
+        return problem(request, STATUS[type(error)], error)
+
+    @app.exception_handler(RequestValidationError)
+    def explain_parameters(request: Request, error: RequestValidationError) -> Response:
+        return problem(request, 400, _parameter_error(error))
+
+    @app.exception_handler(HTTPException)
+    def explain_route(request: Request, error: HTTPException) -> Response:
+        key = {404: "no-page", 405: "no-method"}.get(error.status_code, "request")
+        answer = problem(request, error.status_code, ServiceError(key, path=request.url.path))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(OperationalError)
+    def explain_database(request: Request, error: OperationalError) -> Response:
+        logger.error("database", exc_info=error)
+        return problem(request, 503, ServiceError("database-away"))
+
+    @app.exception_handler(Exception)
+    def hide(request: Request, error: Exception) -> Response:
+        # Starlette raises the error again after this answer, and the server logs it whole
+        return problem(request, 500, ServiceError("unexpected"))
+
+
+def problem(request: Request, status: int, error: ServiceError) -> Response:
+    """The answer to a request that failed: a page for a browser, problem+json for the rest."""
+    lang = language_of(request)
+    texts = catalogue("service")
+    title = texts.say(f"status.{status}" if f"status.{status}" in texts else "status.request", lang)
+    if wants_html(request):
+        from service.pages import problem_page
+
+        return problem_page(request, status, title, error.text(lang), lang)
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": error.text(lang),
+        "code": error.key,
+    }
+    return JSONResponse(body, status_code=status, media_type=PROBLEM)
+
+
+def _parameter_error(error: RequestValidationError) -> ServiceError:
+    """The first fault that the parameters' model found, in our words."""
+    fault = error.errors()[0]
+    name = str(fault["loc"][-1]) if len(fault["loc"]) > 1 else ""
+    if fault["type"] == "extra_forbidden":
+        return MalformedError("parameter-unknown", name=name)
+    if fault["type"] == "missing":
+        return MalformedError("parameter-missing", name=name)
+    return MalformedError("parameter-value", name=name, value=_shown(fault.get("input")), reason=fault["msg"])
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -1,0 +1,292 @@
+"""A community's map for one principal: from the store through access and disclosure control to a view.
+
+Nothing else fills a `CommunityView`; whatever a map shows has passed here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+from layers.view import CommunityView, GroupSurface, Surface
+from partition.texts import LANGUAGES, Language, catalogue
+from service.access import Principal, access, may_see_exact, may_see_group
+from service.db import EVERYWHERE, declare
+from service.disclosure import Cell, Figure, GroupRule, band_label, exact_cells, merge_upward, rules
+from service.errors import UnknownError
+from service.registry import COLLECTIONS
+from service.store import figures
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+RECENT_DAYS = 30
+RECENT_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A view, and the groups whose exact figures stand in it with their number of grids, for the record."""
+
+    view: CommunityView
+    exact: Mapping[str, int]
+
+
+def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
+    """The map of a community as `principal` may see it. Raises UnknownError if it may not know of it.
+
+    The row policies must know the principal; they are told again before this returns.
+    """
+    frames = {}
+    for name in ("communities", "grids", "streets", "buildings", "facilities"):
+        collection = COLLECTIONS[name]
+        allowed = access(principal, collection)
+        if allowed is None:
+            raise UnknownError("community", code=division[:60])
+        frames[name] = figures.select_frame(connection, collection, allowed, division)
+    if frames["communities"].empty:
+        raise UnknownError("community", code=division[:60])
+    publication = figures.select_publication(connection, division)
+    grids = frames["grids"]
+    grids["staff"] = _staff(figures.select_staff(connection, division), grids)
+    cases, counts, recent = _cases(connection, principal, division, frames["communities"])
+    # no cases seen is a figure only where cases may be seen
+    grids["cases_30d"] = [counts.get(code, 0) if cases is not None else None for code in grids["code"]]
+    grids["recent"] = [recent.get(code, []) for code in grids["code"]]
+    groups, on_cards, exact = _groups(connection, principal, division, grids)
+    grids["groups"] = [on_cards.get(code, []) for code in grids["code"]]
+    community = frames["communities"]
+    bounds = _size_range(publication)
+    view = CommunityView(
+        community=community[["code", "name", "geometry"]],
+        grids=grids,
+        streets=frames["streets"][["class", "name", "bridge", "tunnel", "geometry"]],
+        buildings=frames["buildings"][["use", "geometry"]],
+        facilities=frames["facilities"][["kind", "name", "geometry"]],
+        cases=cases,
+        groups=tuple(groups),
+        role=principal.role.value,
+        synthetic=bool(community["synthetic"].iloc[0]),
+        attribution=_attribution(str(community["attribution"].iloc[0] or "")),
+        version="" if publication is None else str(publication.plan),
+        published="" if publication is None else publication.published.date().isoformat(),
+        size_range=bounds,
+        in_range=_in_range(grids, bounds),
+    )
+    return Drawn(view, exact)
+
+
+def _attribution(text: str) -> Mapping[str, str]:
+    return dict.fromkeys(LANGUAGES, text) if text else {}
+
+
+def _size_range(publication: figures.Publication | None) -> tuple[int, int] | None:
+    size = publication.policy.get("size", {}) if publication is not None else {}
+    if size.get("measure") != "households":
+        return None
+    return int(size["lower"]), int(size["upper"])
+
+
+def _in_range(grids: gpd.GeoDataFrame, bounds: tuple[int, int] | None) -> float | None:
+    if bounds is None or grids.empty or grids["households"].isna().any():
+        return None
+    return float(grids["households"].between(*bounds).mean())
+
+
+def _staff(rows: list[dict[str, str]], grids: gpd.GeoDataFrame) -> list[list[dict[str, str]]]:
+    by_grid: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_grid.setdefault(row["grid"], []).append({key: row[key] for key in ("role", "name", "phone")})
+    return [by_grid.get(code, []) for code in grids["code"]]
+
+
+def _cases(
+    connection: Connection, principal: Principal, division: str, community: gpd.GeoDataFrame
+) -> tuple[Surface | None, dict[str, int], dict[str, list[dict[str, str]]]]:
+    """The density of the cases that the principal may see, their number by grid, and the newest by grid.
+
+    Points are those that the principal may see: moved to places outside the centre. Single cases are listed
+    on a grid's card only where the principal may see their grid.
+    """
+    allowed = access(principal, COLLECTIONS["cases"])
+    if allowed is None:
+        return None, {}, {}
+    frame = figures.select_frame(connection, COLLECTIONS["cases"], allowed, division)
+    if frame.empty:
+        return None, {}, {}
+    from layers.density import case_surface
+
+    # "recent" ends with the newest report, so that a community loaded once still shows its last weeks
+    newest, oldest = frame["time"].max(), frame["time"].min()
+    since = newest - timedelta(days=RECENT_DAYS)
+    days = max((newest.date() - oldest.date()).days + 1, 1)
+    surface = case_surface(frame.geometry, community.geometry.iloc[0], days=days)
+    counts = figures.select_case_counts(connection, allowed, division, since=since.to_pydatetime())
+    recent: dict[str, list[dict[str, str]]] = {}
+    if "grid" in frame:
+        newest_first = frame[frame["time"] > since].sort_values(["time", "key"], ascending=[False, True])
+        for row in newest_first.to_dict("records"):
+            listed = recent.setdefault(row["grid"], [])
+            if row["grid"] and len(listed) < RECENT_SHOWN:
+                listed.append(_recent_case(row))
+    return surface, counts, recent
+
+
+def _recent_case(row: Mapping[str, Any]) -> dict[str, str]:
+    texts = catalogue("service")
+    entry = {"date": row["time"].date().isoformat()}
+    for lang in LANGUAGES:
+        for kind in ("category", "status"):
+            key = f"{kind}.{row[kind]}"
+            entry[f"{kind}_{lang}"] = texts.say(key, lang) if key in texts else str(row[kind])
+    return entry
+
+
+def _groups(
+    connection: Connection, principal: Principal, division: str, grids: gpd.GeoDataFrame
+) -> tuple[list[GroupSurface], dict[str, list[dict[str, str]]], dict[str, int]]:
+    """Cleared figures: a surface a group, each grid's lines for its card, and exact grids by group."""
+    known = rules().groups
+    seen = [rule for rule in known.values() if may_see_group(principal, rule)]
+    if grids.empty or not seen:
+        return [], {}, {}
+    with _uncleared(connection, principal):
+        counts = figures.select_group_counts(connection, division)
+        households = figures.select_households(connection, division)
+    beside = neighbours_of(grids)
+    surfaces: list[GroupSurface] = []
+    cards: dict[str, list[dict[str, str]]] = {}
+    exact: dict[str, int] = {}
+    for rule in seen:
+        if rule.name not in counts:
+            continue
+        of_group = {
+            code: Figure(counts[rule.name].get(code, 0), households.get(code, 0)) for code in grids["code"]
+        }
+        cells = list(merge_upward(of_group, beside, rule))
+        own = {code for code in of_group if may_see_exact(principal, rule, code)}
+        if own:
+            exact[rule.name] = len(own)
+        whole = own == set(of_group)
+        if whole:
+            cells = list(exact_cells(of_group, rule))
+        surfaces.append(_surface(rule, cells, grids, exact=whole))
+        for cell in cells:
+            for code in cell.codes:
+                count = of_group[code].count if code in own else None
+                cards.setdefault(code, []).append(_card(rule, cell, code, count))
+    return surfaces, cards, exact
+
+
+@contextmanager
+def _uncleared(connection: Connection, principal: Principal) -> Iterator[None]:
+    """Let the service itself read what only disclosure control may see, then be the principal again."""
+    declare(connection, role="disclosure", scope=[EVERYWHERE], principal=principal.subject)
+    yield
+    introduce(connection, principal)
+
+
+def introduce(connection: Connection, principal: Principal) -> None:
+    """Tell the row policies who asks, until the transaction ends."""
+    declare(
+        connection,
+        role=principal.role.value,
+        scope=[principal.scope or EVERYWHERE],
+        grids=sorted(principal.grids),
+        principal=principal.subject,
+    )
+
+
+def neighbours_of(grids: gpd.GeoDataFrame) -> dict[str, set[str]]:
+    """Grids (codes) that share a border, of a frame with `code` and the geometry of a coverage."""
+    codes = grids["code"].to_numpy()
+    ones, others = grids.sindex.query(grids.geometry, predicate="touches")
+    beside: dict[str, set[str]] = {code: set() for code in codes}
+    shared = (
+        grids.geometry.iloc[ones]
+        .reset_index(drop=True)
+        .intersection(grids.geometry.iloc[others].reset_index(drop=True))
+    )
+    for one, other, length in zip(ones, others, shared.length, strict=True):
+        if length > 0:
+            beside[codes[one]].add(codes[other])
+    return beside
+
+
+def _surface(rule: GroupRule, cells: list[Cell], grids: gpd.GeoDataFrame, *, exact: bool) -> GroupSurface:
+    import geopandas as gpd
+    import shapely
+
+    shapes = dict(zip(grids["code"], grids.geometry, strict=True))
+    rows: dict[str, list[Any]] = {"label_zh": [], "label_en": [], "rank": [], "grids": []}
+    for cell in cells:
+        # colours stand for bands even where the cards have exact figures; rank 0 is drawn as withheld
+        for lang in LANGUAGES:
+            rows[f"label_{lang}"].append(band_label(cell.count, rule, lang))
+        rows["rank"].append(cell.rank + exact)
+        rows["grids"].append(" ".join(code[-3:] for code in cell.codes))
+    geometry = [shapely.union_all([shapes[code] for code in cell.codes]) for cell in cells]
+    say = catalogue("service").say
+    note = {
+        lang: say("group.note_exact", lang)
+        if exact
+        else say("group.note_bands", lang, k=rule.k, households=rule.households)
+        for lang in LANGUAGES
+    }
+    return GroupSurface(rule.name, rule.label, note, gpd.GeoDataFrame(rows, geometry=geometry, crs=4326))
+
+
+def _card(rule: GroupRule, cell: Cell, code: str, count: int | None) -> dict[str, str]:
+    """A group's line on a grid's card: the exact count if `count` is given, else the cell's band."""
+    say = catalogue("service").say
+    entry = {f"label_{lang}": rule.label[lang] for lang in LANGUAGES}
+    others = " ".join(other[-3:] for other in cell.codes if other != code)
+    for lang in LANGUAGES:
+        if count is not None:
+            value = say("group.exact", lang, count=count)
+        else:
+            value = band_label(cell.count, rule, lang)
+            if others:
+                value = say("group.merged", lang, value=value, codes=others)
+        entry[f"value_{lang}"] = value
+    return entry
+
+
+class Maps:
+    """Rendered maps, kept for as long as nothing on them has changed."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._pages: OrderedDict[tuple[Any, ...], tuple[str, Mapping[str, int]]] = OrderedDict()
+        self._most = most
+        self._lock = Lock()
+
+    def page(self, connection: Connection, principal: Principal, division: str, lang: Language) -> str:
+        """A community's map for `principal`, a page with scripts from `/static`. Exact views are recorded."""
+        seen_as = (principal.role, principal.scope, principal.grids)
+        with _uncleared(connection, principal):
+            state = figures.select_state(connection, division)
+        key = (division, state, seen_as, lang)
+        with self._lock:
+            kept = self._pages.get(key)
+            if kept is not None:
+                self._pages.move_to_end(key)
+        if kept is None:
+            from layers.community_map import render
+
+            drawn = draw(connection, principal, division)
+            kept = (render(drawn.view, lang=lang, assets="static"), drawn.exact)
+            with self._lock:
+                self._pages[key] = kept
+                while len(self._pages) > self._most:
+                    self._pages.popitem(last=False)
+        html, exact = kept
+        for group, cells in exact.items():
+            figures.record_view(connection, principal, division, group, cells)
+        return html

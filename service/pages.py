@@ -1,0 +1,51 @@
+"""The pages that are not maps: templates in the language asked for, styled by the maps' style sheet."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from partition.texts import Language, catalogue
+
+if TYPE_CHECKING:
+    from service.routes.context import Context
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("service", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def page(context: Context, name: str, /, **values: Any) -> HTMLResponse:
+    """The template `name` as an answer to the request."""
+    values["role"] = context.principal.role.value
+    return _page(context.request, name, context.lang, 200, values)
+
+
+def problem_page(request: Request, status: int, title: str, reason: str, lang: Language) -> Response:
+    """A page that says what went wrong and where to go."""
+    return _page(request, "problem.html", lang, status, {"title": title, "reason": reason, "role": None})
+
+
+def _page(request: Request, name: str, lang: Language, status: int, values: dict[str, Any]) -> HTMLResponse:
+    def say(key: str, **placeholders: object) -> str:
+        return catalogue("service").say(key, lang, **placeholders)
+
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key not in ("lang", "token")]
+    languages = [
+        (code, label, f"{request.url.path}?{urlencode([*kept, ('lang', code)])}")
+        for code, label in (("zh", "中文"), ("en", "English"))
+    ]
+    text = _templates().get_template(name).render(say=say, lang=lang, languages=languages, **values)
+    return HTMLResponse(text, status_code=status, headers={"Vary": "Accept, Accept-Language, Cookie"})

@@ -1,0 +1,34 @@
+"""In by a one-time link, out by a button."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse
+
+from service.errors import LinkSpentError
+from service.routes.context import InContext
+from service.schemas import LoginQuery
+from service.sessions import COOKIE, LIFETIME_S
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/login")
+def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> RedirectResponse:
+    """Trade the link for a cookie; the link is spent afterwards."""
+    cookie = context.sessions.redeem(query.token)
+    if cookie is None:
+        raise LinkSpentError("link-spent")
+    answer = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+    answer.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@router.post("/logout")
+def log_out(context: InContext) -> RedirectResponse:
+    """Forget the cookie."""
+    answer = RedirectResponse("/", status_code=303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
+    return answer

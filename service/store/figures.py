@@ -1,0 +1,209 @@
+"""What maps and pages need of a community: frames of what a principal may see, counts to be cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, text
+
+from service.access import Access, Principal, access
+from service.registry import COLLECTIONS, Collection
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+@dataclass(frozen=True)
+class Community:
+    """A community as pages list it. `published` is None where no plan is; figures are those of its grids."""
+
+    code: str
+    name: str
+    synthetic: bool
+    grids: int
+    households: int | None
+    published: datetime | None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The plan in force: its id, day, profile and figures."""
+
+    plan: int
+    published: datetime
+    policy: Mapping[str, Any]
+    figures: Mapping[str, Any]
+
+
+def select_communities(connection: Connection, principal: Principal) -> list[Community]:
+    """The communities that the principal may see, by code."""
+    communities = access(principal, COLLECTIONS["communities"])
+    grids = access(principal, COLLECTIONS["grids"])
+    if communities is None or grids is None:
+        return []
+    rows = connection.execute(
+        text(f"""
+            select c.code, c.name, c.synthetic, coalesce(g.grids, 0) as grids, g.households, g.published
+            from (select t.* from divisions t where {communities.predicate}) c
+            left join (
+                select t.division_code, count(*) as grids, sum(t.households) as households,
+                       max(t.valid_from) as published
+                from grids t where {grids.predicate} group by t.division_code
+            ) g on g.division_code = c.code
+            order by c.code
+        """),  # noqa: S608  # identifiers come from the registry only
+        {**communities.parameters, **grids.parameters},
+    )
+    return [
+        Community(row.code, row.name, row.synthetic, row.grids, row.households, row.published) for row in rows
+    ]
+
+
+def select_extent(connection: Connection, principal: Principal) -> tuple[float, float, float, float] | None:
+    """West, south, east, north in degrees of the communities that the principal may see."""
+    communities = access(principal, COLLECTIONS["communities"])
+    if communities is None:
+        return None
+    row = connection.execute(
+        text(f"""
+            select min(st_xmin(t.geom)) as west, min(st_ymin(t.geom)) as south,
+                   max(st_xmax(t.geom)) as east, max(st_ymax(t.geom)) as north
+            from divisions t where {communities.predicate}
+        """),  # noqa: S608  # identifiers come from the registry only
+        dict(communities.parameters),
+    ).one()
+    return None if row.west is None else (row.west, row.south, row.east, row.north)
+
+
+def select_frame(
+    connection: Connection, collection: Collection, allowed: Access, division: str
+) -> gpd.GeoDataFrame:
+    """A community's rows as a frame in EPSG:4326, by feature id; columns as `allowed` says, and `key`."""
+    import geopandas as gpd
+    import pandas as pd
+    import shapely
+
+    columns = "".join(f', {sql} as "{column.name}"' for column, sql in allowed.columns)
+    rows = connection.execute(
+        text(f"""
+            select {collection.key} as key, st_asbinary({allowed.geometry}) as geometry{columns}
+            from {collection.table} t where {allowed.predicate} and t.division_code = :division order by t.id
+        """),  # noqa: S608  # identifiers come from the registry only
+        {**allowed.parameters, "division": division},
+    )
+    names = list(rows.keys())
+    frame = pd.DataFrame(rows.all(), columns=names).sort_values("key").reset_index(drop=True)
+    geometry = shapely.from_wkb(frame.pop("geometry").map(_bytes).to_numpy(dtype=object))
+    return gpd.GeoDataFrame(frame, geometry=geometry, crs=4326)
+
+
+def _bytes(value: Any) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+def select_publication(connection: Connection, division: str) -> Publication | None:
+    """The plan in force in a community; None if none is."""
+    row = connection.execute(
+        text("""
+            select id, published_at, policy, figures from plans
+            where division_code = :division and status = 'published'
+        """),
+        {"division": division},
+    ).one_or_none()
+    return None if row is None else Publication(row.id, row.published_at, row.policy, row.figures)
+
+
+def select_staff(connection: Connection, division: str) -> list[dict[str, str]]:
+    """Staff by grid in force: grid, role, name, phone (their work phone)."""
+    rows = connection.execute(
+        text("""
+            select s.grid_code as grid, s.role, s.name, s.phone
+            from grid_staff s join grids g on g.code = s.grid_code and g.valid_to is null
+            where s.division_code = :division
+            order by s.grid_code, s.role, s.name
+        """),
+        {"division": division},
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def select_group_counts(connection: Connection, division: str) -> dict[str, dict[str, int]]:
+    """People by group and grid in force. For `service.disclosure` only: nothing of it may leave uncleared.
+
+    To be called with the role `disclosure` declared to the row policies.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for row in connection.execute(
+        text("""
+            select p.category, b.grid_code as grid, sum(p.count) as count
+            from population_groups p
+            join (select distinct division_code, building_id, grid_code from buildings) b
+              using (division_code, building_id)
+            join grids g on g.code = b.grid_code and g.valid_to is null
+            where p.division_code = :division
+            group by p.category, b.grid_code
+        """),
+        {"division": division},
+    ):
+        counts.setdefault(row.category, {})[row.grid] = int(row.count)
+    return counts
+
+
+def select_households(connection: Connection, division: str) -> dict[str, int]:
+    """Households by grid in force."""
+    rows = connection.execute(
+        text("select code, households from grids where division_code = :division and valid_to is null"),
+        {"division": division},
+    )
+    return {row.code: row.households for row in rows}
+
+
+def select_case_counts(
+    connection: Connection, allowed: Access, division: str, *, since: datetime
+) -> dict[str, int]:
+    """Cases since a time by grid, of those whose rows the principal may see."""
+    rows = connection.execute(
+        text(f"""
+            select t.grid_code as grid, count(*) as cases from cases t
+            where {allowed.predicate} and t.division_code = :division and t.time > :since
+              and t.grid_code is not null
+            group by t.grid_code
+        """),  # noqa: S608  # identifiers come from the registry only
+        {**allowed.parameters, "division": division, "since": since},
+    )
+    return {row.grid: int(row.cases) for row in rows}
+
+
+def select_state(connection: Connection, division: str) -> str:
+    """What changes whenever anything on a community's map does; opaque, equal for equal data."""
+    parts = " union all ".join(
+        f"select '{table}', count(*), coalesce(max(updated_at), '-infinity'), coalesce(sum(version), 0)"  # noqa: S608
+        f" from {table} where division_code = :division"
+        for table in (
+            *("divisions", "grids", "plans", "buildings", "streets", "facilities", "cases"),
+            *("population_groups", "grid_staff"),
+        )
+    )
+    rows = connection.execute(text(parts), {"division": division})
+    return ";".join(f"{row[0]}:{row[1]}:{row[2]}:{row[3]}" for row in rows)
+
+
+def record_view(connection: Connection, principal: Principal, division: str, group: str, cells: int) -> None:
+    """Put on record that the principal saw exact figures of a group in a community's grids."""
+    connection.execute(
+        text("""
+            insert into audit (division_code, principal, role, action, group_code, place, details)
+            values (:division, :principal, :role, 'view', :group, :division,
+                    json_build_object('grids', cast(:cells as integer)))
+        """),
+        {
+            "division": division,
+            "principal": principal.subject,
+            "role": principal.role.value,
+            "group": group,
+            "cells": cells,
+        },
+    )
