@@ -21,7 +21,7 @@ PROBLEM = "application/problem+json"
 class ServiceError(Exception):
     """The request cannot be answered. `key` names the sentence `error.<key>` of `service/texts.toml`."""
 
-    def __init__(self, key: str, **values: object) -> None:
+    def __init__(self, key: str, /, **values: object) -> None:
         self.key = key
         self.values = values
         super().__init__(self.text("en"))

@@ -19,7 +19,6 @@ router = APIRouter(tags=["service"])
 CONFORMS = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
 )
 
 
@@ -38,7 +37,7 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
     say = catalogue("service").say
     places = (
         ("/", "self", "application/json"),
-        ("/api", "service-desc", "application/vnd.oai.openapi+json;version=3.0"),
+        ("/api", "service-desc", "application/vnd.oai.openapi+json;version=3.1"),
         ("/conformance", "conformance", "application/json"),
         ("/collections", "data", "application/json"),
     )

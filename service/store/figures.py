@@ -180,7 +180,7 @@ def select_case_counts(
 def select_state(connection: Connection, division: str) -> str:
     """What changes whenever anything on a community's map does; opaque, equal for equal data."""
     parts = " union all ".join(
-        f"select '{table}', count(*), coalesce(max(updated_at), '-infinity'), coalesce(sum(version), 0)"  # noqa: S608
+        f"select '{table}', count(*), coalesce(max(updated_at)::text, ''), coalesce(sum(version), 0)"  # noqa: S608
         f" from {table} where division_code = :division"
         for table in (
             *("divisions", "grids", "plans", "buildings", "streets", "facilities", "cases"),
