@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Table
 if TYPE_CHECKING:
     import psycopg
 
-Row = tuple[Any, ...]
+# values by column, all of one length; geometries as hexadecimal EWKB
+Columns = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Change:
     removed: int = 0
 
 
-def copy_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Row]) -> int:
-    """Append rows by COPY; geometries as hexadecimal EWKB. Returns how many."""
-    return _copy(_driver(connection), sql.Identifier(table.name), columns, rows)
+def copy_rows(connection: Connection, table: Table, columns: Columns) -> int:
+    """Append rows by COPY. Returns how many."""
+    return _copy(_driver(connection), sql.Identifier(table.name), columns)
 
 
 def merge_rows(
@@ -35,18 +36,18 @@ def merge_rows(
     table: Table,
     divisions: Sequence[str],
     key: Sequence[str],
-    columns: Sequence[str],
-    rows: Iterable[Row],
+    columns: Columns,
     *,
     remove: bool = True,
 ) -> Change:
-    """Make the table hold exactly `rows` for the divisions: others are removed (unless `remove` is off), new
+    """Make the table hold just these rows for the divisions: others are removed (unless `remove` is off), new
     ones added, and those that differ changed, so that equal rows keep their id and version.
 
-    Rows carry `key`, then `columns`; the key holds `division_code`.
+    `key` names columns that are unique together, `division_code` among them.
     """
     driver = _driver(connection)
-    names = [*key, *columns]
+    names = list(columns)
+    data = [name for name in names if name not in key]
     target, incoming = sql.Identifier(table.name), sql.Identifier(f"incoming_{table.name}")
     listed = sql.SQL(", ").join(map(sql.Identifier, names))
     same = sql.SQL(" and ").join(sql.SQL("t.{0} = i.{0}").format(sql.Identifier(name)) for name in key)
@@ -55,7 +56,7 @@ def merge_rows(
             incoming, listed, target
         )
     )
-    given = _copy(driver, incoming, names, rows)
+    given = _copy(driver, incoming, columns)
     driver.execute(
         sql.SQL("create index on {} ({})").format(incoming, sql.SQL(", ").join(map(sql.Identifier, key)))
     )
@@ -68,7 +69,7 @@ def merge_rows(
             ).format(target, incoming, same),
             [list(divisions)],
         ).rowcount
-    if columns:
+    if data:
         old, new = (
             sql.SQL(", ").join(
                 sql.SQL("{}.{}").format(sql.SQL(alias), sql.Identifier(name)) for name in columns
@@ -78,7 +79,7 @@ def merge_rows(
         changed = driver.execute(
             sql.SQL("update {} t set {} from {} i where {} and ({}) is distinct from ({})").format(
                 target,
-                sql.SQL(", ").join(sql.SQL("{0} = i.{0}").format(sql.Identifier(name)) for name in columns),
+                sql.SQL(", ").join(sql.SQL("{0} = i.{0}").format(sql.Identifier(name)) for name in data),
                 incoming,
                 same,
                 old,
@@ -94,15 +95,11 @@ def merge_rows(
     return Change(given, added, changed, removed)
 
 
-def _copy(
-    driver: psycopg.Connection, target: sql.Identifier, columns: Sequence[str], rows: Iterable[Row]
-) -> int:
-    statement = sql.SQL("copy {} ({}) from stdin").format(
-        target, sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
+def _copy(driver: psycopg.Connection, target: sql.Identifier, columns: Columns) -> int:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
     with driver.cursor() as cursor:
-        with cursor.copy(statement) as copy:
-            for row in rows:
+        with cursor.copy(sql.SQL("copy {} ({}) from stdin").format(target, names)) as copy:
+            for row in zip(*columns.values(), strict=True):
                 copy.write_row(row)
         return cursor.rowcount
 
