@@ -7,9 +7,14 @@ import numpy as np
 import pandas as pd
 import pyproj
 import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
-from partition.linework import Geometries, Numbers
+from partition.linework import Geometries, Lengths, Numbers
 from partition.units import Units
+
+SAME_POINT_M = 1e-6  # points this close are one, reckoned twice
 
 
 def dissolve(faces: Geometries, label: Numbers, count: int) -> Geometries:
@@ -43,20 +48,39 @@ def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     polygons = grids.geometry.to_numpy()
     if shapely.coverage_is_valid(polygons):
         return grids
+    polygons = _unify_vertices(polygons)
     bad = shapely.coverage_invalid_edges(polygons)
     touched = np.flatnonzero(~shapely.is_empty(bad))
-    corners = shapely.multipoints(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
-    points = shapely.get_parts(corners)
+    points = shapely.points(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
     tree = shapely.STRtree(points)
-    matched = polygons.copy()
     for i in touched:
-        near = np.sort(tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=1e-6))
-        matched[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
-    return grids.set_geometry(gpd.GeoSeries(list(matched), index=grids.index, crs=grids.crs))
+        near = np.sort(tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=SAME_POINT_M))
+        polygons[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
+    return grids.set_geometry(gpd.GeoSeries(list(polygons), index=grids.index, crs=grids.crs))
 
 
-def _insert(polygon: shapely.Geometry, points: np.ndarray) -> shapely.Geometry:
-    """The polygon with those of the points as vertices that lie on its border (within a thousandth of a millimetre)."""
+def _unify_vertices(polygons: Geometries) -> Geometries:
+    """Vertices that differ by rounding only become one: two communities reckoned the same crossing apart."""
+    coords = np.unique(shapely.get_coordinates(polygons), axis=0)
+    pairs = cKDTree(coords).query_pairs(SAME_POINT_M, output_type="ndarray")
+    if not len(pairs):
+        return polygons.copy()
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(coords), len(coords)))
+    _, cluster = connected_components(links, directed=False)
+    _, first = np.unique(cluster, return_index=True)
+    target = coords[first[cluster]]
+    moved = {
+        tuple(old): new for old, new in zip(coords.tolist(), target.tolist(), strict=True) if old != new
+    }
+
+    def move(points: Lengths) -> Lengths:
+        return np.array([moved.get(tuple(point), point) for point in points.tolist()])
+
+    return np.asarray(shapely.transform(polygons, move))
+
+
+def _insert(polygon: shapely.Geometry, points: Lengths) -> shapely.Geometry:
+    """The polygon with those of the points as vertices that lie on its border (see SAME_POINT_M)."""
     rings, owner = shapely.get_rings(shapely.get_parts(polygon), return_index=True)
     parts: dict[int, list[shapely.Geometry]] = {}
     for ring, part in zip(rings, owner, strict=True):
@@ -71,7 +95,7 @@ def _insert(polygon: shapely.Geometry, points: np.ndarray) -> shapely.Geometry:
             along = np.clip(((p - start) * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1e-18), 0, 1)
             off = np.hypot(*(start + along[:, None] * step - p).T)
             segment = int(np.argmin(off))
-            if off[segment] <= 1e-6 and 0 < along[segment] < 1:
+            if off[segment] <= SAME_POINT_M and 0 < along[segment] < 1:
                 rows.append(p[None])
                 keys.append(np.array([segment + along[segment]]))
         order = np.argsort(np.concatenate(keys), kind="stable")

@@ -18,6 +18,7 @@ WALKABLE = ("path", "lane", "local", "secondary", "arterial")
 NEAR_MISS_M = 5.0  # a street that stops this close to another is taken to meet it
 CROSSED_M = 0.5  # a line inside a footprint for more than this crosses the building
 SAME_M = 0.01  # two things this close lie on the same line
+OVERSHOOT_M = 1e-4  # a join is drawn this much too long, so that noding surely meets the line
 GATE_M = 1.5  # how far from a crossing both its sides are looked at
 
 Geometries = npt.NDArray[np.object_]
@@ -137,7 +138,7 @@ def close_near_misses(lines: Geometries, community: shapely.Geometry, footprints
     if not len(coords):
         return np.empty(0, dtype=object)
     direction = coords[:, 1] - coords[:, 0]
-    coords[:, 1] += direction / np.linalg.norm(direction, axis=1, keepdims=True) * SAME_M
+    coords[:, 1] += direction / np.linalg.norm(direction, axis=1, keepdims=True) * OVERSHOOT_M
     return np.asarray(shapely.linestrings(coords))
 
 
