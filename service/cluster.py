@@ -351,6 +351,8 @@ class Cluster:
         length = len(os.fsencode(self.socket_dir / f".s.PGSQL.{PORT}"))
         if length > SOCKET_BYTES:
             raise ClusterError("cluster-socket-long", path=self.socket_dir, bytes=length, most=SOCKET_BYTES)
+        if "," in str(self.socket_dir):  # libpq would take it for two hosts
+            raise ClusterError("cluster-socket-comma", path=self.socket_dir)
         try:
             self.socket_dir.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
