@@ -441,15 +441,15 @@ def fingerprint(connection: Connection, code: str) -> str:
                 select string_agg(part, ' ' order by part) from (
                     select 'divisions ' || version as part from divisions where code = :code
                     union all
-                    select 'buildings ' || count(*) || ' ' || coalesce(md5(string_agg(
-                        concat_ws('/', building_id, part, ordinal, households, residents, md5(st_asbinary(geom))),
-                        ',' order by ordinal, id)), '')
+                    select concat_ws(' ', 'buildings', count(*), md5(string_agg(concat_ws('/', building_id, part,
+                        ordinal, households, residents, md5(st_asbinary(geom))), ','
+                        order by ordinal, id)))
                     from buildings where division_code = :code
                     union all
-                    select 'streets ' || count(*) || ' ' || coalesce(sum(version), 0) || ' ' || coalesce(max(id), 0)
+                    select concat_ws(' ', 'streets', count(*), sum(version), max(id))
                     from streets where division_code = :code
                     union all
-                    select 'compounds ' || count(*) || ' ' || coalesce(sum(version), 0) || ' ' || coalesce(max(id), 0)
+                    select concat_ws(' ', 'compounds', count(*), sum(version), max(id))
                     from compounds where division_code = :code
                 ) parts
             """),

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from partition.findings import Finding
-from partition.texts import Language, catalogue
+from partition.texts import Language
+from service.operating import OperatingError
 
 
-class StoreError(Exception):
+class StoreError(OperatingError):
     """The store cannot do what was asked."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        self.key = key
-        self.values = values
-        super().__init__(self.text("en"))
-
-    def text(self, lang: Language = "en") -> str:
-        """The sentence in `lang`."""
-        return catalogue("service").say(self.key, lang, **self.values)
 
 
 class NotFoundError(StoreError):
