@@ -1,0 +1,111 @@
+"""The server process: on loopback only, until Ctrl-C or SIGTERM, and then gone with all it started."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from service.operating import OperatingError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+PORTS_TRIED = 50
+GRACE_S = 2
+
+
+class Stopped(BaseException):  # like KeyboardInterrupt, no error
+    """Somebody asked the process to end."""
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into `Stopped`, once: what is then being put away is not interrupted again."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for sign in signs:
+            signal.signal(sign, signal.SIG_IGN)
+        raise Stopped
+
+    signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {sign: signal.signal(sign, stop) for sign in signs}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+
+def listen(host: str, port: int, *, search: bool = False) -> socket.socket:
+    """A listening socket on loopback; with `search` the next free port if `port` is taken.
+
+    Raises OperatingError if `host` is reached from other machines (there is no authentication yet), or if the
+    port is taken.
+    """
+    from service.guard import is_loopback
+
+    if not is_loopback(host):
+        raise OperatingError("serve-not-loopback", host=host)
+    last = min(port + PORTS_TRIED, 65535) if search and port else port
+    for candidate in range(port, last + 1):
+        try:
+            return _bind(host, candidate)
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                raise OperatingError("serve-port-closed", port=candidate) from None
+            if error.errno != errno.EADDRINUSE:
+                raise OperatingError("serve-address", host=host, reason=error.strerror) from None
+    raise OperatingError("serve-port-taken", port=port)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(128)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    """The address that a browser takes for `bound`, without a slash at its end."""
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def run(
+    app: FastAPI, bound: socket.socket, *, ready: Callable[[], None] | None = None, log: bool = True
+) -> None:
+    """Serve `app` on `bound` until asked to end; to be called within `stopping`."""
+    import uvicorn
+
+    if log:
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("service.access_log").setLevel(logging.INFO)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if ready is not None:
+                ready()
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    # uvicorn ends its connections on a signal, then raises it again for the handler of `stopping`
+    Server(config).run(sockets=[bound])
