@@ -44,7 +44,7 @@ class Graph:
         return np.repeat(np.arange(len(self)), np.diff(self.indptr))
 
     def components(self, without: npt.NDArray[np.bool_] | None = None) -> Numbers:
-        """The walkable component of each unit; units marked in `without` are taken out (-1)."""
+        """The walkable component of each unit, from 0; units marked in `without` are taken out (-1)."""
         rows, cols = self.rows()[self.walk], self.indices[self.walk]
         if without is not None:
             kept = ~without[rows] & ~without[cols]
@@ -53,6 +53,7 @@ class Graph:
         _, label = connected_components(links, directed=False)
         label = label.astype(np.int64)
         if without is not None:
+            label[~without] = np.unique(label[~without], return_inverse=True)[1].reshape(-1)
             label[without] = -1
         return label
 

@@ -120,10 +120,11 @@ def close_near_misses(lines: Geometries, community: shapely.Geometry, footprints
         return np.empty(0, dtype=object)
     tips = shapely.points(ends[dangling])
     t, e = shapely.STRtree(edges).query(tips, predicate="dwithin", distance=NEAR_MISS_M)
-    # an edge that starts where the dangling one starts is not missed, it is already met
+    # a stub shorter than the tolerance is near the edges it comes from, and has not missed them
     other = node[(dangling[t] + len(edges)) % (2 * len(edges))]
-    first, last = node[e], node[e + len(edges)]
-    foreign = (e != owner[dangling[t]]) & (first != other) & (last != other)
+    met = (node[e] == other) | (node[e + len(edges)] == other)
+    stub = shapely.length(edges[owner[dangling[t]]]) < 2 * NEAR_MISS_M
+    foreign = (e != owner[dangling[t]]) & ~(met & stub)
     t, e = t[foreign], e[foreign]
     joins = shapely.shortest_line(tips[t], edges[e])
     order = np.lexsort((shapely.length(joins).round(6), t))

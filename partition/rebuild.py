@@ -105,21 +105,13 @@ def _join_pieces(graph: Graph, label: Numbers) -> None:
     """Where a grid lies in pieces, take free units between them, by the shortest way over walkable borders."""
     for wanted in range(int(label.max(initial=-1)) + 1):
         while True:
-            piece = _pieces(graph, label, wanted)
+            piece = graph.components(without=label != wanted)
             if piece.max(initial=-1) < 1:
                 break
             way = _shortest(graph, label, piece)
             if not way:
                 break
             label[way] = wanted
-
-
-def _pieces(graph: Graph, label: Numbers, wanted: int) -> Numbers:
-    part = graph.components(without=label != wanted)
-    _, number = np.unique(part[part >= 0], return_inverse=True)
-    pieces = np.full(len(label), -1, dtype=np.int64)
-    pieces[part >= 0] = number.reshape(-1)
-    return pieces
 
 
 def _shortest(graph: Graph, label: Numbers, piece: Numbers) -> list[int]:
