@@ -441,9 +441,9 @@ def fingerprint(connection: Connection, code: str) -> str:
                 select string_agg(part, ' ' order by part) from (
                     select 'divisions ' || version as part from divisions where code = :code
                     union all
-                    select concat_ws(' ', 'buildings', count(*), md5(string_agg(concat_ws('/', building_id, part,
-                        ordinal, households, residents, md5(st_asbinary(geom))), ','
-                        order by ordinal, id)))
+                    select concat_ws(' ', 'buildings', count(*), md5(string_agg(
+                        concat_ws('/', building_id, part, ordinal, households, residents,
+                                  md5(st_asbinary(geom))), ',' order by ordinal, id)))
                     from buildings where division_code = :code
                     union all
                     select concat_ws(' ', 'streets', count(*), sum(version), max(id))

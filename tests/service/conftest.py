@@ -1,0 +1,100 @@
+"""A real PostGIS for the tests: one cluster a run, migrated once, a database a worker, a rollback a test."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from service import db
+from service.cluster import Cluster
+
+TEMPLATE = "wangge_template"
+
+
+@pytest.fixture(scope="session")
+def cluster_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that all workers of this run share and the postgres user may enter; the last removes it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") if worker else None
+    root = Path(tempfile.gettempdir()) / f"wangge-tests-{run or os.getpid()}"
+    root.mkdir(mode=0o755, exist_ok=True)
+    users = os.open(root / "workers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(users, fcntl.LOCK_SH)
+    yield root
+    fcntl.flock(users, fcntl.LOCK_UN)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(users)  # another worker is still at it
+        return
+    shutil.rmtree(root)
+    os.close(users)
+
+
+@pytest.fixture(scope="session")
+def cluster(cluster_root: Path) -> Iterator[Cluster]:
+    """The cluster, with the migrated template database in it."""
+    with Cluster(cluster_root / "state", cluster_root / "run").running() as running:
+        with (cluster_root / "template.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (cluster_root / "template.done").exists():
+                running.drop_database(TEMPLATE)
+                running.create_database(TEMPLATE)
+                engine = db.open_owner(running.url("owner", TEMPLATE))
+                db.migrate(engine)
+                engine.dispose()
+                (cluster_root / "template.done").touch()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fresh_database(cluster: Cluster) -> Iterator[str]:
+    """A database of this worker's own, migrated, empty."""
+    name = f"wangge_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    cluster.drop_database(name)
+    cluster.create_database(name, TEMPLATE)
+    yield name
+    cluster.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def owner_engine(cluster: Cluster, fresh_database: str) -> Iterator[Engine]:
+    """The owner's engine on this worker's database."""
+    engine = db.open_owner(cluster.url("owner", fresh_database))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app_engine(cluster: Cluster, fresh_database: str) -> Iterator[Engine]:
+    """The service's engine on this worker's database."""
+    engine = db.open_app(cluster.url("app", fresh_database))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(owner_engine: Engine) -> Iterator[Connection]:
+    """The owner's connection in a transaction that is rolled back after the test."""
+    with owner_engine.connect() as opened, opened.begin() as transaction:
+        yield opened
+        transaction.rollback()
+
+
+@pytest.fixture
+def scratch(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[db.Database]:
+    """A database of this test's own, for tests that commit."""
+    name = f"wangge_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**8}"
+    cluster.create_database(name, TEMPLATE)
+    opened = db.Database(db.open_owner(cluster.url("owner", name)), db.open_app(cluster.url("app", name)))
+    yield opened
+    opened.owner.dispose()
+    opened.app.dispose()
+    cluster.drop_database(name)
