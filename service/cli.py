@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from types import FrameType
+
 import typer
 
 app = typer.Typer(
@@ -13,9 +17,21 @@ app = typer.Typer(
 )
 
 
+def end_in_order() -> None:
+    """Let a closed terminal or a `kill` end us as Ctrl-C does, through every `finally`."""
+    for wanted in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(wanted) is signal.SIG_DFL:  # what `nohup` ignores stays ignored
+            signal.signal(wanted, _leave)
+
+
+def _leave(wanted: int, frame: FrameType | None) -> None:
+    sys.exit(128 + wanted)
+
+
 def main() -> None:
     """Run the command line."""
     from service.commands import register
 
+    end_in_order()
     register(app)
     app()
