@@ -14,7 +14,8 @@ from scipy.spatial import cKDTree
 from partition.linework import Geometries, Lengths, Numbers
 from partition.units import Units
 
-SAME_POINT_M = 1e-6  # points this close are one, reckoned twice
+SAME_POINT_M = 1e-4  # points this close are one, reckoned twice
+ROUNDS = 5  # a vertex put in one polygon may be missing in the next
 
 
 def dissolve(faces: Geometries, label: Numbers, count: int) -> Geometries:
@@ -46,16 +47,16 @@ def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     A street that ends on the border puts a vertex on its side only; the other side gets it here. Nothing else moves.
     """
     polygons = grids.geometry.to_numpy()
-    if shapely.coverage_is_valid(polygons):
-        return grids
-    polygons = _unify_vertices(polygons)
-    bad = shapely.coverage_invalid_edges(polygons)
-    touched = np.flatnonzero(~shapely.is_empty(bad))
-    points = shapely.points(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
-    tree = shapely.STRtree(points)
-    for i in touched:
-        near = np.sort(tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=SAME_POINT_M))
-        polygons[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
+    for _ in range(ROUNDS):
+        if shapely.coverage_is_valid(polygons):
+            break
+        polygons = _unify_vertices(polygons)
+        touched = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(polygons)))
+        points = shapely.points(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
+        tree = shapely.STRtree(points)
+        for i in touched:
+            near = np.sort(tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=SAME_POINT_M))
+            polygons[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
     return grids.set_geometry(gpd.GeoSeries(list(polygons), index=grids.index, crs=grids.crs))
 
 
