@@ -133,6 +133,8 @@ def write_sample(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         for name, frame in make_sample().items():
+            if "time" in frame:  # a GeoPackage keeps times in UTC
+                frame = frame.assign(time=frame["time"].dt.tz_convert("UTC"))
             pyogrio.write_dataframe(frame, draft, layer=name, append=draft.exists())
         draft.replace(path)
     finally:
