@@ -46,16 +46,16 @@ def resolve(python: str, pins: dict[str, str]) -> dict[str, str]:
     """Versions by name that `python` would install, held to `pins`."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        subprocess.run([python, "-m", "venv", work / "venv"], check=True)
-        pip = [work / "venv" / "bin" / "python", "-m", "pip"]
+        subprocess.run([python, "-m", "venv", str(work / "venv")], check=True)
+        pip = [str(work / "venv" / "bin" / "python"), "-m", "pip"]
         subprocess.run([*pip, "install", "--quiet", "--upgrade", "pip"], check=True)
         (work / "asked").write_text("\n".join(requirements()), encoding="utf-8")
         (work / "pins").write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
         options = ["--quiet", "--dry-run", "--ignore-installed", "--only-binary", ":all:"]
         subprocess.run(
             [
-                *(*pip, "install", *options, "--report", work / "report"),
-                *("-r", work / "asked", "-c", work / "pins"),
+                *(*pip, "install", *options, "--report", str(work / "report")),
+                *("-r", str(work / "asked"), "-c", str(work / "pins")),
             ],
             check=True,
         )

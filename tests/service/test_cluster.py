@@ -425,6 +425,6 @@ def test_a_connection_uses_the_socket_of_the_live_server(folder: Path) -> None:
         second = Cluster(folder / "life", folder / "elsewhere")
         with (
             second.running(),
-            psycopg.connect(host=second.url().query["host"], user="wangge_app", dbname="wangge"),
+            psycopg.connect(host=str(second.url().query["host"]), user="wangge_app", dbname="wangge"),
         ):
             assert second.status().socket == first.status().socket
