@@ -162,7 +162,7 @@ def _hour_weights(peaks: Peaks) -> Floats:
 
 def _day_weights(category: Category, days: pd.DatetimeIndex) -> Floats:
     month = np.array(category.months)[np.asarray(days.month) - 1]
-    week = np.where(np.asarray(days.dayofweek) >= 5, category.weekend, 1.0)
+    week = np.where(np.asarray(days.day_of_week) >= 5, category.weekend, 1.0)
     weights: Floats = month * week
     return weights / weights.sum()
 
