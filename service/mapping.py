@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, Language, catalogue
 from service.access import Principal, access, may_see_exact, may_see_group
-from service.db import EVERYWHERE, declare
+from service.db import EVERYWHERE, Database, declare
 from service.disclosure import Cell, Figure, GroupRule, band_label, exact_cells, merge_upward, rules
 from service.errors import UnknownError
 from service.registry import COLLECTIONS
@@ -287,6 +288,24 @@ class Maps:
                 while len(self._pages) > self._most:
                     self._pages.popitem(last=False)
         html, exact = kept
-        for group, cells in exact.items():
-            figures.record_view(connection, principal, division, group, cells)
+        _record(connection, principal, division, exact)
         return html
+
+
+def write_map(
+    database: Database, principal: Principal, division: str, file: Path, *, lang: Language = "zh"
+) -> None:
+    """Write a community's map as `principal` sees it to a file that stands alone. Exact views are recorded."""
+    from data.plan_file import replacing
+    from layers.community_map import render
+
+    with replacing(file) as part, database.app.begin() as connection:
+        introduce(connection, principal)
+        drawn = draw(connection, principal, division)
+        _record(connection, principal, division, drawn.exact)
+        part.write_text(render(drawn.view, lang=lang, assets="inline"), encoding="utf-8")
+
+
+def _record(connection: Connection, principal: Principal, division: str, exact: Mapping[str, int]) -> None:
+    for group, cells in exact.items():
+        figures.record_view(connection, principal, division, group, cells)

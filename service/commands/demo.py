@@ -1,0 +1,202 @@
+"""Commands that show things: `wangge serve`, `wangge map` and `wangge demo`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from partition.texts import catalogue
+from service.access import Principal, Role
+from service.commands.terminal import Terminal, terminal
+
+if TYPE_CHECKING:
+    import socket
+
+    from service.db import Database
+    from service.demo import Step, Tell
+
+PANEL = "Maps and service · 地图与服务"
+INTERRUPTED = 130
+
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to listen on; loopback only for now · 监听地址，目前仅限本机"),
+]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on · 监听端口")]
+Browser = Annotated[
+    bool, typer.Option("--browser/--no-browser", help="Open the map in the browser · 自动打开浏览器")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (demo, serve, map_community):
+        name = "map" if command is map_community else None
+        app.command(name, rich_help_panel=PANEL)(command)
+
+
+def serve(host: Host = None, port: Port = None, browser: Browser = False) -> None:
+    """Serve the API and the maps of what is loaded, until Ctrl-C · 启动服务，按 Ctrl-C 停止
+
+    Prints one-time login links for the planner and the command centre; without one a visitor is the public.
+    """
+    from service.db import database
+    from service.serving import Stopped, listen, stopping
+    from service.settings import Settings
+
+    term = terminal()
+    settings = Settings()
+    with term.answering_errors(), stopping():
+        bound = listen(host or settings.host, settings.port if port is None else port)
+        try:
+            with bound, database(settings) as opened:
+                _serve(term, opened, bound, None, browser=browser, log=True)
+        except Stopped:
+            term.say("serve.stopped")
+
+
+def map_community(
+    community: Annotated[
+        str,
+        typer.Argument(metavar="COMMUNITY", help="Its code, id or name · 社区编码或名称", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.html", help="Where · 输出文件", show_default=False)
+    ],
+    role: Annotated[Role, typer.Option("--role", help="As whom to look · 以何种身份查看")] = Role.PLANNER,
+) -> None:
+    """Write a community's map to one file that needs nothing else · 输出可独立打开的社区地图
+
+    The file shows what the role may see; the command centre's holds exact figures, so mind where it goes.
+    """
+    from service.db import database
+    from service.mapping import write_map
+    from service.settings import Settings
+    from service.store.communities import find_community
+
+    term = terminal()
+    with term.answering_errors(), database(Settings()) as opened:
+        with opened.owner.begin() as connection:
+            division = find_community(connection, community)
+        write_map(opened, Principal(role, subject=_user()), division, out, lang=term.lang)
+        term.say("wrote", path=out)
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Write demo-out/ and stop · 只写出 demo-out/ 后结束")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder of --once · --once 的输出文件夹")
+    ] = Path("demo-out"),
+    host: Host = None,
+    port: Port = None,
+    browser: Browser = False,
+) -> None:
+    """The sample community on a map: load, divide, publish, serve · 演示：示例社区上图
+
+    Everything stays on this machine. Ctrl-C stops the server and the database. The second time it is quick.
+    """
+    from service.db import database
+    from service.demo import prepare, write_files
+    from service.serving import Stopped, address_of, listen, stopping
+    from service.settings import Settings
+
+    term = terminal()
+    settings = Settings()
+    step = _steps(term)
+    serving = False
+    with term.answering_errors(), stopping():
+        try:
+            wanted = settings.port if port is None else port
+            bound = None if once else listen(host or settings.host, wanted, search=port is None)
+            if bound is not None and wanted and bound.getsockname()[1] != wanted:
+                term.say("demo.port-taken", port=wanted, address=address_of(bound))
+            with ExitStack() as held:
+                if bound is not None:
+                    held.enter_context(bound)
+                with step("database"):
+                    opened = held.enter_context(database(settings))
+                ready = prepare(opened, step)
+                if bound is None:
+                    files = write_files(opened, ready, Principal(Role.PLANNER, subject=_user()), out, step)
+                    term.say("wrote", path=", ".join(map(str, files)))
+                    return
+                serving = True
+                _serve(term, opened, bound, ready.division, browser=browser, log=False)
+        except Stopped:
+            if not serving:
+                term.say("demo.interrupted")
+                raise typer.Exit(INTERRUPTED) from None
+            term.say("serve.stopped")
+
+
+def _serve(
+    term: Terminal, opened: Database, bound: socket.socket, division: str | None, *, browser: bool, log: bool
+) -> None:
+    """Serve until stopped; prints where, once the first request would be answered."""
+    from service.main import create_app
+    from service.serving import address_of, run
+    from service.sessions import Sessions
+
+    sessions = Sessions()
+    address = address_of(bound)
+    lines = [("serve.landing", f"{address}/")]
+    if division is not None:
+        lines.append(("serve.map", f"{address}/maps/{division}"))
+    for role in (Role.PLANNER, Role.CENTRE):
+        token = sessions.invite(Principal(role, subject=_user()))
+        lines.append((f"serve.login_{role}", f"{address}/login?token={token}"))
+
+    def announce() -> None:
+        term.out.print()
+        for key, place in lines:
+            term.out.print(f"  {term.text(key)}", style="bold", end="  ")
+            term.out.print(place, style="cyan", markup=False)
+        term.out.print()
+        term.say("serve.stop")
+        if browser:
+            import webbrowser
+
+            webbrowser.open(lines[-1][1])
+
+    run(create_app(opened, sessions=sessions), bound, ready=announce, log=log)
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        import os
+
+        return f"uid {os.getuid()}"
+
+
+def _steps(term: Terminal) -> Step:
+    """Steps that show themselves: a line each with its seconds, and meanwhile how far it is."""
+
+    @contextmanager
+    def step(name: str) -> Iterator[Tell]:
+        title = term.text(f"step.{name}")
+        begun = time.perf_counter()
+        if not term.err.is_terminal:
+            term.err.print(f"  {title} …", markup=False)
+        with term.err.status(title) as status:
+
+            def tell(part: str, share: float) -> None:
+                key = f"step.{part}"
+                doing = term.text(key) if key in catalogue("service") else part
+                status.update(f"{title}: {doing} {share:.0%}")
+
+            yield tell
+        seconds = time.perf_counter() - begun
+        term.err.print(f"  [green]✓[/] {title} [dim]{seconds:.1f} s[/]")
+
+    return step

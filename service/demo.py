@@ -1,0 +1,127 @@
+"""The use case "show me": the sample community loaded, divided, published, and written to files if asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from service.access import Principal
+from service.db import Database
+from service.planning import plan_community
+
+PROFILE = "yichang"
+FILES = ("plan.gpkg", "map.html", "report.json")
+
+Tell = Callable[[str, float], None]
+Step = Callable[[str], AbstractContextManager[Tell]]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The sample in force: its division and the published plan's number."""
+
+    division: str
+    plan: int
+
+
+def prepare(database: Database, step: Step) -> Ready:
+    """Load, divide and publish the sample, each in a step; at once if this version of it is in force already.
+
+    A plan that somebody published over the sample since is left alone. Raises InputError or OperatingError.
+    """
+    from data import sample
+
+    path = sample.path()
+    mark = hashlib.sha256(path.read_bytes() + version("wangge").encode() + PROFILE.encode()).hexdigest()
+    with database.owner.begin() as connection:
+        ready = _find(connection, mark)
+    if ready is not None:
+        return ready
+    with step("load"):
+        division = _load(database, path)
+    with step("plan") as tell:
+        from partition.policy import load_profile
+
+        planned = plan_community(
+            database.owner, division, load_profile(PROFILE), author="demo", progress=tell
+        )
+    with step("publish"), database.owner.begin() as connection:
+        from service.store.grids import publish_plan
+
+        publish_plan(connection, planned.plan, author="demo")
+        _remember(connection, division, mark)
+    return Ready(division, planned.plan)
+
+
+def _load(database: Database, path: Path) -> str:
+    from data.vector import read_area
+    from partition.frames import check_area
+
+    from service.intake import check_layers
+    from service.store.communities import load_area
+
+    raw = read_area(path)
+    area = check_area(raw)
+    layers = check_layers(raw.layers, area)
+    with database.owner.begin() as connection:
+        return load_area(connection, area, layers, synthetic=True).divisions[0]
+
+
+def _find(connection: Connection, mark: str) -> Ready | None:
+    row = connection.execute(
+        text("""
+            select p.division_code, p.id from plans p
+            where p.status = 'published' and exists (
+                select from audit a
+                where a.division_code = p.division_code and a.action = 'demo' and a.details ->> 'mark' = :mark
+            )
+        """),
+        {"mark": mark},
+    ).first()
+    return None if row is None else Ready(row.division_code, row.id)
+
+
+def _remember(connection: Connection, division: str, mark: str) -> None:
+    connection.execute(
+        text("""
+            insert into audit (division_code, principal, role, action, details)
+            values (:division, 'demo', 'admin', 'demo', jsonb_build_object('mark', cast(:mark as text)))
+        """),
+        {"division": division, "mark": mark},
+    )
+
+
+def write_files(
+    database: Database, ready: Ready, principal: Principal, folder: Path, step: Step
+) -> list[Path]:
+    """Write the plan (GeoPackage), the map as `principal` sees it (one HTML file) and the report (JSON).
+
+    Each file is replaced only when the new one is whole.
+    """
+    import pyogrio
+
+    from data.plan_file import replacing
+    from service.mapping import write_map
+    from service.store.plans import get_plan, read_plan
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plan, page, report = (folder / name for name in FILES)
+    with step("files"):
+        with database.owner.begin() as connection:
+            frames = read_plan(connection, ready.plan)
+            found = get_plan(connection, ready.plan)["report"]
+        with replacing(plan) as part:
+            pyogrio.write_dataframe(frames.grids, part, layer="grids", driver="GPKG")
+            pyogrio.write_dataframe(frames.buildings, part, layer="buildings", driver="GPKG", append=True)
+        with replacing(report) as part:
+            part.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    with step("map"):
+        write_map(database, principal, ready.division, page)
+    return [plan, page, report]
