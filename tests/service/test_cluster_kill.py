@@ -214,8 +214,14 @@ def test_stale_files_that_name_a_live_process(clients: Clients) -> None:
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: not clients.servers(), "the server's end")
     uid, gid = clients.server_owner()
-    as_server = {"user": uid, "group": gid, "extra_groups": []} if os.geteuid() == 0 else {}
-    with subprocess.Popen(["sleep", "60"], cwd="/", **as_server) as stranger:  # noqa: S607
+    root = os.geteuid() == 0
+    with subprocess.Popen(
+        ["sleep", "60"],  # noqa: S607
+        cwd="/",
+        user=uid if root else None,
+        group=gid if root else None,
+        extra_groups=[] if root else None,
+    ) as stranger:
         # the number was given to another process of the same user, which PostgreSQL takes for a live server
         for relic, text in zip(relics, texts, strict=True):
             relic.write_text(text.replace(f"{server}\n", f"{stranger.pid}\n", 1))
