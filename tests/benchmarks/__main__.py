@@ -1,0 +1,96 @@
+"""Where the time of a partition goes, and how good the plan is: `make bench`.
+
+Each area is split once to warm up and then RUNS times; the median of each step is printed. With momepy (extra `bench`)
+its enclosures and tessellation run on the same input, for comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from data.sample import path as sample_path
+from data.vector import read_area
+from partition.area import Area
+from partition.frames import check_area
+from partition.policy import load_profile
+from partition.split import Split, split_area
+from tests.lattice import Town, make_town
+
+RUNS = 5
+STEPS = ("blocks", "units", "graph", "plan", "grids", "judge")
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+def areas() -> dict[str, Area]:
+    """The areas measured: the sample, the real ones where they are at hand, and a generated town of 40 communities."""
+    found = {"sample": check_area(read_area(sample_path()))}
+    found |= {file.stem: check_area(read_area(file)) for file in sorted(REAL.glob("*.gpkg"))}
+    found["town"] = make_town(Town(columns=40, rows=10, communities=40, most_households=40, bend_m=10))
+    return found
+
+
+def measure(area: Area) -> tuple[Split, dict[str, float]]:
+    """The split of an area and the median seconds by step."""
+    profile = load_profile("yichang")
+    split_area(area, profile)
+    runs = [split_area(area, profile) for _ in range(RUNS)]
+    return runs[0], {step: statistics.median(run.report.seconds[step] for run in runs) for step in STEPS}
+
+
+def momepy_seconds(area: Area) -> dict[str, float] | None:
+    """Seconds of momepy's enclosures and enclosed tessellation on the same input; None where it is not installed."""
+    try:
+        import momepy
+    except ModuleNotFoundError:
+        return None
+    lines = area.streets[~area.streets["tunnel"]]
+    start = time.perf_counter()
+    enclosures = momepy.enclosures(lines[["geometry"]], limit=area.communities[["geometry"]])
+    middle = time.perf_counter()
+    momepy.enclosed_tessellation(area.buildings[["geometry"]].explode(), enclosures.geometry, n_jobs=1)
+    return {"enclosures": middle - start, "tessellation": time.perf_counter() - middle}
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    table = Table(title=f"seconds by step, median of {RUNS} runs", title_justify="left")
+    columns = ("area", "communities", "buildings", *STEPS, "total", "momepy encl.", "momepy tess.")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "area" else "right")
+    quality = Table(title="quality", title_justify="left")
+    for column in ("area", "grids", "in range", "variation", "Polsby-Popper", "along streets", "max deviation"):
+        quality.add_column(column, justify="left" if column == "area" else "right")
+    for name, area in areas().items():
+        split, seconds = measure(area)
+        peer = momepy_seconds(area)
+        table.add_row(
+            name,
+            str(len(area.communities)),
+            str(len(area.buildings)),
+            *(f"{seconds[step]:.3f}" for step in STEPS),
+            f"{sum(seconds.values()):.3f}",
+            *(f"{peer[step]:.3f}" if peer else "–" for step in ("enclosures", "tessellation")),
+        )
+        figures = split.report.judgement.figures
+        quality.add_row(
+            name,
+            str(figures["grids"]),
+            f"{figures['share_in_range']:.1%}",
+            f"{figures['variation']:.3f}",
+            f"{figures['polsby_popper']:.3f}",
+            f"{figures['along_streets']:.1%}",
+            f"{figures['max_deviation']:.1%}",
+        )
+    console = Console()
+    console.print(table)
+    console.print(quality)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What tests of every room share: a browser with the network closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser import Trouble
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    from tests.browser import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def trouble() -> Trouble:
+    """What the test's page did that it must not do; a test that expects an error takes it out of the list."""
+    from tests.browser import Trouble
+
+    return Trouble()
+
+
+@pytest.fixture
+def page(browser: Browser, trouble: Trouble) -> Iterator[Page]:
+    """A page of 1280 by 720 with the network closed.
+
+    The test fails if the page asks another host for anything, or if an error shows on its console.
+    """
+    from tests.browser import closed_page
+
+    with closed_page(browser, trouble) as opened:
+        yield opened
+    assert trouble.outside == []
+    assert trouble.errors == []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--renew-golden` writes the stored texts of tests/golden anew."""
+    parser.addoption("--renew-golden", action="store_true", help="write the golden texts anew")
