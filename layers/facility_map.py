@@ -25,7 +25,7 @@ class Kind:
     words: tuple[str, ...] = ()
 
 
-GROUPS = ("service", "safety", "street")
+GROUPS = ("service", "safety", "street", "other")
 KINDS = {
     "service_station": Kind(
         "service", "house-flag", "#0f6b70", words=("党群服务", "服务站", "服务中心", "community_centre")
@@ -34,7 +34,7 @@ KINDS = {
         "service",
         "house-medical",
         "#b23a48",
-        words=("卫生", "医院", "诊所", "hospital", "doctors", "pharmacy", "药"),
+        words=("卫生", "卫生服务", "医院", "诊所", "hospital", "doctors", "pharmacy", "药"),
     ),
     "school": Kind("service", "graduation-cap", "#8a5a14", words=("学校", "小学", "中学")),
     "kindergarten": Kind("service", "child-reaching", "#a3641c", words=("幼儿园", "托儿")),
@@ -59,7 +59,7 @@ KINDS = {
     "parking": Kind("street", "square-parking", "#44658c", words=("停车",)),
     "bus_stop": Kind("street", "bus", "#44658c", words=("公交", "车站")),
 }
-_OTHER = Kind("street", "location-dot", "#59636e")
+_OTHER = Kind("other", "location-dot", "#59636e")
 
 
 def kind_of(value: object) -> str:
@@ -67,9 +67,14 @@ def kind_of(value: object) -> str:
     text = str(value).strip().lower().replace(" ", "_").replace("-", "_")
     if text in KINDS:
         return text
-    for key, kind in KINDS.items():
-        if any(word == text or (not word.isascii() and word in text) for word in kind.words):
-            return key
+    found = [
+        (len(word), key)
+        for key, kind in KINDS.items()
+        for word in kind.words
+        if word == text or (not word.isascii() and word in text)
+    ]
+    if found:
+        return max(found)[1]  # 卫生服务站 is a 卫生服务 rather than a 服务站
     for key in KINDS:
         if text in (f"{key}s", f"street_{key}", f"{key}_cover", f"fire_{key}", f"bus_{key}"):
             return key
@@ -110,6 +115,7 @@ def _data(view: CommunityView) -> list[dict[str, Any]]:
                 "group": kind.group,
                 "label": label if isinstance(label, dict) else dict.fromkeys(LANGUAGES, label),
                 "minor": kind.minor,
+                "shown": key in KINDS and not kind.minor,
                 "colour": kind.colour,
                 "icon": {"box": box, "path": path},
                 "points": [

@@ -37,7 +37,7 @@ _ELSEWHERE = re.compile(r"^\s*(?:[a-z][a-z0-9+.-]*:)?//", re.I)
 _SCHEME = re.compile(r"^\s*([a-z][a-z0-9+.-]*):", re.I)
 _HARMLESS_SCHEMES = {"data", "tel", "mailto"}
 _IN_STYLE = re.compile(r"(?:url\(|@import)\s*['\"]?\s*((?:[a-z][a-z0-9+.-]*:)?//[^'\")\s;]*)", re.I)
-_IN_SCRIPT = re.compile(r"[\"'`]((?:(?:https?|wss?):)?//[\w\[][^\"'`\s]*)", re.I)
+_IN_SCRIPT = re.compile(r"[\"'`]((?:(?:https?|wss?):)?//[\w\[{$][^\"'`\s]*)", re.I)
 _NAMESPACES = re.compile(r"^http://www\.w3\.org/(?:2000/svg|1999/xhtml|1999/xlink)$")
 
 

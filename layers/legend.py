@@ -62,6 +62,7 @@ def _cases(surface: Surface) -> dict[str, Any]:
         }
         for colour, lower, upper in zip(colours, lowers, surface.breaks, strict=True)
     ]
+    entries.append({"symbol": "blank", "label": both("legend.cases_floor", **values)})
     method = both(
         "legend.cases_method", bandwidth=round(surface.bandwidth_m), cell=round(surface.cell_m), **values
     )
@@ -69,7 +70,7 @@ def _cases(surface: Surface) -> dict[str, Any]:
         "theme": "cases",
         "title": both("legend.cases_unit"),
         "entries": entries,
-        "notes": [method, both("legend.cases_floor", **values)],
+        "notes": [method],
     }
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 # Fill of grids; neighbours get different ones. Ours: soft, of similar weight, apart in lightness and hue.
-GRIDS = ("#8fb8de", "#f2c879", "#9fd0b8", "#d9a5b8", "#c9c2e8")
+GRIDS = ("#7faad3", "#f4cd7a", "#b7dfc6", "#d0938f", "#d9d0ee")
 
 # Density of cases, light to dark (warm), and key population (cool), one colour a class.
-CASES = ("#fde8c4", "#fbc884", "#f29d4f", "#d96a2b", "#a53d16")
-GROUPS = ("#dfeaf2", "#b3d0e2", "#7fb0cd", "#4a8ab1", "#235f8a", "#123f63")
+CASES = ("#fbe3b5", "#f8c377", "#ee9a4c", "#d86c2f", "#a8421b")
+GROUPS = ("#e0ebf2", "#bdd7e6", "#92bfd8", "#66a2c4", "#3f82aa")
 
 GROUND = "#f3f1eb"
 WATER = "#a9cde0"

@@ -4,7 +4,7 @@
   // metres on the ground, least pixels, colour, casing colour (or null), order from below
   var CLASSES = {
     water: { metres: 16, least: 3, colour: null, casing: null },
-    path: { metres: 2, least: 1, colour: "#fffdf8", casing: "#ddd6c8", dashes: "4 4" },
+    path: { metres: 1.4, least: 0.9, colour: "#fffdf8", casing: null, dashes: "3 4" },
     lane: { metres: 4, least: 1.2, colour: "#ffffff", casing: "#d9d2c4" },
     local: { metres: 7.5, least: 2, colour: "#ffffff", casing: "#cfc7b8" },
     secondary: { metres: 12, least: 3, colour: "#ffffff", casing: "#c2b9a8" },

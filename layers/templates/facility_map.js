@@ -45,11 +45,13 @@
     wangge.obstacles.push(function () {
       return places.filter(function (place) { return map.hasLayer(layers[place.kind]); }).map(function (place) {
         var at = map.latLngToLayerPoint(place.at);
-        return [at.x - 14, at.y - 14, at.x + 14, at.y + 14];
+        return [at.x - 13, at.y - 13, at.x + 13, at.y + 13];
       });
     });
 
     function size() {
+      var far = wangge.metres_per_pixel(map) > 0.95;
+      map.getPane("wg-places").classList.toggle("wg-far", far);
       var scale = wangge.metres_per_pixel(map);
       var radius = Math.max(2, Math.min(6, 2.6 / scale));
       dots.forEach(function (dot) { dot.setRadius(radius); dot.setStyle({ weight: radius > 2.6 ? 1 : 0 }); });

@@ -23,6 +23,11 @@
       path.setAttribute("tabindex", "0");
       path.setAttribute("role", "button");
       path.setAttribute("data-code", grid.code);
+      shape.bindTooltip(function () {
+        var text = wangge.tips[theme] ? wangge.tips[theme](grid) : "";
+        var households = wangge.say("card.households_short", { count: wangge.number(grid.figures.households) });
+        return wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, grid.label), wangge.element("small", {}, text || households));
+      }, { sticky: true, direction: "top", offset: [0, -10], className: "wg-tip-box", opacity: 1 });
       shape.on("mouseover", function () { hover.setLatLngs(grid.rings); });
       shape.on("mouseout", function () { hover.setLatLngs([]); });
       shape.on("click", function () { open(grid, false); });
@@ -45,24 +50,51 @@
 
     function words() {
       var scale = wangge.metres_per_pixel(map);
+      var taken = [];
+      wangge.obstacles.forEach(function (list) { if (list !== own) taken = taken.concat(list(map)); });
       shapes.forEach(function (entry) {
         var radius = entry.grid.radius / scale;
+        set(entry, radius, taken);
         var households = entry.grid.figures.households;
-        entry.node.className = "wg-number" + (radius < 16 ? " wg-small" : "");
+        entry.node.className = "wg-number" + (radius < 20 ? " wg-small" : "");
         var spacious = radius > 40 && households !== null && theme === "grids";
         entry.node.lastChild.textContent = spacious ? wangge.say("card.households_short", { count: wangge.number(households) }) : "";
         entry.path.setAttribute("aria-label", wangge.say("card.select", { label: entry.grid.label, count: wangge.number(households) }));
       });
+      wangge.emit("numbers", shapes.map(function (entry) {
+        return { label: entry.grid.label, code: entry.grid.code, at: entry.number.getLatLng() };
+      }));
     }
 
-    wangge.obstacles.push(function () {
+    // The number sits where the grid is widest; where an icon stands there, as near as it can and still inside.
+    function set(entry, radius, taken) {
+      var centre = map.latLngToLayerPoint(entry.grid.centre);
+      entry.at = centre;
+      for (var ring = 0; ring < 4; ring++) {
+        for (var turn = 0; turn < (ring ? 12 : 1); turn++) {
+          var away = ring * radius * 0.28;
+          var at = L.point(centre.x + away * Math.cos(turn * Math.PI / 6), centre.y + away * Math.sin(turn * Math.PI / 6));
+          var box = [at.x - 18, at.y - 12, at.x + 18, at.y + (theme === "grids" ? 12 : 30)];
+          var free = !taken.some(function (other) { return box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]; });
+          if (free) {
+            entry.at = at;
+            entry.number.setLatLng(map.layerPointToLatLng(at));
+            return;
+          }
+        }
+      }
+      entry.number.setLatLng(entry.grid.centre);
+    }
+
+    function own() {
       var scale = wangge.metres_per_pixel(map);
       return shapes.map(function (entry) {
-        var at = map.latLngToLayerPoint(entry.grid.centre);
+        var at = entry.at || map.latLngToLayerPoint(entry.grid.centre);
         var tall = entry.grid.radius / scale > 40 || theme !== "grids" ? 24 : 14;
         return [at.x - 28, at.y - tall, at.x + 28, at.y + tall];
       });
-    });
+    }
+    wangge.obstacles.push(own);
 
     function row(label, value, more) {
       return wangge.element("div", {}, wangge.element("dt", {}, label), wangge.element("dd", {}, value, more ? wangge.element("small", {}, more) : null));
@@ -147,6 +179,11 @@
       write(grid);
       card.hidden = false;
       card.scrollTop = 0;
+      var wide = window.innerWidth > 760;
+      map.panInside(grid.centre, {
+        paddingTopLeft: wide ? [340, 130] : [60, 160],
+        paddingBottomRight: wide ? [400, 60] : [60, 0.56 * window.innerHeight + 40]
+      });
       wangge.emit("sheet", "card");
       if (by_key) card.querySelector("h2").focus();
       wangge.emit("grid", grid.code);
@@ -165,6 +202,7 @@
     wangge.on("escape", shut);
     wangge.on("sheet", function (which) { if (which === "layers" && window.innerWidth <= 760) shut(); });
     wangge.on("theme", function (name) { theme = name; fills(); words(); wangge.emit("labels"); });
+    wangge.on("kind", words);
     wangge.on("language", function () { words(); if (chosen) write(chosen); });
     map.on("zoomend", words);
     fills();

@@ -41,22 +41,44 @@
         fillColor: cell.rank === 0 ? "url(#wg-hatch)" : cell.colour, fillOpacity: cell.rank === 0 ? 0.9 : 0.82, className: "wg-heat-cell"
       }).addTo(layer);
       var node = wangge.element("div", { class: "wg-band" + (cell.rank === 0 ? " wg-withheld" : "") });
-      L.marker(cell.centre, {
+      var marker = L.marker(cell.centre, {
         pane: "wg-bands", interactive: false, keyboard: false,
         icon: L.divIcon({ className: "wg-number-at", html: node, iconSize: [0, 0] })
       }).addTo(layer);
-      labels.push({ node: node, cell: cell });
+      labels.push({ node: node, cell: cell, marker: marker });
     });
+    function covers(cell, grid) {
+      var codes = cell.grids.split(/[\s,，、]+/);
+      return codes.indexOf(grid.label) >= 0 || codes.indexOf(grid.code) >= 0;
+    }
+    wangge.tips["group:" + data.group] = function (grid) {
+      var found = data.cells.filter(function (cell) { return covers(cell, grid); });
+      return found.length ? wangge.choose(found[0].label) : "";
+    };
     function words() {
       var scale = wangge.metres_per_pixel(map);
       labels.forEach(function (entry) {
-        entry.node.textContent = wangge.choose(entry.cell.label);
-        entry.node.hidden = entry.cell.radius / scale < 13;
+        // the whole label where it fits; a withheld area says so in any case, and the pointer shows the rest
+        var radius = entry.cell.radius / scale;
+        var text = wangge.choose(entry.cell.label);
+        var wide = Array.from(text).reduce(function (sum, letter) { return sum + (letter > "\u2e7f" ? 12 : 6.4); }, 14);
+        if (entry.cell.rank === 0 && wide > radius * 2.2) { text = wangge.say("map.withheld"); wide = 50; }
+        entry.node.textContent = text;
+        entry.node.hidden = wide > radius * 2.3;
       });
     }
-    wangge.on("language", words);
-    map.on("zoomend", words);
-    words();
+    // a cell's label hangs below the number of the grid nearest to its middle
+    wangge.on("numbers", function (numbers) {
+      labels.forEach(function (entry) {
+        var nearest = null, least = Infinity;
+        numbers.forEach(function (number) {
+          var distance = covers(entry.cell, number) ? map.distance(number.at, entry.cell.centre) : Infinity;
+          if (distance < least) { least = distance; nearest = number; }
+        });
+        if (nearest) entry.marker.setLatLng(nearest.at);
+      });
+      words();
+    });
     switched(map, layer, "group:" + data.group);
   };
 })();

@@ -7,6 +7,7 @@ var wangge = (function () {
   var listeners = {};
   var drawers = {};
   var obstacles = [];
+  var tips = {};  // theme → what it says about a grid, by code
 
   function read(id) {
     return JSON.parse(document.getElementById(id).textContent);
@@ -160,6 +161,7 @@ var wangge = (function () {
     pane: pane,
     say: say,
     start: start,
-    svg: svg
+    svg: svg,
+    tips: tips
   };
 })();

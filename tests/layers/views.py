@@ -84,7 +84,8 @@ def streets() -> gpd.GeoDataFrame:
     """Streets of every class, in metres."""
     rows = [
         ("arterial", "迎宾大道", False, line((-200, 0), (800, 0))),
-        ("secondary", "柳湾路", False, line((200, -150), (200, 550))),
+        ("secondary", "柳湾路", False, line((200, -150), (200, 400))),
+        ("secondary", "柳湾路", False, line((200, 436), (200, 550))),
         ("local", "和平街", False, line((0, 200), (600, 200))),
         ("lane", "竹竿巷", False, line((400, 0), (400, 400))),
         ("path", "", False, line((450, 60), (560, 140))),
