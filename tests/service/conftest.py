@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from service import db
 from service.cluster import Cluster
+
+if TYPE_CHECKING:
+    from .api import Served
 
 TEMPLATE = "wangge_template"
 
@@ -89,12 +94,34 @@ def connection(owner_engine: Engine) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def scratch(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[db.Database]:
+def scratch(cluster: Cluster) -> Iterator[db.Database]:
     """A database of this test's own, for tests that commit."""
-    name = f"wangge_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**8}"
+    yield from own_database(cluster)
+
+
+@pytest.fixture(scope="module")
+def module_database(cluster: Cluster) -> Iterator[db.Database]:
+    """A database of this module's own, for tests that share what was committed once."""
+    yield from own_database(cluster)
+
+
+def own_database(cluster: Cluster) -> Iterator[db.Database]:
+    """A fresh migrated database, dropped afterwards."""
+    name = f"wangge_{secrets.token_hex(6)}"
     cluster.create_database(name, TEMPLATE)
     opened = db.Database(db.open_owner(cluster.url("owner", name)), db.open_app(cluster.url("app", name)))
     yield opened
     opened.owner.dispose()
     opened.app.dispose()
     cluster.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def served(cluster: Cluster) -> Iterator[Served]:
+    """The service on a database with a published town and an unpublished one, behind a real port."""
+    from .api import serve_town
+
+    with serve_town(
+        cluster, TEMPLATE, f"wangge_api_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    ) as running:
+        yield running

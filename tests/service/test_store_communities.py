@@ -67,12 +67,16 @@ def test_the_same_area_twice_changes_nothing(connection: Connection) -> None:
 def test_a_changed_area_replaces_only_what_changed(connection: Connection) -> None:
     area = make_town()
     load_area(connection, area, make_layers(area))
-    before = dict(connection.execute(text("select building_id || part, version from buildings")).all())
+    before: dict[str, int] = dict(
+        connection.execute(text("select building_id || part, version from buildings")).all()
+    )
     buildings = area.buildings.copy()
     buildings.loc[1, "households"] += 5
     change = load_area(connection, replace(area, buildings=buildings.iloc[:-1])).changes["buildings"]
     assert (change.added, change.changed, change.removed) == (0, 1, 1)
-    after = dict(connection.execute(text("select building_id || part, version from buildings")).all())
+    after: dict[str, int] = dict(
+        connection.execute(text("select building_id || part, version from buildings")).all()
+    )
     changed = f"{area.buildings['id'].iloc[1]}0"
     assert {key for key in after if after[key] != before[key]} == {changed}
     assert after[changed] == before[changed] + 1

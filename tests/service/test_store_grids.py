@@ -96,7 +96,7 @@ def test_publication_puts_every_building_case_and_person_in_a_grid(
     assert done.opened == tuple(grids) == tuple(f"{CODE}{n:03d}" for n in range(1, len(grids) + 1))
     assert sum(grids.values()) == town.buildings["households"].sum()
     assert set(members(connection)) == set(grids)
-    figures = dict(
+    figures: dict[str, int] = dict(
         connection.execute(text("select grid_code, sum(households) from buildings group by 1")).all()
     )
     assert figures == grids
