@@ -6,8 +6,10 @@ blocks are not square. Nothing here is random: the same plan comes out each time
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -21,6 +23,7 @@ Place = tuple[float, float]
 
 STEP_M = 25.0  # no piece of a street is longer, so that it can bend
 REACH_M = 6.0  # a street's end as near as this to another street meets it
+CORNER_DEGREES, CURVE_M = 9.0, 16.0  # a sharper turn is a curve that begins this far from its corner
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,7 @@ def _bank(offset: float, south: float, north: float) -> list[Place]:
 WEST_BANK = -38.0
 EAST_BANK = 36.0
 
-# Lines that only help to draw the border: the middle of the arterial, and the river's mouth between the two
-# streets of the south.
+# Only helps to draw the border, which runs between the arterial's carriageways.
 _MEDIAN = Way("median", "median", [(0, -60), (0, 300), (0, 660)])
 
 WAYS: list[Way] = [
@@ -160,12 +162,14 @@ WAYS: list[Way] = [
     Way("滨河步道", "path", [(river_x(328) + 20, 328), (660, 301)]),
     Way("文昌小区中路", "path", [(207, 440), (260, 441), (321, 444), (380, 442), (440, 440)]),
     Way("文昌小区南路", "path", [(321, 305), (321, 380), (321, 444), (321, 556)]),
-    Way("江畔花园环路", "path", [(732, 297), (732, 350), (664, 356), (660, 452), (668, 552), (736, 556),
-                          (796, 548), (800, 450), (796, 352), (732, 350)]),
-    Way("江畔花园东门", "path", [(800, 450), (830, 448)]),
+    Way("江畔花园环路", "path", [(732, 297), (732, 352), (668, 358), (656, 400), (658, 500), (672, 552), (734, 557),
+                          (792, 549), (803, 500), (804, 400), (792, 353), (732, 352)]),
+    Way("江畔花园东路", "path", [(803, 448), (830, 448)]),
+    Way("江畔花园中路", "path", [(732, 352), (730, 392)]),
     Way("机械厂大院路", "path", [(398, 200), (440, 204), (478, 206), (480, 270), (480, 307)]),
     Way("机械厂大院南路", "path", [(478, 206), (476, 160), (475, 134)]),
-    Way("学校门前路", "path", [(110, 432), (112, 452)]),
+    Way("学校门前路", "path", [(110, 432), (112, 452), (116, 508)]),
+    Way("幼儿园门前路", "path", [(438.5, 480), (480, 482)]),
 ]  # fmt: skip
 
 ESTATES: list[Estate] = [
@@ -184,6 +188,12 @@ ESTATES: list[Estate] = [
         [(408, 200.5), (480, 297.5)],
     ),
 ]  # fmt: skip
+
+# Walled grounds that are no estates.
+YARDS: list[tuple[str, Sequence[Place], Sequence[Place]]] = [
+    ("样例小学围墙", [(26, 452), (194, 450), (194, 574), (30, 572)], [(112, 451)]),
+    ("样例幼儿园围墙", [(462, 472), (545, 472), (545, 530), (460, 532)], [(461.5, 481)]),
+]
 
 PARKS: list[tuple[str, Sequence[Place]]] = [
     ("清溪公园", [(river_x(y) + 15, y) for y in range(320, 561, 20)] + [(640, 560), (636, 440), (642, 320)]),
@@ -241,11 +251,37 @@ def _meet(lines: list[list[Place]], apart: set[tuple[int, int]]) -> list[list[Pl
     return lines
 
 
+def _curve(before: Place, corner: Place, after: Place) -> list[Place]:
+    """Points of a curve that cuts the corner; the corner itself where the line hardly turns."""
+    a, b, c = np.array(before), np.array(corner), np.array(after)
+    into, out = float(np.hypot(*(b - a))), float(np.hypot(*(c - b)))
+    turn = np.degrees(np.arccos(np.clip(np.dot(b - a, c - b) / (into * out), -1, 1)))
+    if turn < CORNER_DEGREES:
+        return [corner]
+    reach = min(CURVE_M, 0.45 * into, 0.45 * out)
+    start, end = b + (a - b) * reach / into, b + (c - b) * reach / out
+    steps = np.linspace(0.0, 1.0, 5)[:, None]
+    curve = (1 - steps) ** 2 * start + 2 * steps * (1 - steps) * b + steps**2 * end
+    return [(float(x), float(y)) for x, y in curve]
+
+
+def _rounded(lines: list[list[Place]]) -> list[list[Place]]:
+    """Lines whose corners are curves, except where they meet."""
+    shared = Counter(place for points in lines for place in set(points))
+    result = []
+    for points in lines:
+        smooth = [points[0]]
+        for before, here, after in zip(points, points[1:], points[2:], strict=False):
+            smooth += [here] if shared[here] > 1 else _curve(before, here, after)
+        result.append([*smooth, points[-1]])
+    return result
+
+
 def _bent(points: Sequence[Place], *, closed: bool = False) -> Floats:
     """The points on the ground, with more of them between, so that straight pieces bend."""
     ring = [*points, points[0]] if closed else list(points)
     dense: list[Place] = [ring[0]]
-    for (x0, y0), (x1, y1) in zip(ring, ring[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(ring):
         pieces = max(1, int(np.ceil(np.hypot(x1 - x0, y1 - y0) / STEP_M)))
         dense += [(x0 + (x1 - x0) * k / pieces, y0 + (y1 - y0) * k / pieces) for k in range(1, pieces)] + [
             (x1, y1)
@@ -267,14 +303,14 @@ def _crossing(a: list[Place], b: list[Place]) -> Place:
 def _draw_ways() -> tuple[list[list[Place]], list[Place]]:
     """The points of each way of WAYS on the paper, meeting each other; and the border's corners."""
     ways = [*WAYS, _MEDIAN]
-    apart: set[tuple[int, int]] = set()
-    for i, a in enumerate(ways):
-        for j, b in enumerate(ways):
-            wet = (a.class_ == "water") != (b.class_ == "water")
-            # a railway and the street below it cross at two levels; the border's corner lies there all the same
-            if wet:
-                apart.add((i, j))
-    lines = _meet([list(way.points) for way in ways], apart)
+    # Streets and the railway bridge the river: no vertex of theirs is shared with it.
+    apart = {
+        (i, j)
+        for i, a in enumerate(ways)
+        for j, b in enumerate(ways)
+        if (a.class_ == "water") != (b.class_ == "water")
+    }
+    lines = _rounded(_meet([list(way.points) for way in ways], apart))
 
     def line(name: str, part: int = 0) -> list[Place]:
         return lines[[i for i, way in enumerate(ways) if way.name == name][part]]
@@ -384,11 +420,11 @@ def _place(
 def _towers() -> list[House]:
     """The towers of 江畔花园, in rows that face south, the tallest along the railway."""
     spots = [
-        (694, 330, 11), (772, 328, 11),
-        (698, 388, 22), (762, 386, 22),
-        (700, 436, 24), (764, 434, 24),
-        (702, 484, 26), (766, 482, 28),
-        (702, 530, 30), (766, 526, 30),
+        (688, 332, 11), (776, 329, 11),
+        (684, 392, 22), (778, 390, 22),
+        (732, 424, 26), (684, 456, 24),
+        (780, 454, 26), (732, 490, 28),
+        (690, 528, 30), (776, 524, 30),
     ]  # fmt: skip
     return [_place("tower", "towers", (x, y), (30, 15), floors, 4, -1.5) for x, y, floors in spots]
 
@@ -424,54 +460,56 @@ def _yard_houses() -> list[House]:
 
 def _front_houses() -> list[House]:
     """Flats along the streets, most with shops below."""
+    # x, y, width, floors, and a turn of 90° where the house stands along a street that runs north
     spots = [
         # south-west, below 文昌巷
-        (60, 74, 42, 12, 6), (60, 104, 42, 12, 6), (152, 26, 56, 12, 7), (152, 56, 56, 12, 7),
-        (154, 86, 52, 12, 6), (154, 128, 52, 12, 7),
+        (66, 76, 46, 6, 0), (66, 124, 46, 6, 0), (137, 24, 50, 7, 0), (137, 54, 50, 6, 0),
+        (138, 84, 48, 6, 0), (140, 128, 56, 7, 0), (184, 68, 58, 7, -91),
         # south-west, above 文昌巷
-        (68, 174, 50, 12, 6), (138, 176, 56, 12, 7), (68, 204, 50, 12, 6), (138, 206, 56, 12, 7),
-        (68, 236, 50, 12, 6), (138, 238, 56, 12, 7), (152, 276, 64, 12, 7),
+        (74, 174, 52, 6, 0), (136, 178, 46, 7, 0), (74, 204, 52, 6, 0), (136, 209, 46, 7, 0),
+        (74, 235, 52, 6, 0), (136, 240, 46, 6, 0), (184, 196, 60, 7, -88), (148, 278, 64, 7, 0),
         # north-west, below 学堂路
-        (66, 322, 50, 12, 7), (146, 324, 64, 12, 7), (68, 356, 46, 12, 6), (140, 358, 60, 12, 7),
-        (68, 388, 46, 12, 6), (140, 390, 60, 12, 7), (138, 416, 60, 12, 6),
+        (76, 321, 56, 7, 0), (148, 323, 60, 7, 0), (74, 353, 46, 6, 0), (134, 356, 48, 6, 0),
+        (74, 384, 46, 6, 0), (134, 388, 48, 6, 0), (188, 386, 62, 7, -90),
         # between 杏林路 and 滨河路
-        (492, 327, 56, 12, 7), (490, 358, 56, 12, 6), (492, 388, 60, 12, 7), (494, 415, 60, 12, 6),
-        (500, 456, 64, 12, 7), (502, 550, 60, 12, 6),
+        (490, 327, 60, 7, -2), (480, 356, 46, 6, 0), (482, 384, 50, 6, 0), (490, 412, 62, 6, -3),
+        (486, 456, 60, 6, 0), (490, 550, 64, 7, 3), (518, 369, 38, 6, -87),
         # between 南门街 and 酱园巷
-        (448, 22, 56, 12, 7), (520, 22, 48, 12, 6), (448, 54, 56, 12, 7), (520, 54, 48, 12, 6),
-        (446, 92, 56, 12, 7), (522, 94, 52, 12, 6),
+        (446, 22, 58, 7, 0), (518, 21, 52, 7, 0), (440, 54, 46, 6, 0), (500, 56, 44, 6, 0),
+        (446, 90, 58, 6, 0), (518, 93, 48, 6, 2), (540, 58, 34, 5, -84),
         # east of the river, below 兴业街
-        (690, 30, 56, 12, 7), (782, 28, 64, 12, 7), (688, 62, 50, 12, 6), (782, 62, 64, 12, 6),
-        (780, 96, 64, 12, 6), (690, 128, 52, 12, 6), (782, 130, 64, 12, 7),
+        (692, 31, 56, 7, 0), (774, 29, 58, 7, 0), (690, 62, 46, 6, 0), (774, 62, 50, 6, 0),
+        (774, 94, 50, 6, 0), (690, 128, 52, 6, 0), (770, 128, 46, 6, 0), (815, 86, 64, 7, -91),
         # east of the river, above 兴业街
-        (690, 172, 48, 12, 6), (782, 172, 64, 12, 7), (690, 204, 48, 12, 6), (782, 206, 64, 12, 7),
-        (782, 240, 64, 12, 6), (690, 274, 52, 12, 7), (782, 274, 64, 12, 7),
+        (688, 173, 50, 6, 0), (774, 172, 50, 6, 0),
+        (774, 206, 50, 6, 0), (690, 206, 46, 6, 0), (690, 272, 54, 7, 0), (780, 273, 66, 7, 0),
+        (815, 210, 66, 7, -91), (774, 239, 50, 6, 0),
     ]  # fmt: skip
-    houses = []
-    for x, y, w, d, floors in spots:
-        houses.append(_place("slab", "front", (x, y), (w, d), floors, 2 * round(w / 17)))
-    return houses
+    return [
+        _place("slab", "front", (x, y), (w, 12), floors, 2 * round(w / 17), turn)
+        for x, y, w, floors, turn in spots
+    ]
 
 
 def _public_houses() -> list[House]:
     """What is not lived in."""
     return [
-        _place("comb", "school", (112, 544), (84, 34), 4, 0, name="样例小学教学楼"),
-        _place("plain", "school", (168, 472), (26, 38), 1, 0, name="样例小学体育馆"),
-        _place("corner", "kindergarten", (502, 504), (40, 30), 3, 0, name="样例幼儿园"),
-        _place("plain", "market", (58, 34), (54, 36), 2, 0, name="文昌农贸市场"),
+        _place("comb", "school", (116, 540), (88, 36), 4, 0, name="样例小学教学楼"),
+        _place("plain", "school", (170, 482), (26, 40), 1, 0, name="样例小学体育馆"),
+        _place("corner", "kindergarten", (506, 500), (40, 30), 3, 0, name="样例幼儿园"),
+        _place("plain", "market", (58, 34), (54, 34), 2, 0, name="文昌农贸市场"),
         _place("plain", "service_station", (228, 280), (26, 14), 2, 0, name="样例社区服务站"),
         _place("corner", "clinic", (690, 96), (36, 22), 3, 0, name="社区卫生服务站"),
-        _place("plain", "elderly_care", (690, 240), (34, 16), 2, 0, name="养老服务站"),
+        _place("plain", "elderly_care", (690, 239), (34, 16), 2, 0, name="养老服务站"),
         _place("plain", "police", (374, 288), (20, 12), 2, 0, name="社区警务室"),
         _place("plain", "shop", (32, 180), (13, 38), 2, 0),
         _place("plain", "shop", (32, 226), (13, 38), 2, 0),
         _place("plain", "shop", (32, 272), (13, 34), 2, 0),
         _place("plain", "shop", (32, 326), (13, 34), 2, 0),
         _place("plain", "shop", (32, 372), (13, 38), 2, 0),
-        _place("plain", "shop", (32, 414), (13, 26), 2, 0),
-        _place("plain", "shop", (32, 104), (13, 50), 3, 0),
-        _place("plain", "shop", (100, 276), (30, 12), 2, 0),
+        _place("plain", "shop", (32, 416), (13, 26), 2, 0),
+        _place("plain", "shop", (32, 98), (13, 60), 3, 0),
+        _place("plain", "shop", (86, 276), (40, 13), 2, 0),
         _place("plain", "toilet", (276, 288), (9, 6), 1, 0, name="公共厕所"),
         _place("plain", "toilet", (640, 330), (7, 5), 1, 0, name="公共厕所"),
         _place("plain", "substation", (732, 530), (10, 8), 1, 0, name="配电房"),
@@ -536,6 +574,11 @@ def draw_town(buildings: int) -> Town:
         own = [outline.interpolate(outline.project(bend_point(gate))) for gate in estate.gates]
         gates += own
         ways += [(Way(f"{estate.name}围墙", "wall", []), wall) for wall in _walls(outline, own)]
+    for name, corners, openings in YARDS:
+        outline = LineString(_bent(corners, closed=True))
+        own = [outline.interpolate(outline.project(bend_point(gate))) for gate in openings]
+        gates += own
+        ways += [(Way(name, "wall", []), wall) for wall in _walls(outline, own)]
     houses = [*_towers(), *_estate_slabs(), *_yard_houses(), *_front_houses(), *_public_houses()]
     old = _old_houses(buildings - len(houses), [house.shape for house in houses], ways)
     return Town(
