@@ -1,4 +1,6 @@
-"""The plan as files: a GeoPackage of grids and buildings, and a report. A file is replaced only when the new one is whole."""
+"""The plan as files: a GeoPackage of grids and buildings, and a report. A file is replaced only when the new
+one is whole.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,22 @@ from partition.area import Area
 from partition.errors import InputError
 from partition.findings import Finding
 
-GRID_COLUMNS = ["code", "community", "households", "residents", "buildings", "buildings_unknown", "area_m2", "geometry"]
+GRID_COLUMNS = [
+    "code",
+    "community",
+    "households",
+    "residents",
+    "buildings",
+    "buildings_unknown",
+    "area_m2",
+    "geometry",
+]
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does
+    not.
 
     Raises InputError where the folder cannot be written.
     """
@@ -37,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
     part.unlink()  # GDAL wants to make the file itself
     try:
         yield part
-        os.chmod(part, 0o666 & ~_umask())
+        part.chmod(0o666 & ~_umask())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -66,16 +78,22 @@ def check_writable(path: Path, inputs: tuple[Path, ...] = ()) -> None:
 
 
 def write_plan(path: Path, area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> None:
-    """Write layers `grids` and `buildings` in the CRS of the input. Buildings are the rows that came in, plus `grid`."""
+    """Write layers `grids` and `buildings` in the CRS of the input. Buildings are the rows that came in, plus
+    `grid`.
+    """
     out_grids = grids[GRID_COLUMNS].to_crs(area.source_crs)
     out_grids["residents"] = out_grids["residents"].round().astype("Int64")
     with replacing(path) as part:
         pyogrio.write_dataframe(out_grids, part, layer="grids", driver="GPKG")
-        pyogrio.write_dataframe(plan_buildings(area, buildings), part, layer="buildings", driver="GPKG", append=True)
+        pyogrio.write_dataframe(
+            plan_buildings(area, buildings), part, layer="buildings", driver="GPKG", append=True
+        )
 
 
 def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The input's rows of buildings, in their order and CRS, with the code of each one's grid ("" for none)."""
+    """The input's rows of buildings, in their order and CRS, with the code of each one's grid ("" for
+    none).
+    """
     rows = area.original_buildings.reset_index(drop=True)
     grid = np.full(len(rows), "", dtype=object)
     grid[buildings["row"].to_numpy()] = buildings["grid"].to_numpy()
@@ -85,14 +103,17 @@ def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """Write a report as JSON with sorted keys."""
     with replacing(path) as part:
-        part.write_text(json.dumps(report, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        part.write_text(
+            json.dumps(report, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
 
 def read_plan(path: Path, crs: pyproj.CRS) -> tuple[gpd.GeoDataFrame | None, dict[str, str] | None]:
-    """Read a plan made anywhere: polygons (`code`, geometry in `crs`; None without), and building id → code (None without).
+    """Read a plan made anywhere: polygons (`code`, geometry in `crs`; None without), and building id → code
+    (None without).
 
-    A GeoPackage or other vector file with a layer of polygons that have a code, a layer of buildings with a column
-    `grid`, or both; or a CSV with `id` and `grid`. Raises InputError where neither is found.
+    A GeoPackage or other vector file with a layer of polygons that have a code, a layer of buildings with a
+    column `grid`, or both; or a CSV with `id` and `grid`. Raises InputError where neither is found.
     """
     if not path.is_file():
         raise InputError([Finding("plan_missing", "refused", file=str(path))])
@@ -111,7 +132,12 @@ def read_plan(path: Path, crs: pyproj.CRS) -> tuple[gpd.GeoDataFrame | None, dic
         grid, code, key = (_first(columns, some) for some in (GRID_NAMES, CODE_NAMES, KEY_NAMES))
         if mapping is None and grid and key and name != "grids":
             mapping = _mapping(frame.rename(columns={grid: "grid", key: "id"}), path)
-        elif polygons is None and code and "geometry" in frame and frame.geom_type.isin(["Polygon", "MultiPolygon"]).all():
+        elif (
+            polygons is None
+            and code
+            and "geometry" in frame
+            and frame.geom_type.isin(["Polygon", "MultiPolygon"]).all()
+        ):
             if frame.crs is None:
                 raise InputError([Finding("plan_without_crs", "refused", layer=name, file=str(path))])
             polygons = frame.rename(columns={code: "code"})[["code", "geometry"]].to_crs(crs)
@@ -140,12 +166,16 @@ def _mapping(table: pd.DataFrame, path: Path) -> dict[str, str]:
     double = table.assign(_i=ids, _c=codes).groupby("_i")["_c"].nunique()
     if (double > 1).any():
         rows = tuple(double.index[double > 1].astype(str))
-        raise InputError([Finding("plan_building_twice", "refused", column="grid", rows=rows, file=str(path))])
+        raise InputError(
+            [Finding("plan_building_twice", "refused", column="grid", rows=rows, file=str(path))]
+        )
     return dict(zip(ids, codes, strict=True))
 
 
 def codes_of(area: Area, mapping: Mapping[str, str]) -> tuple[npt.NDArray[np.object_], tuple[str, ...]]:
-    """The code of each row of `area.buildings`, "" where the plan does not name it; and the plan's unknown ids."""
+    """The code of each row of `area.buildings`, "" where the plan does not name it; and the plan's unknown
+    ids.
+    """
     ids = area.buildings["id"].astype(str)
     unknown = tuple(sorted(set(mapping) - set(ids)))
     return ids.map(mapping).fillna("").to_numpy(dtype=object), unknown

@@ -1,4 +1,6 @@
-"""An area as the partition works on it: checked frames in metres. `frames.check_area` makes it; nobody else does."""
+"""An area as the partition works on it: checked frames in metres. `frames.check_area` makes it; nobody else
+does.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,22 @@ STREET_CLASSES = ("arterial", "secondary", "local", "lane", "path", "water", "ra
 
 @dataclass(frozen=True)
 class Area:
-    """Checked frames, all in `crs` (projected, metres), with a fresh RangeIndex each, in an order that does not
-    depend on the order of the input rows.
+    """Checked frames, all in `crs` (projected, metres), with a fresh RangeIndex each, in an order that does
+    not depend on the order of the input rows.
 
-    communities: id (str, unique), name (str, may be ""), code (12 digits or ""), class ("urban" | "rural" | ""),
-        geometry (valid Polygon or MultiPolygon; pairwise disjoint interiors, edge-matched as a coverage).
-    streets: class (one of STREET_CLASSES), bridge (bool), tunnel (bool), layer (int), oneway (bool), name (str),
-        geometry (LineString, single part, 2D, not empty).
-    buildings: row (int: position of the row in the input layer), id (str), households (int64, 0 where unknown),
-        unknown (bool: households were missing), estimated (bool), residents (float64, NaN where unknown),
-        use (str), floors (float64, NaN where unknown), community (int: index into `communities`, -1 outside all),
-        atom (int: rows with one id are one building and share their atom; numbered in the order of this frame),
-        geometry (valid Polygon or MultiPolygon; overlaps are left as they are and reported).
-        Rows that share an atom carry their households once: the sum over an atom's rows is the building's figure.
-    compounds: id (str), name (str), geometry (valid Polygon or MultiPolygon). May be empty.
-    original_buildings: the input's building rows as they came, in input order and CRS, without personal columns
-        (buildings.row points into it).
-    findings: every repair and note made on the way here.
+    communities: id (str, unique), name (str, may be ""), code (12 digits or ""), class ("urban" | "rural" |
+        ""), geometry (valid Polygon or MultiPolygon; pairwise disjoint interiors, edge-matched as a
+        coverage). streets: class (one of STREET_CLASSES), bridge (bool), tunnel (bool), layer (int), oneway
+        (bool), name (str), geometry (LineString, single part, 2D, not empty). buildings: row (int: position
+        of the row in the input layer), id (str), households (int64, 0 where unknown), unknown (bool:
+        households were missing), estimated (bool), residents (float64, NaN where unknown), use (str), floors
+        (float64, NaN where unknown), community (int: index into `communities`, -1 outside all), atom (int:
+        rows with one id are one building and share their atom; numbered in the order of this frame), geometry
+        (valid Polygon or MultiPolygon; overlaps are left as they are and reported). Rows that share an atom
+        carry their households once: the sum over an atom's rows is the building's figure. compounds: id
+        (str), name (str), geometry (valid Polygon or MultiPolygon). May be empty. original_buildings: the
+        input's building rows as they came, in input order and CRS, without personal columns (buildings.row
+        points into it). findings: every repair and note made on the way here.
     """
 
     crs: pyproj.CRS

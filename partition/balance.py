@@ -32,8 +32,8 @@ class Balance:
 def count_grids(households: Numbers, balance: Balance) -> tuple[int, int, int]:
     """Least, best and greatest number of grids for units that hang together.
 
-    A unit above the upper bound is a grid by itself; the rest is divided. Where no number lets every grid be in range,
-    least > greatest, and best is the number that comes nearest.
+    A unit above the upper bound is a grid by itself; the rest is divided. Where no number lets every grid be
+    in range, least > greatest, and best is the number that comes nearest.
     """
     oversize = households > balance.upper
     rest = int(households[~oversize].sum())

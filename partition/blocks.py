@@ -1,4 +1,6 @@
-"""Linework becomes blocks: the faces between barriers, and what runs along each border between two of them."""
+"""Linework becomes blocks: the faces between barriers, and what runs along each border between two of
+them.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ STRENGTH = ("water", "rail", "arterial", "secondary", "local", "wall", "lane", "
 
 @dataclass(frozen=True)
 class Borders:
-    """The segments between two faces: `a` < `b` face numbers, `length` in metres, `kind` class number, `severed` true
-    where no one can walk across. `outer` is each face's length of border with the outside, in metres."""
+    """The segments between two faces: `a` < `b` face numbers, `length` in metres, `kind` class number,
+    `severed` true where no one can walk across. `outer` is each face's length of border with the outside, in
+    metres.
+    """
 
     a: Numbers
     b: Numbers
@@ -70,12 +74,17 @@ def find_borders(faces: Geometries, linework: Linework) -> Borders:
     same = np.flatnonzero((start[:-1] == start[1:]).all(axis=1) & (end[:-1] == end[1:]).all(axis=1))
     shared = np.zeros(len(owner), dtype=bool)
     shared[same] = shared[same + 1] = True
-    outer = np.bincount(owner[~shared], weights=length[~shared], minlength=len(faces))
+    outer = total(owner[~shared], length[~shared], len(faces))
     same = same[owner[same] != owner[same + 1]]
     kind, severing = _what_runs_there(start[same], end[same], linework)
     a, b = owner[same], owner[same + 1]
     severed = severing & ~_near_crossing(a, b, start[same], end[same], severing, linework.crossings)
     return Borders(a, b, length[same], kind, severed, outer)
+
+
+def total(place: Numbers, amount: Lengths, count: int) -> Lengths:
+    """The sum of the amounts at each of `count` places."""
+    return np.bincount(place, weights=amount, minlength=count).astype(np.float64)
 
 
 def segments(polygons: Geometries) -> tuple[Lengths, Lengths, Numbers]:
@@ -86,7 +95,9 @@ def segments(polygons: Geometries) -> tuple[Lengths, Lengths, Numbers]:
     return coords[inner], coords[inner + 1], polygon[ring[inner]].astype(np.int64)
 
 
-def _what_runs_there(start: Lengths, end: Lengths, linework: Linework) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+def _what_runs_there(
+    start: Lengths, end: Lengths, linework: Linework
+) -> tuple[Numbers, npt.NDArray[np.bool_]]:
     """Class number of each segment, by its midpoint, and whether a severing line runs there."""
     strength = np.full(len(start), len(STRENGTH) - 1)
     severing = np.zeros(len(start), dtype=bool)
@@ -101,7 +112,12 @@ def _what_runs_there(start: Lengths, end: Lengths, linework: Linework) -> tuple[
 
 
 def _near_crossing(
-    a: Numbers, b: Numbers, start: Lengths, end: Lengths, severing: npt.NDArray[np.bool_], crossings: Geometries
+    a: Numbers,
+    b: Numbers,
+    start: Lengths,
+    end: Lengths,
+    severing: npt.NDArray[np.bool_],
+    crossings: Geometries,
 ) -> npt.NDArray[np.bool_]:
     """Whether a way crosses anywhere along the border that the segment's two faces share."""
     passable = np.zeros(len(a), dtype=bool)

@@ -40,7 +40,11 @@ def issue_codes(prefix: str, count: int, issued: Collection[str] = ()) -> list[s
 
     Raises CodeError when the three digits do not suffice.
     """
-    used = [int(code[len(prefix) :]) for code in issued if code.startswith(prefix) and code[len(prefix) :].isdigit()]
+    used = [
+        int(code[len(prefix) :])
+        for code in issued
+        if code.startswith(prefix) and code[len(prefix) :].isdigit()
+    ]
     first = max(used, default=0) + 1
     if first + count - 1 > GREATEST:
         raise CodeError(f"community {prefix}: {count} grids do not fit between {first:03d} and {GREATEST}")

@@ -17,8 +17,8 @@ ROWS_SHOWN = 10
 class Finding:
     """One fact about the input or the plan that a person should know.
 
-    `code` is the key of its sentence in `partition/texts.toml` (`finding.<code>` there); `rows` are ids as the
-    input names them (else row numbers from 1, as `#3`); `values` fill the sentence's placeholders.
+    `code` is the key of its sentence in `partition/texts.toml` (`finding.<code>` there); `rows` are ids as
+    the input names them (else row numbers from 1, as `#3`); `values` fill the sentence's placeholders.
     Levels: refused (nothing was done), repaired (changed so that it can be used), noted (accepted as it is),
     violated (a wish or promise that the plan does not meet).
     """
@@ -39,7 +39,13 @@ class Finding:
         sentence = catalogue("partition").say(
             f"finding.{self.code}",
             lang,
-            **{"layer": self.layer, "column": self.column, "rows": shown, "count": len(self.rows), **self.values},
+            **{
+                "layer": self.layer,
+                "column": self.column,
+                "rows": shown,
+                "count": len(self.rows),
+                **self.values,
+            },
         )
         where = ".".join(part for part in (self.layer, self.column) if part)
         where = f"{self.file}: {where}" if self.file and where else self.file or where

@@ -11,6 +11,7 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from partition.blocks import total
 from partition.linework import BORDER_CLASSES, Lengths, Numbers
 from partition.units import Units
 
@@ -19,11 +20,13 @@ WALKABLE_M = 1.0  # two units with less than this of border that can be walked a
 
 @dataclass(frozen=True)
 class Graph:
-    """Rook adjacency of n units as symmetric CSR (`indptr`, `indices`), a row's neighbours in ascending order.
+    """Rook adjacency of n units as symmetric CSR (`indptr`, `indices`), a row's neighbours in ascending
+    order.
 
-    By arc: `length` of the shared border (m), `cost` of putting a grid border there instead of leaving it inside a grid
-    (weighted m, may be negative), `walk`: whether one can walk across. By unit: `households`, `area` (m²), `outer`
-    (m of border with the outside). `links` are pairs joined though they do not touch: islands of a community.
+    By arc: `length` of the shared border (m), `cost` of putting a grid border there instead of leaving it
+    inside a grid (weighted m, may be negative), `walk`: whether one can walk across. By unit: `households`,
+    `area` (m²), `outer` (m of border with the outside). `links` are pairs joined though they do not touch:
+    islands of a community.
     """
 
     households: Numbers
@@ -41,7 +44,7 @@ class Graph:
 
     def rows(self) -> Numbers:
         """The unit each arc starts from."""
-        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.indptr))
 
     def components(self, without: npt.NDArray[np.bool_] | None = None) -> Numbers:
         """The walkable component of each unit, from 0; units marked in `without` are taken out (-1)."""
@@ -101,8 +104,9 @@ def build_graph(
     same_compound: Numbers | None = None,
     compound_cost: float = 0.0,
 ) -> Graph:
-    """The graph of a community's units. Costs per metre by class; `same_compound` gives each unit's compound (-1 none),
-    and every metre of border between two units of one compound costs `compound_cost` more."""
+    """The graph of a community's units. Costs per metre by class; `same_compound` gives each unit's compound
+    (-1 none), and every metre of border between two units of one compound costs `compound_cost` more.
+    """
     borders, count = units.blocks.borders, len(units)
     a, b = units.unit[borders.a], units.unit[borders.b]
     between = a != b
@@ -123,7 +127,7 @@ def build_graph(
     return from_arcs(
         units.households,
         units.area_m2,
-        np.bincount(units.unit, weights=borders.outer, minlength=count),
+        total(units.unit, borders.outer, count),
         np.concatenate([one, other]),
         np.concatenate([other, one]),
         np.tile(lengths, 2),
@@ -133,10 +137,11 @@ def build_graph(
 
 
 def link_islands(graph: Graph, parts: Numbers, outlines: npt.NDArray[np.object_], lower: float) -> Graph:
-    """Join small islands and exclaves of a community to the nearest unit of another part, so that a grid may span them.
+    """Join small islands and exclaves of a community to the nearest unit of another part, so that a grid may
+    span them.
 
-    `parts` is the polygon of the community each unit lies in, `outlines` each unit's geometry. A component of the
-    walkable graph is joined when it is the whole of a part and holds fewer than `lower` households.
+    `parts` is the polygon of the community each unit lies in, `outlines` each unit's geometry. A component of
+    the walkable graph is joined when it is the whole of a part and holds fewer than `lower` households.
     """
     links: list[tuple[int, int]] = []
     component = graph.components()

@@ -23,7 +23,8 @@ def dissolve(faces: Geometries, label: Numbers, count: int) -> Geometries:
     order = np.argsort(label, kind="stable")
     starts = np.searchsorted(label[order], np.arange(count + 1))
     return np.array(
-        [shapely.coverage_union_all(faces[order[starts[i] : starts[i + 1]]]) for i in range(count)], dtype=object
+        [shapely.coverage_union_all(faces[order[starts[i] : starts[i + 1]]]) for i in range(count)],
+        dtype=object,
     )
 
 
@@ -44,7 +45,8 @@ def unit_frame(units: Units, grid_of_unit: list[str], crs: pyproj.CRS) -> gpd.Ge
 def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Give grids on both sides of a border between communities the same vertices.
 
-    A street that ends on the border puts a vertex on its side only; the other side gets it here. Nothing else moves.
+    A street that ends on the border puts a vertex on its side only; the other side gets it here. Nothing else
+    moves.
     """
     polygons = grids.geometry.to_numpy()
     for _ in range(ROUNDS):
@@ -55,7 +57,9 @@ def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         points = shapely.points(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
         tree = shapely.STRtree(points)
         for i in touched:
-            near = np.sort(tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=SAME_POINT_M))
+            near = np.sort(
+                tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=SAME_POINT_M)
+            )
             polygons[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
     return grids.set_geometry(gpd.GeoSeries(list(polygons), index=grids.index, crs=grids.crs))
 
@@ -70,9 +74,7 @@ def _unify_vertices(polygons: Geometries) -> Geometries:
     _, cluster = connected_components(links, directed=False)
     _, first = np.unique(cluster, return_index=True)
     target = coords[first[cluster]]
-    moved = {
-        tuple(old): new for old, new in zip(coords.tolist(), target.tolist(), strict=True) if old != new
-    }
+    moved = {tuple(old): new for old, new in zip(coords.tolist(), target.tolist(), strict=True) if old != new}
 
     def move(points: Lengths) -> Lengths:
         return np.array([moved.get(tuple(point), point) for point in points.tolist()])
@@ -107,8 +109,9 @@ def _insert(polygon: shapely.Geometry, points: Lengths) -> shapely.Geometry:
 
 
 def total_by_grid(buildings: gpd.GeoDataFrame, codes: list[str]) -> pd.DataFrame:
-    """Figures of each grid from its buildings: households, residents (missing where none is known), buildings (rows with
-    one id count once) and buildings_unknown (households missing)."""
+    """Figures of each grid from its buildings: households, residents (missing where none is known), buildings
+    (rows with one id count once) and buildings_unknown (households missing).
+    """
     rows = buildings.groupby("grid", sort=False)
     known = rows["residents"].count()
     table = pd.DataFrame(

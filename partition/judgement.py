@@ -28,7 +28,16 @@ from partition.policy import Profile
 
 # A plan that breaks one of these is not valid; everything else that is found is a wish that is not met.
 PROMISES = frozenset(
-    {"gap", "overlap", "outside", "fragment", "building_cut", "building_without_grid", "code_repeated", "code_malformed"}
+    {
+        "gap",
+        "overlap",
+        "outside",
+        "fragment",
+        "building_cut",
+        "building_without_grid",
+        "code_repeated",
+        "code_malformed",
+    }
 )
 
 
@@ -56,8 +65,9 @@ def judge_plan(
 ) -> Judgement:
     """Judge a plan. All frames in `area.crs`.
 
-    grids: code, community, households, residents, buildings, buildings_unknown, geometry. buildings: `area.buildings`
-    with `grid`. reasons: for grids out of range, the finding that explains it; others are called unproven.
+    grids: code, community, households, residents, buildings, buildings_unknown, geometry. buildings:
+    `area.buildings` with `grid`. reasons: for grids out of range, the finding that explains it; others are
+    called unproven.
     """
     violations: list[Finding] = []
     by_community: list[dict[str, Any]] = []
@@ -102,7 +112,13 @@ def judge_plan(
         buildings["grid"].to_numpy(),
     )
     violations += [
-        Finding("compound_split", "violated", "compounds", rows=(str(area.compounds["id"].iloc[c]),), values={"grids": ", ".join(codes)})
+        Finding(
+            "compound_split",
+            "violated",
+            "compounds",
+            rows=(str(area.compounds["id"].iloc[c]),),
+            values={"grids": ", ".join(codes)},
+        )
         for c, codes in compounds.items()
     ]
     held = grids["households"].to_numpy()
@@ -111,10 +127,14 @@ def judge_plan(
         "grids": len(grids),
         "households": int(held.sum()),
         "share_in_range": round(float(np.mean([line["in_range"] for line in lines])), 4) if lines else 1.0,
-        "mean_deviation": round(float(np.mean([abs(line["deviation"]) for line in lines])), 4) if lines else 0.0,
+        "mean_deviation": round(float(np.mean([abs(line["deviation"]) for line in lines])), 4)
+        if lines
+        else 0.0,
         "max_deviation": round(float(max((abs(line["deviation"]) for line in lines), default=0.0)), 4),
         "variation": round(variation(held), 4),
-        "polsby_popper": round(float(np.mean([line["polsby_popper"] for line in lines])), 4) if lines else 0.0,
+        "polsby_popper": round(float(np.mean([line["polsby_popper"] for line in lines])), 4)
+        if lines
+        else 0.0,
         "border_m": border,
         "inside_m": inside,
         "along_streets": round(1 - border.get("none", 0.0) / total_border, 4) if total_border else 1.0,
@@ -155,17 +175,39 @@ def _cover_faults(grids: gpd.GeoDataFrame, community: Any) -> list[Finding]:
     codes = grids["code"].to_list()
     faults = []
     if cover.gaps:
-        faults.append(Finding("gap", "violated", "grids", rows=(community.id,), values={"gaps": cover.gaps, "area_m2": round(cover.gaps_m2, 2)}))
+        faults.append(
+            Finding(
+                "gap",
+                "violated",
+                "grids",
+                rows=(community.id,),
+                values={"gaps": cover.gaps, "area_m2": round(cover.gaps_m2, 2)},
+            )
+        )
     if cover.overlaps:
         pairs = tuple(f"{codes[a]}/{codes[b]}" for a, b in cover.overlaps)
-        faults.append(Finding("overlap", "violated", "grids", rows=pairs, values={"area_m2": round(cover.overlaps_m2, 2)}))
+        faults.append(
+            Finding(
+                "overlap", "violated", "grids", rows=pairs, values={"area_m2": round(cover.overlaps_m2, 2)}
+            )
+        )
     if cover.outside_m2:
-        faults.append(Finding("outside", "violated", "grids", rows=(community.id,), values={"area_m2": round(cover.outside_m2, 2)}))
+        faults.append(
+            Finding(
+                "outside",
+                "violated",
+                "grids",
+                rows=(community.id,),
+                values={"area_m2": round(cover.outside_m2, 2)},
+            )
+        )
     return faults
 
 
 def _fragments(grids: gpd.GeoDataFrame, community: Any) -> list[Finding]:
-    """Grids in pieces. Pieces that lie in different parts of the community (islands, exclaves) are only noted."""
+    """Grids in pieces. Pieces that lie in different parts of the community (islands, exclaves) are only
+    noted.
+    """
     islands = shapely.get_parts(community.geometry)
     faults = []
     for code, polygon in zip(grids["code"], grids.geometry, strict=True):
@@ -183,7 +225,9 @@ def _fragments(grids: gpd.GeoDataFrame, community: Any) -> list[Finding]:
 
 
 def _cut_faults(area: Area, grids: gpd.GeoDataFrame, community: int) -> list[Finding]:
-    """Buildings that a border between grids cuts though neither a barrier nor the community's border crosses them."""
+    """Buildings that a border between grids cuts though neither a barrier nor the community's border crosses
+    them.
+    """
     own = area.buildings[area.buildings["community"] == community]
     footprints = own.geometry.to_numpy()
     cut = cut_buildings(inner_borders(grids.geometry.to_numpy()), footprints)
@@ -191,7 +235,9 @@ def _cut_faults(area: Area, grids: gpd.GeoDataFrame, community: int) -> list[Fin
         return []
     edge = np.append(area.streets.geometry.to_numpy(), area.communities.geometry.iloc[community].boundary)
     line, foot = shapely.STRtree(footprints[cut]).query(edge, predicate="intersects")
-    excused = np.unique(foot[shapely.length(shapely.intersection(edge[line], footprints[cut][foot])) > SAME_M])
+    excused = np.unique(
+        foot[shapely.length(shapely.intersection(edge[line], footprints[cut][foot])) > SAME_M]
+    )
     cut = np.delete(cut, excused)
     if not len(cut):
         return []
@@ -205,17 +251,27 @@ def _size_faults(
     for row in grids.itertuples():
         if balance.lower <= row.households <= balance.upper:
             continue
-        faults.append(reasons.get(row.code) or _size_fault(row, balance, buildings[buildings["grid"] == row.code]))
+        faults.append(
+            reasons.get(row.code) or _size_fault(row, balance, buildings[buildings["grid"] == row.code])
+        )
     return faults
 
 
 def _size_fault(row: Any, balance: Balance, own: gpd.GeoDataFrame) -> Finding:
-    """The reason that the buildings alone can prove: one of them exceeds the bound, and nobody else lives there."""
+    """The reason that the buildings alone can prove: one of them exceeds the bound, and nobody else lives
+    there.
+    """
     alone = own.groupby("atom")["households"].sum()
     values = {"households": int(row.households), "lower": balance.lower, "upper": balance.upper}
     if len(alone) and alone.max() > balance.upper and alone.max() == row.households:
         building = str(own.loc[own["atom"] == alone.idxmax(), "id"].iloc[0])
-        return Finding("size_building", "violated", "grids", rows=(row.code,), values={**values, "building": building, "alone": int(alone.max()), "proven": True})
+        return Finding(
+            "size_building",
+            "violated",
+            "grids",
+            rows=(row.code,),
+            values={**values, "building": building, "alone": int(alone.max()), "proven": True},
+        )
     return Finding("size_unproven", "violated", "grids", rows=(row.code,), values={**values, "proven": False})
 
 
@@ -235,4 +291,6 @@ def _homeless(buildings: gpd.GeoDataFrame) -> list[Finding]:
     lost = buildings[(buildings["community"] >= 0) & (buildings["grid"] == "")]
     if not len(lost):
         return []
-    return [Finding("building_without_grid", "violated", "buildings", "grid", rows=tuple(lost["id"].astype(str)))]
+    return [
+        Finding("building_without_grid", "violated", "buildings", "grid", rows=tuple(lost["id"].astype(str)))
+    ]

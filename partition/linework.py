@@ -28,8 +28,9 @@ Lengths = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Linework:
-    """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing line;
-    `medians` are the areas between carriageways whose middle lines are among the lines."""
+    """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing
+    line; `medians` are the areas between carriageways whose middle lines are among the lines.
+    """
 
     lines: Geometries
     classes: Numbers
@@ -51,12 +52,14 @@ class Linework:
         )
 
 
-def build_linework(streets: gpd.GeoDataFrame, community: shapely.Geometry, footprints: Geometries) -> Linework:
+def build_linework(
+    streets: gpd.GeoDataFrame, community: shapely.Geometry, footprints: Geometries
+) -> Linework:
     """Make the linework that divides one community.
 
     streets: the frame of `Area.streets`; community: its polygon; footprints: disjoint obstacles (see
-    `cluster_footprints`). A tunnel bounds nothing (it is under the ground), but a way in a tunnel crosses what
-    lies above it. Lines are cut away inside the footprints that they cross and led round them.
+    `cluster_footprints`). A tunnel bounds nothing (it is under the ground), but a way in a tunnel crosses
+    what lies above it. Lines are cut away inside the footprints that they cross and led round them.
     """
     near = streets.iloc[np.sort(streets.sindex.query(community.buffer(NEAR_MISS_M), predicate="intersects"))]
     geometries = near.geometry.to_numpy()
@@ -68,7 +71,8 @@ def build_linework(streets: gpd.GeoDataFrame, community: shapely.Geometry, footp
     crossings = find_crossings(geometries[severing], geometries[walkable])
 
     lines, classes = geometries[~tunnel], numbers[~tunnel]
-    order = np.argsort(shapely.to_wkb(shapely.normalize(lines)).astype("S"), kind="stable") if len(lines) else []
+    wkb = list(shapely.to_wkb(shapely.normalize(lines)))
+    order = np.array(sorted(range(len(wkb)), key=lambda i: (wkb[i], classes[i])), dtype=np.int64)
     lines, classes = lines[order], classes[order]
     joins = close_near_misses(lines, community, footprints)
     lines = np.concatenate([lines, joins])
@@ -88,17 +92,23 @@ def find_crossings(severing: Geometries, ways: Geometries) -> Geometries:
         return np.empty(0, dtype=object)
     meeting = shapely.get_parts(shapely.intersection(severing[s], ways[w], grid_size=None))
     points = np.unique(shapely.get_coordinates(shapely.point_on_surface(meeting)).round(3), axis=0)
-    points = shapely.points(points)
+    places: Geometries = np.asarray(shapely.points(points))
     severing_tree = shapely.STRtree(severing)
-    passable = [_leads_through(p, severing[severing_tree.query(p, "dwithin", 0.01)], ways[tree.query(p, "dwithin", 0.01)])
-                for p in points]
-    return points[np.array(passable, dtype=bool)]
+    passable = [
+        _leads_through(
+            p, severing[severing_tree.query(p, "dwithin", 0.01)], ways[tree.query(p, "dwithin", 0.01)]
+        )
+        for p in places
+    ]
+    return places[np.array(passable, dtype=bool)]
 
 
 def _leads_through(point: shapely.Point, severing: Geometries, ways: Geometries) -> bool:
     disc = point.buffer(GATE_M, quad_segs=8)
     wall = shapely.intersection(shapely.union_all(severing), disc)
-    halves = shapely.get_parts(shapely.polygonize(shapely.get_parts(shapely.union_all([wall, disc.boundary]))))
+    halves = shapely.get_parts(
+        shapely.polygonize(shapely.get_parts(shapely.union_all([wall, disc.boundary])))
+    )
     if len(halves) < 2:  # the severing line ends here: one walks round its end
         return True
     inside = shapely.intersection(shapely.union_all(ways), disc)
@@ -146,7 +156,8 @@ def close_near_misses(lines: Geometries, community: shapely.Geometry, footprints
 def cluster_footprints(geometries: Geometries) -> tuple[Geometries, Numbers]:
     """Obstacles: footprints with their courtyards, those that overlap united.
 
-    Returns the obstacles and for each geometry the obstacle it belongs to. Footprints that only touch stay apart.
+    Returns the obstacles and for each geometry the obstacle it belongs to. Footprints that only touch stay
+    apart.
     """
     if not len(geometries):
         return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
@@ -201,7 +212,9 @@ def detour(lines: Geometries, classes: Numbers, footprints: Geometries) -> tuple
     alive = ~shapely.is_empty(parts) & (shapely.get_dimensions(parts) == 1)
     around = np.unique(foot)
     outlines, _ = shapely.get_rings(footprints[around], return_index=True)
-    outlines = np.asarray([shapely.linestrings(shapely.get_coordinates(ring)) for ring in outlines], dtype=object)
+    outlines = np.asarray(
+        [shapely.linestrings(shapely.get_coordinates(ring)) for ring in outlines], dtype=object
+    )
     return (
         np.concatenate([parts[alive], outlines]),
         np.concatenate([classes[owner[alive]], np.zeros(len(outlines), dtype=np.int64)]),

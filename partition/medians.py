@@ -1,5 +1,6 @@
-"""Strips between carriageways and the islands of roundabouts: shared out along their middle, so that a border between
-grids runs down the middle of a wide road and no sliver is left."""
+"""Strips between carriageways and the islands of roundabouts: shared out along their middle, so that a border
+between grids runs down the middle of a wide road and no sliver is left.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def part_medians(blocks: Blocks, linework: Linework, points: Geometries) -> Line
 
 
 def find_medians(blocks: Blocks, points: Geometries) -> np.ndarray:
-    """Which faces lie in a street: without a building, streets around, and either long and narrow or small."""
+    """Which faces lie in a street: without a building, streets around, and either long and narrow or
+    small.
+    """
     faces, borders = blocks.faces, blocks.borders
     street = np.isin(borders.kind, AROUND)
     around = np.zeros(len(faces))

@@ -1,8 +1,11 @@
-"""Figures by which a plan is judged; all of them from polygons, so that a plan drawn elsewhere gets the same."""
+"""Figures by which a plan is judged; all of them from polygons, so that a plan drawn elsewhere gets the
+same.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,7 +16,10 @@ from partition.blocks import STRENGTH, segments
 from partition.linework import Geometries, Lengths
 
 STEP_M = 2.0  # borders and streets are measured at points this far apart
-NEAR_M = {"arterial": 12.0, "secondary": 12.0}  # a border within this of a line runs along it; wide streets are wider
+NEAR_M = {
+    "arterial": 12.0,
+    "secondary": 12.0,
+}  # a border within this of a line runs along it; wide streets are wider
 NEAR_OTHERS_M = 4.0
 TRACE_M2 = 0.01  # a gap or an overlap smaller than this is rounding
 
@@ -23,7 +29,7 @@ def polsby_popper(polygons: Geometries) -> Lengths:
     return np.asarray(4 * np.pi * shapely.area(polygons) / np.maximum(shapely.length(polygons), 1e-9) ** 2)
 
 
-def variation(values: npt.NDArray[np.generic]) -> float:
+def variation(values: npt.NDArray[np.number[Any]]) -> float:
     """Coefficient of variation: standard deviation (of the population) by mean; 0 for nothing."""
     mean = float(np.mean(values)) if len(values) else 0.0
     return float(np.std(values)) / mean if mean else 0.0
@@ -41,12 +47,16 @@ class Cover:
 
 
 def measure_cover(grids: Geometries, community: shapely.Geometry) -> Cover:
-    """Gaps (community without grid), overlaps (pairs of grids on the same ground), and grid outside the community."""
+    """Gaps (community without grid), overlaps (pairs of grids on the same ground), and grid outside the
+    community.
+    """
     union = shapely.union_all(grids) if len(grids) else shapely.Polygon()
     missing = shapely.get_parts(shapely.difference(community, union))
     missing = missing[shapely.area(missing) > TRACE_M2]
     beyond = shapely.area(shapely.difference(union, community))
-    a, b = shapely.STRtree(grids).query(grids, predicate="intersects") if len(grids) else (np.empty(0, int),) * 2
+    a, b = (
+        shapely.STRtree(grids).query(grids, predicate="intersects") if len(grids) else (np.empty(0, int),) * 2
+    )
     a, b = a[a < b], b[a < b]
     shared = shapely.area(shapely.intersection(grids[a], grids[b]))
     double = shared > TRACE_M2
@@ -63,8 +73,9 @@ def measure_cover(grids: Geometries, community: shapely.Geometry) -> Cover:
 class Streetwise:
     """Metres by class of what runs there ("none" where nothing does).
 
-    border_m: of the borders between grids; inside_m: of the streets left inside grids. `along_share` is the share of
-    the border that runs along any line of `streets`; a tunnel counts there, though it bounds nothing.
+    border_m: of the borders between grids; inside_m: of the streets left inside grids. `along_share` is the
+    share of the border that runs along any line of `streets`; a tunnel counts there, though it bounds
+    nothing.
     """
 
     border_m: dict[str, float]
@@ -86,7 +97,9 @@ def measure_streets(grids: Geometries, community: shapely.Geometry, streets: gpd
             some = np.flatnonzero(reach == distance)
             p, line = shapely.STRtree(lines[some]).query(points, predicate="dwithin", distance=distance)
             np.minimum.at(strength, p, rank[some[line]])
-    border = {name: float(share[strength == i].sum()) for i, name in enumerate(STRENGTH) if (strength == i).any()}
+    border = {
+        name: float(share[strength == i].sum()) for i, name in enumerate(STRENGTH) if (strength == i).any()
+    }
     total = sum(border.values())
     return Streetwise(
         border_m={name: round(m, 1) for name, m in border.items()},
@@ -139,10 +152,14 @@ def sample_lines(lines: Geometries) -> tuple[Geometries, Lengths]:
     which = np.repeat(np.arange(len(lines)), pieces)
     number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     at = (number + 0.5) / pieces[which]
-    return np.asarray(shapely.line_interpolate_point(lines[which], at, normalized=True)), (length / pieces)[which]
+    return np.asarray(shapely.line_interpolate_point(lines[which], at, normalized=True)), (length / pieces)[
+        which
+    ]
 
 
-def cut_buildings(borders: Geometries, footprints: Geometries, tolerance_m: float = 0.5) -> npt.NDArray[np.int64]:
+def cut_buildings(
+    borders: Geometries, footprints: Geometries, tolerance_m: float = 0.5
+) -> npt.NDArray[np.int64]:
     """The footprints that a border crosses by more than the tolerance."""
     if not len(borders) or not len(footprints):
         return np.empty(0, dtype=np.int64)
@@ -153,7 +170,9 @@ def cut_buildings(borders: Geometries, footprints: Geometries, tolerance_m: floa
     return np.flatnonzero(crossed > tolerance_m)
 
 
-def split_compounds(compounds: Geometries, points: Geometries, grid: npt.NDArray[np.object_]) -> dict[int, list[str]]:
+def split_compounds(
+    compounds: Geometries, points: Geometries, grid: npt.NDArray[np.object_]
+) -> dict[int, list[str]]:
     """The compounds whose buildings lie in more than one grid: compound number -> codes."""
     found: dict[int, set[str]] = {}
     if len(compounds) and len(points):

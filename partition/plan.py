@@ -18,8 +18,9 @@ RESTARTS = 2  # first plans tried for each number of grids
 
 @dataclass(frozen=True)
 class Plan:
-    """`assignment` gives each unit's grid (0 … `grids`-1); `outside` is the households beyond the range, `value` the
-    objective in weighted metres (see `refine.Weights`)."""
+    """`assignment` gives each unit's grid (0 … `grids`-1); `outside` is the households beyond the range,
+    `value` the objective in weighted metres (see `refine.Weights`).
+    """
 
     assignment: Numbers
     grids: int
@@ -36,7 +37,8 @@ def make_plan(
 ) -> Plan:
     """The best plan found for one community: each walkable component is divided by itself.
 
-    `grids` fixes the number of grids in all; otherwise each component gets the number that suits its households.
+    `grids` fixes the number of grids in all; otherwise each component gets the number that suits its
+    households.
     """
     component = graph.components()
     members = [np.flatnonzero(component == c) for c in range(int(component.max()) + 1)]
@@ -52,7 +54,9 @@ def make_plan(
 
 
 def share_out(grids: int, graph: Graph, members: list[Numbers], balance: Balance) -> list[int]:
-    """Share a fixed number of grids among components by their households: at least one each, largest remainder first."""
+    """Share a fixed number of grids among components by their households: at least one each, largest
+    remainder first.
+    """
     households = np.array([graph.households[units].sum() for units in members], dtype=np.float64)
     room = np.array([len(units) for units in members])
     share = np.ones(len(members), dtype=np.int64)
@@ -62,7 +66,9 @@ def share_out(grids: int, graph: Graph, members: list[Numbers], balance: Balance
     return [int(n) for n in share]
 
 
-def _divide(graph: Graph, balance: Balance, weights: Weights, fixed: int | None, effort: int, seed: int) -> Plan:
+def _divide(
+    graph: Graph, balance: Balance, weights: Weights, fixed: int | None, effort: int, seed: int
+) -> Plan:
     """Divide units that hang together."""
     load = np.minimum(graph.households, int(balance.upper))
     least, best, greatest = count_grids(graph.households, balance)

@@ -24,9 +24,9 @@ def rebuild_grids(
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, tuple[Finding, ...]]:
     """Draw the grids of a building → grid mapping.
 
-    codes: the code of each row of `area.buildings`, "" for none. Returns grids (as `Split.grids`), buildings with the
-    `grid` each really got, and what had to be changed: a building without a code joins the grid around it, and
-    buildings that cannot be parted get one code.
+    codes: the code of each row of `area.buildings`, "" for none. Returns grids (as `Split.grids`), buildings
+    with the `grid` each really got, and what had to be changed: a building without a code joins the grid
+    around it, and buildings that cannot be parted get one code.
     """
     buildings = area.buildings.assign(grid="")
     drawn: list[gpd.GeoDataFrame] = []
@@ -50,7 +50,11 @@ def rebuild_grids(
         got = np.where(unit >= 0, names[assignment[unit]].astype(object), "")
         buildings.iloc[own, buildings.columns.get_loc("grid")] = got
         drawn.append(
-            gpd.GeoDataFrame({"code": names[used].astype(object), "community": community.id}, geometry=list(polygons), crs=area.crs)
+            gpd.GeoDataFrame(
+                {"code": names[used].astype(object), "community": community.id},
+                geometry=list(polygons),
+                crs=area.crs,
+            )
         )
     grids = match_edges(pd.concat(drawn, ignore_index=True))
     grids = grids.join(total_by_grid(buildings[buildings["grid"] != ""], grids["code"].to_list()), on="code")
@@ -76,8 +80,9 @@ def _labels_of(units: Units, label: Numbers, households: Numbers, count: int) ->
 
 
 def spread(graph: Graph, label: Numbers) -> Numbers:
-    """Give every unit without a label one of a neighbour: first so that pieces of a grid meet, then by the costliest
-    border. Units that touch nothing labelled get the label 0."""
+    """Give every unit without a label one of a neighbour: first so that pieces of a grid meet, then by the
+    costliest border. Units that touch nothing labelled get the label 0.
+    """
     label = label.copy()
     _join_pieces(graph, label)
     heap: list[tuple[float, int, int]] = []
@@ -91,8 +96,8 @@ def spread(graph: Graph, label: Numbers) -> Numbers:
                 pull = float(graph.cost[span][same].sum()) + (1e6 if (graph.walk[span] & same).any() else 0.0)
                 heapq.heappush(heap, (-pull, other, int(label[unit])))
 
-    for unit in np.flatnonzero(label >= 0):
-        offer(int(unit))
+    for unit in np.flatnonzero(label >= 0).tolist():
+        offer(unit)
     while heap:
         _, unit, wanted = heapq.heappop(heap)
         if label[unit] < 0:
@@ -102,7 +107,9 @@ def spread(graph: Graph, label: Numbers) -> Numbers:
 
 
 def _join_pieces(graph: Graph, label: Numbers) -> None:
-    """Where a grid lies in pieces, take free units between them, by the shortest way over walkable borders."""
+    """Where a grid lies in pieces, take free units between them, by the shortest way over walkable
+    borders.
+    """
     for wanted in range(int(label.max(initial=-1)) + 1):
         while True:
             piece = graph.components(without=label != wanted)
@@ -144,7 +151,8 @@ def _shortest(graph: Graph, label: Numbers, piece: Numbers) -> list[int]:
 
 
 def grids_from_polygons(area: Area, polygons: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
-    """Grids and buildings of a plan that is given by polygons (`code`, geometry in `area.crs`), taken as they are.
+    """Grids and buildings of a plan that is given by polygons (`code`, geometry in `area.crs`), taken as they
+    are.
 
     A grid belongs to the community that holds most of it, a building to the first grid that holds its point.
     """

@@ -1,4 +1,6 @@
-"""Moves that better a plan: units change grid, neighbouring grids are merged and split anew; simulated annealing."""
+"""Moves that better a plan: units change grid, neighbouring grids are merged and split anew; simulated
+annealing.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ HOT_M, COLD_M = 150.0, 1.0  # temperatures, in weighted metres
 class Weights:
     """What a wish is worth, in weighted metres of border.
 
-    range_m: each household outside the range. deviation_m: a grid at twice its target, growing with the square.
-    compactness_m: a grid of Polsby-Popper 0 against a circle.
+    range_m: each household outside the range. deviation_m: a grid at twice its target, growing with the
+    square. compactness_m: a grid of Polsby-Popper 0 against a circle.
     """
 
     range_m: float = 50.0
@@ -33,7 +35,9 @@ class Weights:
 
 @dataclass(frozen=True)
 class Refined:
-    """Labels, households outside the range in all, and the value of the objective (weighted m; the range left out)."""
+    """Labels, households outside the range in all, and the value of the objective (weighted m; the range left
+    out).
+    """
 
     labels: Numbers
     outside: float
@@ -43,12 +47,15 @@ class Refined:
 def refine_plan(
     graph: Graph, load: Numbers, labels: Numbers, balance: Balance, weights: Weights, *, steps: int, seed: int
 ) -> Refined:
-    """Better a plan by `steps` proposals; grids stay connected and none gets empty. Same arguments, same result.
+    """Better a plan by `steps` proposals; grids stay connected and none gets empty. Same arguments, same
+    result.
 
-    `load` is the households by unit, a unit above the upper bound counted as the upper bound, so that it stays alone.
+    `load` is the households by unit, a unit above the upper bound counted as the upper bound, so that it
+    stays alone.
     """
     best, outside, value = _anneal(
-        graph.indptr, graph.indices, graph.length, graph.cost, graph.walk, load.astype(np.float64), graph.area, graph.outer,
+        graph.indptr, graph.indices, graph.length, graph.cost, graph.walk,
+        load.astype(np.float64), graph.area, graph.outer,
         labels.astype(np.int64), int(labels.max()) + 1,
         np.array([balance.lower, balance.target, balance.upper]),
         np.array([weights.range_m, weights.deviation_m, weights.compactness_m]),
@@ -146,8 +153,8 @@ def _anneal(indptr, indices, length, cost, walk, load, area, outer, labels, k, s
             continue
         if draw(state) < RESPLIT_SHARE:
             change, change_outside, moved = _resplit(
-                a, b, indptr, indices, length, cost, walk, load, area, outer, labels, held, surface, around, size, weight,
-                position, state,
+                a, b, indptr, indices, length, cost, walk, load, area, outer, labels,
+                held, surface, around, size, weight, position, state,
             )  # fmt: skip
             if not moved:
                 continue
@@ -168,7 +175,7 @@ def _anneal(indptr, indices, length, cost, walk, load, area, outer, labels, k, s
                     position[v] = -1
             for v in range(n):
                 g = labels[v]
-                if g == a or g == b:
+                if g == a or g == b:  # noqa: SIM109 - numba would build a tuple
                     held[g] += load[v]
                     surface[g] += area[v]
                     around[g] += outer[v]
@@ -201,7 +208,10 @@ def _anneal(indptr, indices, length, cost, walk, load, area, outer, labels, k, s
             change -= _worth(held[a], surface[a], around[a], size, weight)
             change -= _worth(held[b], surface[b], around[b], size, weight)
             change_outside = (
-                _outside(held_a, size) + _outside(held_b, size) - _outside(held[a], size) - _outside(held[b], size)
+                _outside(held_a, size)
+                + _outside(held_b, size)
+                - _outside(held[a], size)
+                - _outside(held[b], size)
             )
             gain = change + weight[0] * change_outside
             if gain > 0 and draw(state) >= math.exp(-gain / heat):
@@ -227,10 +237,29 @@ def _anneal(indptr, indices, length, cost, walk, load, area, outer, labels, k, s
 
 
 @numba.njit(cache=True)
-def _resplit(
-    a, b, indptr, indices, length, cost, walk, load, area, outer, labels, held, surface, around, size, weight, position, state
-):  # type: ignore[no-untyped-def]
-    """The best cut of a random spanning tree over two grids. Leaves 0 (first) or 1 (second) in `position` of their units."""
+def _resplit(  # type: ignore[no-untyped-def]
+    a,
+    b,
+    indptr,
+    indices,
+    length,
+    cost,
+    walk,
+    load,
+    area,
+    outer,
+    labels,
+    held,
+    surface,
+    around,
+    size,
+    weight,
+    position,
+    state,
+):
+    """The best cut of a random spanning tree over two grids. Leaves 0 (first) or 1 (second) in `position` of
+    their units.
+    """
     n = len(labels)
     m = 0
     for u in range(n):
@@ -260,7 +289,9 @@ def _resplit(
         weight_of[parent[p]] += weight_of[p]
     total = held[a] + held[b]
     total_surface = surface[a] + surface[b]
-    before = _worth(held[a], surface[a], around[a], size, weight) + _worth(held[b], surface[b], around[b], size, weight)
+    before = _worth(held[a], surface[a], around[a], size, weight) + _worth(
+        held[b], surface[b], around[b], size, weight
+    )
     before_outside = _outside(held[a], size) + _outside(held[b], size)
     shared = 0.0
     for p in range(m):

@@ -25,7 +25,9 @@ def ridges_between(points: Lengths, owner: Numbers, area: shapely.Geometry) -> G
     diagram = Voronoi(np.vstack([points - centre, frame]))
     owner = np.append(owner, [-1] * len(frame))
     pair, ends = diagram.ridge_points, np.asarray(diagram.ridge_vertices)
-    wanted = (owner[pair[:, 0]] != owner[pair[:, 1]]) & (owner[pair] >= 0).all(axis=1) & (ends >= 0).all(axis=1)
+    wanted = (
+        (owner[pair[:, 0]] != owner[pair[:, 1]]) & (owner[pair] >= 0).all(axis=1) & (ends >= 0).all(axis=1)
+    )
     ridges = shapely.linestrings(diagram.vertices[ends[wanted]] + centre)
     inside = shapely.intersection(shapely.union_all(ridges), shapely.buffer(area, OVERHANG_M))
     lines = shapely.get_parts(shapely.line_merge(inside))

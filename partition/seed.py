@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 
@@ -16,7 +18,8 @@ TREES = 20  # tried for each halving
 def seed_plan(graph: Graph, load: Numbers, k: int, seed: int) -> Numbers:
     """A grid (0 … k-1) for each unit of a connected graph, every grid connected and none empty.
 
-    `load` is what is to be shared out evenly, by unit. Raises ValueError where there are fewer units than grids.
+    `load` is what is to be shared out evenly, by unit. Raises ValueError where there are fewer units than
+    grids.
     """
     if k > len(graph):
         raise ValueError(f"{k} grids of {len(graph)} units")
@@ -61,7 +64,7 @@ def _halve(indptr, indices, cost, walk, load, labels, k, state):  # type: ignore
                 for i in range(1, len(order)):
                     p = order[i]
                     # the subtree takes as many grids as its weight asks for
-                    share = int(round(grids * weight[p] / whole)) if whole > 0 else part
+                    share = int(math.floor(grids * weight[p] / whole + 0.5)) if whole > 0 else part
                     share = min(max(share, 1), grids - 1)
                     if size[p] < share or m - size[p] < grids - share:
                         continue

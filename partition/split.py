@@ -36,8 +36,9 @@ COMPOUND_COST = 1.0  # for each metre of border between two units of one compoun
 class Split:
     """Grids, the building → grid mapping, the units, and how good they are; frames in the area's metric CRS.
 
-    grids: code, community, households, residents, buildings, buildings_unknown, area_m2, geometry. buildings: those of
-    the area with `grid` ("" outside every community). units: unit, grid, households, area_m2, geometry.
+    grids: code, community, households, residents, buildings, buildings_unknown, area_m2, geometry. buildings:
+    those of the area with `grid` ("" outside every community). units: unit, grid, households, area_m2,
+    geometry.
     """
 
     grids: gpd.GeoDataFrame
@@ -73,7 +74,12 @@ class Report:
         size = self.profile.size
         return {
             "profile": self.profile.name,
-            "size": {"measure": size.measure, "lower": size.lower, "target": size.target, "upper": size.upper},
+            "size": {
+                "measure": size.measure,
+                "lower": size.lower,
+                "target": size.target,
+                "upper": size.upper,
+            },
             "seed": self.seed,
             "effort": self.effort,
             "figures": self.judgement.figures,
@@ -107,9 +113,10 @@ def split_area(
 ) -> Split:
     """Divide every community of the area into grids.
 
-    grids: the number of grids of each community, instead of the number that suits its households. effort: proposals by
-    unit. issued: codes ever issued, by community id; none of them is given again. progress: called with the step
-    and the share done. The result depends on the area's content, the profile, seed, grids and effort alone.
+    grids: the number of grids of each community, instead of the number that suits its households. effort:
+    proposals by unit. issued: codes ever issued, by community id; none of them is given again. progress:
+    called with the step and the share done. The result depends on the area's content, the profile, seed,
+    grids and effort alone.
     """
     effort = EFFORT if effort is None else effort
     clock = _Clock()
@@ -117,7 +124,9 @@ def split_area(
     divisions: list[Division] = []
     for number in range(len(area.communities)):
         tell("divide", number / len(area.communities))
-        divisions.append(divide_community(area, number, profile, seed=seed, grids=grids, effort=effort, clock=clock))
+        divisions.append(
+            divide_community(area, number, profile, seed=seed, grids=grids, effort=effort, clock=clock)
+        )
     tell("grids", 0.0)
     with clock.step("grids"):
         frame, buildings, units, reasons = _draw(area, divisions, profile, issued or {})
@@ -197,7 +206,9 @@ def _draw(
     drawn: list[gpd.GeoDataFrame] = []
     units: list[gpd.GeoDataFrame] = []
     reasons: dict[str, Finding] = {}
-    for number, (division, community) in enumerate(zip(divisions, area.communities.itertuples(), strict=True)):
+    for number, (division, community) in enumerate(
+        zip(divisions, area.communities.itertuples(), strict=True)
+    ):
         label = division.plan.assignment[division.units.unit]
         polygons = dissolve(division.units.blocks.faces, label, division.plan.grids)
         middle = shapely.get_coordinates(shapely.point_on_surface(polygons))
@@ -210,17 +221,37 @@ def _draw(
         grid = np.where(unit >= 0, codes[division.plan.assignment[unit]], "")
         buildings.iloc[own, buildings.columns.get_loc("grid")] = grid
         drawn.append(
-            gpd.GeoDataFrame({"code": codes[order], "community": community.id}, geometry=list(polygons[order]), crs=area.crs)
+            gpd.GeoDataFrame(
+                {"code": codes[order], "community": community.id},
+                geometry=list(polygons[order]),
+                crs=area.crs,
+            )
         )
         units.append(unit_frame(division.units, codes[division.plan.assignment].tolist(), area.crs))
         ids = area.buildings["id"].to_numpy()[own]
         for g, reason in division.reasons.items():
             held = int(division.plan.households(division.graph)[g])
-            reasons[codes[g]] = explain(codes[g], held, reason, profile, community.id, ids[unit == reason.unit] if reason.unit >= 0 else [])
+            reasons[codes[g]] = explain(
+                codes[g],
+                held,
+                reason,
+                profile,
+                community.id,
+                ids[unit == reason.unit] if reason.unit >= 0 else [],
+            )
     frame = match_edges(pd.concat(drawn, ignore_index=True)) if drawn else _no_grids(area)
     frame = frame.join(total_by_grid(buildings[buildings["grid"] != ""], frame["code"].to_list()), on="code")
     frame["area_m2"] = frame.geometry.area.round(2)
-    columns = ["code", "community", "households", "residents", "buildings", "buildings_unknown", "area_m2", "geometry"]
+    columns = [
+        "code",
+        "community",
+        "households",
+        "residents",
+        "buildings",
+        "buildings_unknown",
+        "area_m2",
+        "geometry",
+    ]
     all_units = pd.concat(units, ignore_index=True) if units else gpd.GeoDataFrame(geometry=[], crs=area.crs)
     all_units["unit"] = np.arange(len(all_units))
     return frame[columns], buildings, all_units, reasons

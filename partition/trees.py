@@ -10,10 +10,12 @@ from partition.rng import draw
 
 @numba.njit(cache=True)
 def span(members, position, indptr, indices, cost, walk, state):  # type: ignore[no-untyped-def]
-    """A random spanning tree of the units `members`, biased to run across costly borders (so that cheap ones are cut).
+    """A random spanning tree of the units `members`, biased to run across costly borders (so that cheap ones
+    are cut).
 
-    `position` maps a unit to its place in `members`, -1 for others. Returns order (places, parents before children) and
-    parent (by place, -1 for the root); order is shorter than members where they do not hang together.
+    `position` maps a unit to its place in `members`, -1 for others. Returns order (places, parents before
+    children) and parent (by place, -1 for the root); order is shorter than members where they do not hang
+    together.
     """
     n = len(members)
     count = 0

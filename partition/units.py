@@ -1,4 +1,6 @@
-"""Blocks become units: slivers and small empty faces join a neighbour, oversize blocks are cut between buildings."""
+"""Blocks become units: slivers and small empty faces join a neighbour, oversize blocks are cut between
+buildings.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from partition.blocks import Blocks, Borders, build_blocks
+from partition.blocks import Blocks, Borders, build_blocks, total
 from partition.linework import (
     BORDER_CLASSES,
     Geometries,
@@ -33,8 +35,9 @@ SHRINK_M = 0.3  # footprints that touch are parted by this before they are cut a
 
 @dataclass(frozen=True)
 class Units:
-    """What gets assigned. `unit` gives each face's unit; households and area (m²) are by unit; `building_unit` is by row
-    of the community's buildings, -1 for none."""
+    """What gets assigned. `unit` gives each face's unit; households and area (m²) are by unit;
+    `building_unit` is by row of the community's buildings, -1 for none.
+    """
 
     blocks: Blocks
     unit: Numbers
@@ -55,8 +58,8 @@ def build_units(
 ) -> Units:
     """Make the units of one community.
 
-    Faces between barriers first; blocks with more households than `cut_above` are then cut between their buildings
-    (no building is cut), all others stay as they are. Rows with one `atom` end in one unit.
+    Faces between barriers first; blocks with more households than `cut_above` are then cut between their
+    buildings (no building is cut), all others stay as they are. Rows with one `atom` end in one unit.
     """
     settled = buildings["households"].to_numpy() > 0
     linework = _with_middles(linework, community, buildings)
@@ -72,7 +75,8 @@ def build_labelled_units(
     label: Numbers,
     border_cost: Mapping[str, float],
 ) -> Units:
-    """Make units for a plan given by building: blocks whose buildings bear several labels are cut between them.
+    """Make units for a plan given by building: blocks whose buildings bear several labels are cut between
+    them.
 
     `label` is by row of `buildings`, -1 for none.
     """
@@ -118,7 +122,8 @@ def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapel
 def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Geometries:
     """Lines that part the block halfway between its footprints (metres); none of them enters a footprint.
 
-    They run halfway between points along the footprints (Fleischmann et al. 2020, morphological tessellation).
+    They run halfway between points along the footprints (Fleischmann et al. 2020, morphological
+    tessellation).
     """
     obstacles, _ = cluster_footprints(footprints)
     clipped = shapely.intersection(obstacles, block)
@@ -139,7 +144,8 @@ def _join_faces(
     settled: npt.NDArray[np.bool_],
     border_cost: Mapping[str, float],
 ) -> Units:
-    """Join faces that are no units of their own to a neighbour, the one with the costliest border between them.
+    """Join faces that are no units of their own to a neighbour, the one with the costliest border between
+    them.
 
     A face with a building marked in `settled` is a unit of its own, however small.
     """
@@ -189,7 +195,11 @@ class _Joining:
         # neighbour -> [cost of the border, its length, length that can be walked across]
         self.near: list[dict[int, list[float]]] = [defaultdict(lambda: [0.0, 0.0, 0.0]) for _ in faces]
         for a, b, w, length, severed in zip(
-            borders.a.tolist(), borders.b.tolist(), weight.tolist(), borders.length.tolist(), borders.severed.tolist(),
+            borders.a.tolist(),
+            borders.b.tolist(),
+            weight.tolist(),
+            borders.length.tolist(),
+            borders.severed.tolist(),
             strict=True,
         ):
             for one, other in ((a, b), (b, a)):
@@ -236,7 +246,9 @@ class _Joining:
             self.unite(face, block)
 
     def unite_atoms(self, face_of: Numbers, atoms: Numbers) -> None:
-        """Rows of one building come into one unit; where they lie apart, the fewest faces between them come too."""
+        """Rows of one building come into one unit; where they lie apart, the fewest faces between them come
+        too.
+        """
         by_atom: dict[int, list[int]] = defaultdict(list)
         for face, atom in zip(face_of.tolist(), atoms.tolist(), strict=True):
             by_atom[atom].append(face)
@@ -267,7 +279,12 @@ class _Joining:
         heapq.heapify(heap)
         while heap:
             area, face = heapq.heappop(heap)
-            if self.parent[face] != face or self.area[face] != area or not self._is_small(face) or not self.near[face]:
+            if (
+                self.parent[face] != face
+                or self.area[face] != area
+                or not self._is_small(face)
+                or not self.near[face]
+            ):
                 continue
             # a border that nobody can walk across is joined over only when there is no other
             best = max(self.near[face].items(), key=lambda item: (item[1][2] > 1.0, item[1][0], -item[0]))[0]
@@ -280,11 +297,17 @@ class _Joining:
         perimeter = self.outer[face] + sum(entry[1] for entry in self.near[face].values())
         if self.area[face] < SMALL_M2 or 2 * self.area[face] / max(perimeter, 1e-9) < THIN_M:
             return True
-        return all(entry[2] < 1.0 for entry in self.near[face].values())  # nobody lives there and none can reach it
+        return all(
+            entry[2] < 1.0 for entry in self.near[face].values()
+        )  # nobody lives there and none can reach it
 
 
-def _number_units(blocks: Blocks, roots: Numbers, households: Numbers, face_of: Numbers, atoms: Numbers) -> Units:
-    """Number units by their first building, then by area: an order that moving or turning the input leaves alone."""
+def _number_units(
+    blocks: Blocks, roots: Numbers, households: Numbers, face_of: Numbers, atoms: Numbers
+) -> Units:
+    """Number units by their first building, then by area: an order that moving or turning the input leaves
+    alone.
+    """
     _, unit = np.unique(roots, return_inverse=True)
     unit = unit.reshape(-1).astype(np.int64)
     count = int(unit.max()) + 1 if len(unit) else 0
@@ -299,6 +322,6 @@ def _number_units(blocks: Blocks, roots: Numbers, households: Numbers, face_of: 
         blocks=blocks,
         unit=unit,
         households=np.bincount(unit, weights=households, minlength=count).astype(np.int64),
-        area_m2=np.bincount(unit, weights=shapely.area(blocks.faces), minlength=count),
+        area_m2=total(unit, shapely.area(blocks.faces), count),
         building_unit=np.where(placed, unit[face_of], -1),
     )

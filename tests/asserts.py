@@ -11,7 +11,9 @@ from partition.split import Split
 
 
 def assert_valid_plan(area: Area, split: Split) -> None:
-    """Complete, conserving, contiguous, seamless, edge-matched, within the communities, and cutting no building."""
+    """Complete, conserving, contiguous, seamless, edge-matched, within the communities, and cutting no
+    building.
+    """
     buildings, grids = split.buildings, split.grids
     inside = area.buildings["community"].to_numpy() >= 0
     assert (buildings["grid"].to_numpy() != "").tolist() == inside.tolist()
@@ -39,7 +41,9 @@ def assert_valid_plan(area: Area, split: Split) -> None:
 def _uncrossed(area: Area):
     """Footprints that no barrier and no community border crosses."""
     footprints = area.buildings.geometry.to_numpy()
-    edges = np.concatenate([area.streets.geometry.to_numpy(), shapely.boundary(area.communities.geometry.to_numpy())])
+    edges = np.concatenate(
+        [area.streets.geometry.to_numpy(), shapely.boundary(area.communities.geometry.to_numpy())]
+    )
     crossed = np.zeros(len(footprints), dtype=bool)
     if len(footprints) and len(edges):
         line, foot = shapely.STRtree(footprints).query(edges, predicate="intersects")

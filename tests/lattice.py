@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -41,19 +42,23 @@ def make_town(town: Town) -> Area:
     streets, classes = _streets(town, corners, rng)
     if town.river:
         y = height / 2 + 7.0
-        streets, classes = _crossed(streets, classes, shapely.LineString([(-50, y), (width + 50, y)]), town.bridges)
+        streets, classes = _crossed(
+            streets, classes, shapely.LineString([(-50, y), (width + 50, y)]), town.bridges
+        )
         streets.append(shapely.LineString([(-50, y), (width / 3, y + 3), (width + 50, y)]))
         classes.append("water")
     if town.wall:
         x = width / 2 + 9.0
-        streets, classes = _crossed(streets, classes, shapely.LineString([(x, -50), (x, height + 50)]), town.gates)
+        streets, classes = _crossed(
+            streets, classes, shapely.LineString([(x, -50), (x, height + 50)]), town.gates
+        )
         streets.append(shapely.LineString([(x, -50), (x, height + 50)]))
         classes.append("wall")
     lines = shapely.union_all(streets)
     footprints = _footprints(town, lines, width, height, rng)
     if town.communities > 1:
         edges = np.linspace(0, width, town.communities + 1)
-        shapes = [shapely.box(a, 0, b, height) for a, b in zip(edges, edges[1:], strict=False)]
+        shapes = [shapely.box(a, 0, b, height) for a, b in pairwise(edges)]
     else:
         shapes = [shapely.box(0, 0, width, height)]
     households = rng.integers(0, town.most_households + 1, len(footprints))
@@ -64,14 +69,20 @@ def make_area(shapes, streets, classes, footprints, households, ids=None) -> Are
     """An area of given shapes; every row is as `frames.check_area` would leave it."""
     ids = [f"B{i:04d}" for i in range(len(footprints))] if ids is None else ids
     communities = gpd.GeoDataFrame(
-        {"id": [f"C{i + 1}" for i in range(len(shapes))], "name": "", "code": "", "class": ""}, geometry=shapes, crs=CRS
+        {"id": [f"C{i + 1}" for i in range(len(shapes))], "name": "", "code": "", "class": ""},
+        geometry=shapes,
+        crs=CRS,
     )
     street_frame = gpd.GeoDataFrame(
         {"class": classes, "bridge": False, "tunnel": False, "layer": 0, "oneway": False, "name": ""},
         geometry=list(streets),
         crs=CRS,
     )
-    points = shapely.point_on_surface(np.array(footprints, dtype=object)) if len(footprints) else np.empty(0, object)
+    points = (
+        shapely.point_on_surface(np.array(footprints, dtype=object))
+        if len(footprints)
+        else np.empty(0, object)
+    )
     community = np.full(len(points), -1, dtype=np.int64)
     for number, shape in reversed(list(enumerate(shapes))):
         community[shapely.intersects(shape, points)] = number
@@ -93,7 +104,9 @@ def make_area(shapes, streets, classes, footprints, households, ids=None) -> Are
         crs=CRS,
     )
     compounds = gpd.GeoDataFrame({"id": [], "name": []}, geometry=[], crs=CRS)
-    return Area(CRS, CRS, communities, street_frame, buildings, compounds, buildings[["id", "households", "geometry"]])
+    return Area(
+        CRS, CRS, communities, street_frame, buildings, compounds, buildings[["id", "households", "geometry"]]
+    )
 
 
 def _corners(town: Town, rng: np.random.Generator):

@@ -18,12 +18,22 @@ if TYPE_CHECKING:
     from partition.policy import Profile
 
 PlanOut = Annotated[
-    Path, typer.Option("--out", metavar="PLAN.gpkg", help="Where the plan is written · 方案输出文件", show_default=False)
+    Path,
+    typer.Option(
+        "--out", metavar="PLAN.gpkg", help="Where the plan is written · 方案输出文件", show_default=False
+    ),
 ]
 ReportOut = Annotated[
     Path | None,
-    typer.Option("--report", metavar="REPORT.json", help="Where the report is written · 报告输出文件", show_default=False),
+    typer.Option(
+        "--report",
+        metavar="REPORT.json",
+        help="Where the report is written · 报告输出文件",
+        show_default=False,
+    ),
 ]
+
+FAULTS = ("gaps", "overlaps", "fragments", "buildings_cut")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,8 +64,8 @@ def partition(
 ) -> None:
     """Split communities into grids · 把社区划分为网格
 
-    Reads an area (one GeoPackage, or a file for each layer), and writes a plan: its grids, and the grid of each
-    building. No database is needed.
+    Reads an area (one GeoPackage, or a file for each layer), and writes a plan: its grids, and the grid of
+    each building. No database is needed.
 
     Example · 示例:  wangge partition area.gpkg --out plan.gpkg --report report.json
     """
@@ -91,13 +101,18 @@ def check(
         Path,
         typer.Argument(
             metavar="PLAN",
-            help="Polygons with a code, or buildings with a column `grid` (GeoPackage, Shapefile, GeoJSON, CSV) · "
-            "带编码的网格面，或带 grid 列的建筑表",
+            help="Polygons with a code, or buildings with a column `grid` (GeoPackage, Shapefile, GeoJSON, "
+            "CSV) · 带编码的网格面，或带 grid 列的建筑表",
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="PLAN.gpkg", help="Write the plan made whole · 输出整理后的方案", show_default=False),
+        typer.Option(
+            "--out",
+            metavar="PLAN.gpkg",
+            help="Write the plan made whole · 输出整理后的方案",
+            show_default=False,
+        ),
     ] = None,
     columns: options.ColumnMap = None,
     encoding: options.Encoding = None,
@@ -111,9 +126,9 @@ def check(
 ) -> None:
     """Judge a plan, also one drawn elsewhere · 检查方案，包括在别处画的方案
 
-    Looks for gaps, overlaps, buildings that are cut or left out, sizes, fragments and codes. Where buildings have a
-    column `grid` that the polygons do not match (edited in QGIS, say), the polygons are drawn anew from the column;
-    --out writes that plan.
+    Looks for gaps, overlaps, buildings that are cut or left out, sizes, fragments and codes. Where buildings
+    have a column `grid` that the polygons do not match (edited in QGIS, say), the polygons are drawn anew
+    from the column; --out writes that plan.
 
     Example · 示例:  wangge check area.gpkg edited.gpkg --out plan.gpkg
     """
@@ -144,8 +159,12 @@ def check(
             raise typer.Exit(1)
 
 
-def judge_file(area: Area, plan: Path, rules: Profile) -> tuple[tuple[Any, Any], Judgement, tuple[Finding, ...]]:
-    """Judge the plan in a file: its polygons where they agree with the buildings' column, else polygons drawn anew."""
+def judge_file(
+    area: Area, plan: Path, rules: Profile
+) -> tuple[tuple[Any, Any], Judgement, tuple[Finding, ...]]:
+    """Judge the plan in a file: its polygons where they agree with the buildings' column, else polygons drawn
+    anew.
+    """
     from data.plan_file import codes_of, read_plan
     from partition.findings import Finding
     from partition.judgement import judge_plan
@@ -226,7 +245,7 @@ def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None
             ("deviation", f"{figures['mean_deviation']:.1%} / {figures['max_deviation']:.1%}"),
             ("along_streets", f"{figures['along_streets']:.1%}"),
             ("compactness", f"{figures['polsby_popper']:.2f}"),
-            ("faults", f"{figures['gaps']} / {figures['overlaps']} / {figures['fragments']} / {figures['buildings_cut']}"),
+            ("faults", " / ".join(str(figures[name]) for name in FAULTS)),
         ],
     )
     for violation in judgement.violations:

@@ -1,4 +1,6 @@
-"""What a person sees at the terminal: steps, tables and findings, in their language; errors with the right exit code."""
+"""What a person sees at the terminal: steps, tables and findings, in their language; errors with the right
+exit code.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ class Terminal:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.err, transient=True) as bar:
             yield Steps(self, bar)
-        self.err.print(self.text("step.done", seconds=f"{time.perf_counter() - start:.1f}"), style="dim", markup=False)
+        self.err.print(
+            self.text("step.done", seconds=f"{time.perf_counter() - start:.1f}"), style="dim", markup=False
+        )
 
     @contextmanager
     def answering_errors(self) -> Iterator[None]:

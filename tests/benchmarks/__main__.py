@@ -1,7 +1,7 @@
 """Where the time of a partition goes, and how good the plan is: `make bench`.
 
-Each area is split once to warm up and then RUNS times; the median of each step is printed. With momepy (extra `bench`)
-its enclosures and tessellation run on the same input, for comparison.
+Each area is split once to warm up and then RUNS times; the median of each step is printed. With momepy (extra
+`bench`) its enclosures and tessellation run on the same input, for comparison.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import statistics
 import time
 from pathlib import Path
 
+from data.vector import read_area
+from partition.frames import check_area
 from rich.console import Console
 from rich.table import Table
 
 from data.sample import path as sample_path
-from data.vector import read_area
 from partition.area import Area
-from partition.frames import check_area
 from partition.policy import load_profile
 from partition.split import Split, split_area
 from tests.lattice import Town, make_town
@@ -28,7 +28,9 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def areas() -> dict[str, Area]:
-    """The areas measured: the sample, the real ones where they are at hand, and a generated town of 40 communities."""
+    """The areas measured: the sample, the real ones where they are at hand, and a generated town of 40
+    communities.
+    """
     found = {"sample": check_area(read_area(sample_path()))}
     found |= {file.stem: check_area(read_area(file)) for file in sorted(REAL.glob("*.gpkg"))}
     found["town"] = make_town(Town(columns=40, rows=10, communities=40, most_households=40, bend_m=10))
@@ -44,7 +46,9 @@ def measure(area: Area) -> tuple[Split, dict[str, float]]:
 
 
 def momepy_seconds(area: Area) -> dict[str, float] | None:
-    """Seconds of momepy's enclosures and enclosed tessellation on the same input; None where it is not installed."""
+    """Seconds of momepy's enclosures and enclosed tessellation on the same input; None where it is not
+    installed.
+    """
     try:
         import momepy
     except ModuleNotFoundError:
@@ -64,7 +68,15 @@ def main() -> None:
     for column in columns:
         table.add_column(column, justify="left" if column == "area" else "right")
     quality = Table(title="quality", title_justify="left")
-    for column in ("area", "grids", "in range", "variation", "Polsby-Popper", "along streets", "max deviation"):
+    for column in (
+        "area",
+        "grids",
+        "in range",
+        "variation",
+        "Polsby-Popper",
+        "along streets",
+        "max deviation",
+    ):
         quality.add_column(column, justify="left" if column == "area" else "right")
     for name, area in areas().items():
         split, seconds = measure(area)

@@ -1,14 +1,16 @@
-"""The plan of the sample community as readable text. `make golden` renews it; read the difference like code."""
+"""The plan of the sample community as readable text. `make golden` renews it; read the difference like
+code.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
-from data.sample import path as sample_path
 from data.vector import read_area
 from partition.frames import check_area
+
+from data.sample import path as sample_path
 from partition.policy import load_profile
 from partition.split import Split, split_area
 from tests.asserts import assert_valid_plan

@@ -18,7 +18,10 @@ def test_reading_order_is_west_to_east_in_bands_from_north_to_south() -> None:
 def test_codes_continue_after_those_ever_issued() -> None:
     prefix = code_prefix("C1", "420502001001")
     assert issue_codes(prefix, 2) == ["420502001001001", "420502001001002"]
-    assert issue_codes(prefix, 2, ["420502001001007", "420502001002009"]) == ["420502001001008", "420502001001009"]
+    assert issue_codes(prefix, 2, ["420502001001007", "420502001002009"]) == [
+        "420502001001008",
+        "420502001001009",
+    ]
     assert issue_codes(code_prefix("C1", ""), 1) == ["C1-001"]
 
 

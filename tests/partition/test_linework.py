@@ -15,8 +15,17 @@ SQUARE = box(0, 0, 200, 200)
 
 def streets(*rows: tuple[str, LineString], **flags: list[bool]) -> gpd.GeoDataFrame:
     count = len(rows)
-    frame = {"class": [kind for kind, _ in rows], "bridge": False, "tunnel": False, "layer": 0, "oneway": False, "name": ""}
-    return gpd.GeoDataFrame(frame | {k: v for k, v in flags.items() if len(v) == count}, geometry=[g for _, g in rows], crs=CRS)
+    frame = {
+        "class": [kind for kind, _ in rows],
+        "bridge": False,
+        "tunnel": False,
+        "layer": 0,
+        "oneway": False,
+        "name": "",
+    }
+    return gpd.GeoDataFrame(
+        frame | {k: v for k, v in flags.items() if len(v) == count}, geometry=[g for _, g in rows], crs=CRS
+    )
 
 
 def divide(frame: gpd.GeoDataFrame, footprints=()):
@@ -65,7 +74,9 @@ def test_a_line_through_a_building_goes_round_it() -> None:
 
 def test_holes_of_footprints_are_filled_and_overlapping_footprints_united() -> None:
     yard = box(0, 0, 30, 30).difference(box(10, 10, 20, 20))
-    obstacles, member = cluster_footprints(np.array([yard, box(25, 25, 40, 40), box(40, 25, 50, 40)], dtype=object))
+    obstacles, member = cluster_footprints(
+        np.array([yard, box(25, 25, 40, 40), box(40, 25, 50, 40)], dtype=object)
+    )
     assert len(obstacles) == 2
     assert member[0] == member[1] != member[2], "footprints that only touch stay apart"
     assert obstacles[member[0]].area == pytest.approx(900 + 225 - 25)

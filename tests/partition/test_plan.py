@@ -17,11 +17,14 @@ def lattice(columns: int, rows: int, households, cost=1.0) -> Graph:
     """Square units of 100 m; every border 100 m."""
     n = columns * rows
     number = np.arange(n).reshape(rows, columns)
-    pairs = np.vstack([np.c_[number[:, :-1].ravel(), number[:, 1:].ravel()], np.c_[number[:-1].ravel(), number[1:].ravel()]])
+    pairs = np.vstack(
+        [np.c_[number[:, :-1].ravel(), number[:, 1:].ravel()], np.c_[number[:-1].ravel(), number[1:].ravel()]]
+    )
     a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
     degree = np.bincount(a, minlength=n)
     return from_arcs(
-        np.broadcast_to(np.asarray(households, dtype=np.int64), n).copy(), np.full(n, 1e4), (4 - degree) * 100.0,
+        np.broadcast_to(np.asarray(households, dtype=np.int64), n).copy(), np.full(n, 1e4),
+        (4 - degree) * 100.0,
         a, b, np.full(len(a), 100.0), np.full(len(a), 100.0 * cost), np.ones(len(a), dtype=bool),
     )  # fmt: skip
 
@@ -66,9 +69,10 @@ def test_refinement_reports_the_true_value_and_keeps_grids_connected(seed: int) 
     held = np.bincount(done.labels, weights=graph.households)
     assert done.outside == pytest.approx(balance.excess(held).sum())
     assert done.value == pytest.approx(objective(graph, done.labels, balance, weights))
-    assert done.value <= objective(graph, first, balance, weights) or done.outside < balance.excess(
-        np.bincount(first, weights=graph.households)
-    ).sum()
+    assert (
+        done.value <= objective(graph, first, balance, weights)
+        or done.outside < balance.excess(np.bincount(first, weights=graph.households)).sum()
+    )
 
 
 def test_the_plan_of_a_tiny_town_is_the_best_there_is() -> None:
@@ -106,7 +110,9 @@ def test_a_unit_above_the_bound_stays_alone() -> None:
         ([100] * 9, 2, "wanted_number"),
     ],
 )
-def test_reasons_are_proven_where_they_can_be(households: list[int], grids: int | None, cause: str | None) -> None:
+def test_reasons_are_proven_where_they_can_be(
+    households: list[int], grids: int | None, cause: str | None
+) -> None:
     graph = lattice(3, 3, households)
     balance = Balance(250, 300, 400)
     plan = make_plan(graph, balance, Weights(), grids=grids, effort=1000, seed=0)

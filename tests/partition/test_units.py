@@ -17,7 +17,9 @@ from tests.lattice import make_area
 def units_of(area, cut_above: float = 400) -> Units:
     polygon = area.communities.geometry.iloc[0]
     footprints, _ = cluster_footprints(area.buildings.geometry.to_numpy())
-    return build_units(build_linework(area.streets, polygon, footprints), polygon, area.buildings, BORDER_COST, cut_above)
+    return build_units(
+        build_linework(area.streets, polygon, footprints), polygon, area.buildings, BORDER_COST, cut_above
+    )
 
 
 def test_a_block_that_fits_is_one_unit_and_a_larger_one_is_cut() -> None:
@@ -41,14 +43,18 @@ def test_touching_houses_are_cut_along_their_common_wall() -> None:
 
 def test_a_courtyard_house_keeps_the_house_in_its_yard() -> None:
     ring = box(10, 10, 60, 60).difference(box(20, 20, 50, 50))
-    area = make_area([box(0, 0, 150, 100)], [], [], [ring, box(30, 30, 40, 40), box(100, 30, 120, 50)], [300, 50, 90])
+    area = make_area(
+        [box(0, 0, 150, 100)], [], [], [ring, box(30, 30, 40, 40), box(100, 30, 120, 50)], [300, 50, 90]
+    )
     assert sorted(units_of(area).households.tolist()) == [90, 350]
 
 
 def test_rows_with_one_id_end_in_one_unit() -> None:
     streets = [LineString([(100, -5), (100, 105)]), LineString([(200, -5), (200, 105)])]
     houses = [box(20, 20, 40, 40), box(220, 20, 240, 40), box(120, 60, 140, 80), box(120, 10, 140, 20)]
-    area = make_area([box(0, 0, 300, 100)], streets, ["local"] * 2, houses, [50, 0, 70, 10], ids=["A", "A", "B", "C"])
+    area = make_area(
+        [box(0, 0, 300, 100)], streets, ["local"] * 2, houses, [50, 0, 70, 10], ids=["A", "A", "B", "C"]
+    )
     units = units_of(area)
     assert units.building_unit[0] == units.building_unit[1]
     assert units.households.sum() == 130
@@ -56,7 +62,9 @@ def test_rows_with_one_id_end_in_one_unit() -> None:
 
 def test_slivers_and_small_empty_faces_join_a_neighbour() -> None:
     streets = [LineString([(100, -5), (100, 105)]), LineString([(103, -5), (103, 105)])]
-    area = make_area([box(0, 0, 200, 100)], streets, ["lane"] * 2, [box(20, 20, 40, 40), box(150, 20, 170, 40)], [50, 60])
+    area = make_area(
+        [box(0, 0, 200, 100)], streets, ["lane"] * 2, [box(20, 20, 40, 40), box(150, 20, 170, 40)], [50, 60]
+    )
     units = units_of(area)
     assert units.households.tolist() == [50, 60]
     assert units.area_m2.sum() == pytest.approx(20_000)
@@ -83,7 +91,9 @@ def test_a_large_empty_block_stays_a_unit() -> None:
 
 def test_an_empty_block_that_nobody_can_reach_joins_a_neighbour() -> None:
     banks = [LineString([(-5, y), (405, y)]) for y in (90, 130)]
-    area = make_area([box(0, 0, 400, 220)], banks, ["water"] * 2, [box(20, 20, 40, 40), box(20, 160, 40, 180)], [50, 60])
+    area = make_area(
+        [box(0, 0, 400, 220)], banks, ["water"] * 2, [box(20, 20, 40, 40), box(20, 160, 40, 180)], [50, 60]
+    )
     units = units_of(area)
     assert units.households.tolist() == [50, 60]
     assert not build_graph(units, BORDER_COST, CROSSING_COST).walk.any()
@@ -92,7 +102,9 @@ def test_an_empty_block_that_nobody_can_reach_joins_a_neighbour() -> None:
 def test_the_graph_prices_borders_by_what_runs_there() -> None:
     streets = [LineString([(100, -5), (100, 105)])]
     for kind, price in (("lane", 1.0), ("arterial", 0.2 - 0.5), ("wall", 0.8)):
-        area = make_area([box(0, 0, 200, 100)], streets, [kind], [box(20, 20, 40, 40), box(150, 20, 170, 40)], [5, 6])
+        area = make_area(
+            [box(0, 0, 200, 100)], streets, [kind], [box(20, 20, 40, 40), box(150, 20, 170, 40)], [5, 6]
+        )
         graph = build_graph(units_of(area), BORDER_COST, CROSSING_COST)
         assert graph.length.tolist() == pytest.approx([100, 100])
         assert graph.cost.tolist() == pytest.approx([100 * price] * 2)

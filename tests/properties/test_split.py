@@ -34,7 +34,9 @@ towns = st.builds(
     communities=st.integers(1, 3),
     seed=st.integers(0, 10_000),
 )
-quick = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 deep = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -53,9 +55,11 @@ def holds(town: Town) -> None:
 def assert_no_grid_spans(grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, area: Area, kind: str) -> None:
     """No grid has households on both sides of a line that nobody can cross."""
     line = area.streets[area.streets["class"] == kind].geometry.iloc[0]
-    sides = shapely.get_parts(shapely.polygonize(shapely.get_parts(
-        shapely.union_all([line, area.communities.geometry.iloc[0].boundary])
-    )))
+    sides = shapely.get_parts(
+        shapely.polygonize(
+            shapely.get_parts(shapely.union_all([line, area.communities.geometry.iloc[0].boundary]))
+        )
+    )
     points = shapely.point_on_surface(buildings.geometry.to_numpy())
     side = np.array([int(np.flatnonzero(shapely.intersects(sides, point))[0]) for point in points])
     lived = buildings["households"].to_numpy() > 0
@@ -95,7 +99,10 @@ def test_moving_a_town_moves_its_plan(town: Town, step: tuple[float, float]) -> 
         return frame.set_geometry(frame.geometry.translate(*step))
 
     there = replace(
-        area, communities=moved(area.communities), streets=moved(area.streets), buildings=moved(area.buildings)
+        area,
+        communities=moved(area.communities),
+        streets=moved(area.streets),
+        buildings=moved(area.buildings),
     )
     one, other = (split_area(a, PROFILE, effort=EFFORT) for a in (area, there))
     assert_valid_plan(there, other)
