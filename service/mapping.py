@@ -295,7 +295,7 @@ class Maps:
 def write_map(
     database: Database, principal: Principal, division: str, file: Path, *, lang: Language = "zh"
 ) -> None:
-    """Write a community's map as `principal` sees it to a file that stands alone. Exact views are recorded."""
+    """Write a community's map as `principal` sees it to a file that stands alone. Exact views go on record."""
     from data.plan_file import replacing
     from layers.community_map import render
 

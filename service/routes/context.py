@@ -58,7 +58,9 @@ class Context:
 
 
 def find_context(request: Request) -> Context:
-    """The context of `request`. Raises MalformedError for a repeated parameter."""
+    """The context of `request`. MalformedError: a repeated parameter; UnknownError: no such address."""
+    if "\x00" in request.scope["path"]:  # a character that no text in the database has
+        raise UnknownError("no-page", path=request.scope["path"][:60].replace("\x00", "%00"))
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
         if names.count(name) > 1:

@@ -1,0 +1,122 @@
+"""The service on a real server, port and database: one published town, and one that is only loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pandas as pd
+import uvicorn
+from sqlalchemy import text
+
+from partition.area import Area
+from partition.policy import Profile, Size
+from service import db
+from service.access import Principal, Role
+from service.cluster import Cluster
+from service.intake import Layers, check_layers
+from service.main import create_app
+from service.planning import plan_community
+from service.sessions import Sessions
+from service.store.communities import load_area
+from service.store.grids import publish_plan
+
+from .towns import CODE, make_layers, make_town
+
+HIDDEN = "990101001002"  # loaded, not published
+PROFILE = Profile("yichang", Size("households", 200, 300, 400))
+
+
+@dataclasses.dataclass
+class Served:
+    """A running service. `database` is the one behind it."""
+
+    address: str
+    sessions: Sessions
+    database: db.Database
+    area: Area
+    clients: list[httpx.Client] = dataclasses.field(default_factory=list)
+
+    def client(
+        self, role: Role = Role.PUBLIC, *, grids: frozenset[str] = frozenset(), scope: str = ""
+    ) -> httpx.Client:
+        """A client logged in as the role."""
+        client = httpx.Client(base_url=self.address, timeout=30)
+        self.clients.append(client)
+        if role is not Role.PUBLIC:
+            token = self.sessions.invite(Principal(role, scope, grids, f"test {role}"))
+            answer = client.get("/login", params={"token": token})
+            assert answer.status_code == 303
+        return client
+
+    def rows(self, sql: str, **values: Any) -> list[Any]:
+        """Rows as the owner sees them."""
+        with self.database.owner.connect() as connection:
+            return list(connection.execute(text(sql), values))
+
+
+def make_people(area: Area) -> pd.DataFrame:
+    """Counts by building: many of the floating population, few disabled people, the elderly in one corner."""
+    ids = area.buildings["id"].drop_duplicates().tolist()
+    rows = [(building, "floating", 3 + place % 5) for place, building in enumerate(ids)]
+    rows += [(building, "disabled", 1) for place, building in enumerate(ids) if place % 9 == 0]
+    rows += [(building, "elderly_alone", 2 + place % 3) for place, building in enumerate(ids[:60])]
+    rows += [(building, "left_behind_children", 1) for building in ids[:4]]
+    return pd.DataFrame(rows, columns=["building", "category", "count"])
+
+
+def fill(database: db.Database) -> Area:
+    """Load two towns and publish the first; returns its area."""
+    area = make_town(8, 6)
+    layers = make_layers(area, cases=180)
+    people = check_layers({"population_groups": make_people(area)}, area)
+    layers = dataclasses.replace(layers, population_groups=people.population_groups)
+    hidden = make_town(2, 2, code=HIDDEN, name="未发布社区", east_m=5000)
+    with database.owner.begin() as connection:
+        load_area(connection, area, layers, synthetic=True)
+        load_area(connection, hidden, Layers(), synthetic=True)
+    planned = plan_community(database.owner, CODE, PROFILE)
+    with database.owner.begin() as connection:
+        publish_plan(connection, planned.plan)
+    return area
+
+
+@contextmanager
+def serve(database: db.Database, area: Area) -> Iterator[Served]:
+    """The application behind a port of loopback, in a thread."""
+    sessions = Sessions()
+    config = uvicorn.Config(
+        create_app(database, sessions=sessions), log_config=None, access_log=False, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+        thread.start()
+        served = Served(f"http://127.0.0.1:{bound.getsockname()[1]}", sessions, database, area)
+        try:
+            yield served
+        finally:
+            for client in served.clients:
+                client.close()
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def serve_town(cluster: Cluster, template: str, name: str) -> Iterator[Served]:
+    """The service on a database of its own in `cluster`."""
+    cluster.drop_database(name)
+    cluster.create_database(name, template)
+    database = db.Database(db.open_owner(cluster.url("owner", name)), db.open_app(cluster.url("app", name)))
+    try:
+        with serve(database, fill(database)) as served:
+            yield served
+    finally:
+        database.owner.dispose()
+        database.app.dispose()
+        cluster.drop_database(name)
