@@ -15,28 +15,11 @@ from layers.view import CommunityView
 
 # Kind of ground by words found in `use`; the first that fits. Values come from files, so both languages.
 _USES = (
-    ("residential", ("resid", "apart", "house", "dormitory", "terrace", "住", "居", "宅", "公寓")),
-    (
-        "commercial",
-        ("commerc", "retail", "office", "shop", "mall", "hotel", "industr", "商", "办公", "写字", "厂"),
-    ),
+    ("residential", "resid apart house dormitory terrace 住 居 宅 公寓"),
+    ("commercial", "commerc retail office shop mall hotel industr mixed market 商 办公 写字 厂 市场"),
     (
         "public",
-        (
-            "public",
-            "school",
-            "clinic",
-            "hospital",
-            "civic",
-            "kinder",
-            "govern",
-            "service",
-            "公共",
-            "学校",
-            "幼儿",
-            "医",
-            "政",
-        ),
+        "public school clinic hospital civic kinder govern service elderly police 公共 学 幼儿 医 政 警",
     ),
 )
 
@@ -45,16 +28,20 @@ def use_group(use: object) -> str:
     """The kind of ground a building's use belongs to: residential, commercial, public or other."""
     text = str(use).lower() if use is not None else ""
     for group, words in _USES:
-        if any(word in text for word in words):
+        if any(word in text for word in words.split()):
             return group
     return "other"
 
 
 def street_names(streets: gpd.GeoDataFrame) -> list[dict[str, Any]]:
-    """One entry a name and class: the lines to set the name along, longest street first; EPSG:4326."""
+    """One entry a name and class, walls left out: the lines to set it along, longest first; EPSG:4326."""
     if "name" not in streets or streets.empty:
         return []
-    named = streets[streets["name"].notna() & (streets["name"].astype(str).str.strip() != "")]
+    named = streets[
+        (streets["class"] != "wall")
+        & streets["name"].notna()
+        & (streets["name"].astype(str).str.strip() != "")
+    ]
     entries = []
     for (name, kind), rows in named.groupby([named["name"].astype(str).str.strip(), "class"], sort=True):
         merged = shapely.line_merge(shapely.union_all(rows.geometry.to_numpy()))

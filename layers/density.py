@@ -48,8 +48,8 @@ def case_surface(
 
     `points` (any CRS) are the cases of `days` days; those outside `community` (EPSG:4326) are left out.
     Cells are squares of `cell_m`, clipped to the community; one with fewer than `min_cases` cases within the
-    bandwidth is left out. Breaks are equal steps of 1, 2 or 5 times a power of ten, at most five. The order
-    of the points does not matter. Raises ValueError where `days`, `bandwidth_m` or `cell_m` is not positive.
+    bandwidth is left out. Breaks are five steps of the series 1, 2, 5, 10 … (`round_breaks`). The order of
+    the points does not matter. Raises ValueError where `days`, `bandwidth_m` or `cell_m` is not positive.
     """
     if days <= 0 or bandwidth_m <= 0 or cell_m <= 0:
         raise ValueError("days, bandwidth_m and cell_m must be positive")
@@ -134,14 +134,16 @@ def density_field(points: Floats, area: BaseGeometry, *, bandwidth_m: float, cel
 
 
 def round_breaks(highest: float) -> tuple[float, ...]:
-    """Upper bounds of at most five equal classes up to `highest`; steps of 1, 2 or 5 times a power of ten."""
+    """Upper bounds of five classes from the series 1, 2, 5, 10, 20, 50 …; the last one reaches `highest`.
+
+    Steps by a factor of about two keep the everyday level readable beside a hot spot of ten times as much.
+    """
     if highest <= 0:
         return (1.0,)
-    power = math.floor(math.log10(highest / _CLASSES))
-    candidates = (digit * 10.0**exponent for exponent in (power, power + 1) for digit in (1, 2, 5))
-    step = next(step for step in candidates if step * _CLASSES >= highest)
-    classes = max(1, math.ceil(highest / step - 1e-9))
-    return tuple(round(step * (number + 1), 10) for number in range(classes))
+    power = math.floor(math.log10(highest))
+    series = [digit * 10.0**exponent for exponent in range(power - 2, power + 2) for digit in (1, 2, 5)]
+    last = next(position for position, bound in enumerate(series) if bound >= highest * (1 - 1e-12))
+    return tuple(float(f"{bound:.0e}") for bound in series[last - _CLASSES + 1 : last + 1])
 
 
 def _quartic(squared: Floats, bandwidth_m: float) -> Floats:

@@ -124,7 +124,7 @@ def test_language_toggles_without_a_network(page: Page, address: str) -> None:
     expect(page.locator("#wg-card")).to_contain_text("within 200–400 households")
     expect(page.locator("#wg-card .wg-people")).to_contain_text("vacant")
     expect(page.locator("#wg-layers")).to_contain_text("Case density")
-    names = {"柳湾社区Synthetic data", "中文", "邮筒"}
+    names = {"柳湾社区", "中文", "邮筒"}
     left = page.locator("header.wg-bar, #wg-layers").all_inner_texts()
     words = {word for text in left for word in text.replace("·", "\n").split("\n")}
     chinese = {word.strip() for word in words if any("\u4e00" <= letter <= "\u9fff" for letter in word)}

@@ -196,7 +196,9 @@ def test_kinds_are_understood(word: object, kind: str) -> None:
         ("住宅", "residential"),
         ("apartments", "residential"),
         ("商业", "commercial"),
-        ("小学", "other"),
+        ("小学", "public"),
+        ("mixed", "commercial"),
+        ("barn", "other"),
         (None, "other"),
     ],
 )

@@ -113,8 +113,15 @@ def test_nonsense_is_refused(wrong: dict[str, float]) -> None:
 
 @pytest.mark.parametrize(
     ("highest", "breaks"),
-    [(5, (1, 2, 3, 4, 5)), (5.1, (2, 4, 6)), (73, (20, 40, 60, 80)), (0.4, (0.1, 0.2, 0.3, 0.4)), (0, (1,))],
+    [
+        (5, (0.2, 0.5, 1, 2, 5)),
+        (5.1, (0.5, 1, 2, 5, 10)),
+        (73, (5, 10, 20, 50, 100)),
+        (0.3, (0.02, 0.05, 0.1, 0.2, 0.5)),
+        (2600, (200, 500, 1000, 2000, 5000)),
+        (0, (1,)),
+    ],
 )
 def test_breaks_are_round(highest: float, breaks: tuple[float, ...]) -> None:
-    """At most five equal classes, steps of 1, 2 or 5, the last one reaching the highest value."""
+    """Five classes of the series 1, 2, 5, 10; the last one reaches the highest value."""
     assert round_breaks(highest) == pytest.approx(breaks)
