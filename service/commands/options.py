@@ -117,3 +117,14 @@ GridCount = Annotated[
     int | None,
     typer.Option("--grids", min=1, rich_help_panel=_PLANNING, help="Exactly this many grids · 指定网格数量"),
 ]
+
+
+def column_map(given: list[str] | None) -> dict[str, str]:
+    """`--map` as a mapping of our column names to the file's; a malformed one is a wrong call (exit code 2)."""
+    pairs = [entry.partition("=") for entry in given or ()]
+    wrong = [
+        f"{name}{equals}{column}" for name, equals, column in pairs if not (name.strip() and column.strip())
+    ]
+    if wrong:
+        raise typer.BadParameter(f"NAME=COLUMN expected, not {', '.join(wrong)}", param_hint="--map")
+    return {name.strip(): column.strip() for name, _, column in pairs}

@@ -95,7 +95,7 @@ def load_area(
         locate_cases(connection, code)
         assign_staff(connection, code)
         place_cases(connection, code)
-    tell("done", 1.0)
+    tell("cases", 1.0)
     return Loaded(tuple(loader.codes), changes, int((area.buildings["community"] < 0).sum()))
 
 

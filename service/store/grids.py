@@ -26,7 +26,10 @@ COVER_M2_PER_KM2 = 0.01
 
 @dataclass(frozen=True)
 class Publication:
-    """What a publication did: codes that came into force, went out of it, and stayed with their buildings."""
+    """What a publication did: codes that came into force, went out of it, and stayed with their buildings.
+
+    already: the plan was published before, and nothing was done.
+    """
 
     plan: int
     division: str
@@ -34,6 +37,7 @@ class Publication:
     closed: tuple[str, ...]
     kept: tuple[str, ...]
     households_moved: int = 0
+    already: bool = False
 
 
 def publish_plan(
@@ -51,7 +55,7 @@ def publish_plan(
     claim_division(connection, division)
     row = get_plan(connection, plan)  # as it is now that nobody else may change it
     if row["status"] == "published":
-        return Publication(plan, division, (), (), _in_force(connection, division))
+        return Publication(plan, division, (), (), _in_force(connection, division), already=True)
     if row["status"] == "archived":
         raise ConflictError("plan-closed", plan=plan, status=row["status"])
     before = published_plan(connection, division)

@@ -1,0 +1,66 @@
+"""A stored plan as a file: GeoPackage, GeoJSON or Shapefile. It appears only when it is complete.
+
+GeoPackage: layers `grids` and `buildings` in the community's input CRS. GeoJSON (RFC 7946): the grids, WGS 84.
+Shapefile: the grids in the input CRS with a .cpg; names have ten characters there, so `buildings_unknown` is
+`bldg_unkn`. No file has a figure about a population group.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+
+from data.plan_file import check_writable, replacing
+from service.operating import OperatingError
+from service.store.plans import PlanFrames
+
+SUFFIXES = (".gpkg", ".geojson", ".json", ".shp")
+ENCODINGS = ("UTF-8", "GBK")
+# names that are longer than a Shapefile's
+SHORT_NAMES = {"buildings_unknown": "bldg_unkn"}
+
+
+def check_export(path: Path, encoding: str | None) -> str:
+    """The encoding to write; raises OperatingError or InputError before any work is done."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OperatingError("export.suffix", path=path)
+    chosen = (encoding or "UTF-8").upper().replace("UTF8", "UTF-8")
+    if chosen not in ENCODINGS or (encoding and suffix != ".shp"):
+        raise OperatingError("export.encoding")
+    check_writable(path)
+    return chosen
+
+
+def write_export(path: Path, frames: PlanFrames, *, encoding: str | None = None) -> None:
+    """Write the plan in the format that the path's suffix names."""
+    chosen = check_export(path, encoding)
+    grids = frames.grids.assign(residents=frames.grids["residents"].round().astype("Int64"))
+    match path.suffix.lower():
+        case ".gpkg":
+            with replacing(path) as part:
+                pyogrio.write_dataframe(grids, part, layer="grids", driver="GPKG")
+                pyogrio.write_dataframe(frames.buildings, part, layer="buildings", driver="GPKG", append=True)
+        case ".shp":
+            _write_shapefile(path, grids.rename(columns=SHORT_NAMES), chosen)
+        case _:
+            with replacing(path) as part:
+                pyogrio.write_dataframe(grids.to_crs(4326), part, driver="GeoJSON", RFC7946="YES")
+
+
+def _write_shapefile(path: Path, grids: gpd.GeoDataFrame, encoding: str) -> None:
+    """A Shapefile is several files: all are written beside their places first, and .shp moves last."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        pyogrio.write_dataframe(grids, part, driver="ESRI Shapefile", encoding=encoding)
+        part.with_suffix(".cpg").write_text(encoding, encoding="ascii")
+        for file in _shp_last(list(Path(folder).iterdir())):
+            file.replace(path.parent / file.name)
+
+
+def _shp_last(files: Sequence[Path]) -> list[Path]:
+    return sorted(files, key=lambda file: (file.suffix == ".shp", file.name))
