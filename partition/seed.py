@@ -64,7 +64,7 @@ def _halve(indptr, indices, cost, walk, load, labels, k, state):  # type: ignore
                 for i in range(1, len(order)):
                     p = order[i]
                     # the subtree takes as many grids as its weight asks for
-                    share = int(math.floor(grids * weight[p] / whole + 0.5)) if whole > 0 else part
+                    share = math.floor(grids * weight[p] / whole + 0.5) if whole > 0 else part
                     share = min(max(share, 1), grids - 1)
                     if size[p] < share or m - size[p] < grids - share:
                         continue

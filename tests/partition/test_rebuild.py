@@ -1,0 +1,93 @@
+"""Plans that were edited or drawn elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from shapely import LineString, box
+
+from partition.judgement import judge_plan
+from partition.policy import Profile, Size
+from partition.rebuild import grids_from_polygons, rebuild_grids
+from partition.split import Split, split_area
+from tests.asserts import assert_valid_plan
+from tests.lattice import Town, make_area, make_town
+
+PROFILE = Profile("test", Size("households", 150, 220, 300))
+
+
+def rebuilt(area, codes) -> tuple:
+    grids, buildings, notes = rebuild_grids(area, np.array(codes, dtype=object), PROFILE)
+    return Split(grids, buildings, grids, None, PROFILE, 0), notes  # type: ignore[arg-type]
+
+
+def test_a_plan_is_rebuilt_from_its_column_alone() -> None:
+    area = make_town(Town(seed=3, communities=2))
+    plan = split_area(area, PROFILE, effort=500)
+    again, notes = rebuilt(area, plan.buildings["grid"])
+    assert notes == ()
+    assert_valid_plan(area, again)
+    assert again.buildings["grid"].to_list() == plan.buildings["grid"].to_list()
+    assert judge_plan(area, again.grids, again.buildings, PROFILE).sound
+
+
+def test_a_building_moved_to_the_next_grid_takes_its_ground_along() -> None:
+    streets = [LineString([(100, -5), (100, 105)])]
+    houses = [box(x, y, x + 15, y + 15) for x in (10, 60, 110, 160) for y in (10, 60)]
+    area = make_area([box(0, 0, 200, 100)], streets, ["local"], houses, [50] * 8)
+    codes = np.array(["C1-001"] * 4 + ["C1-002"] * 4, dtype=object)
+    codes[2] = "C1-002"  # the house at (60, 10), west of the street
+    plan, notes = rebuilt(area, codes)
+    assert notes == ()
+    assert_valid_plan(area, plan)
+    assert plan.grids.set_index("code")["households"].to_dict() == {"C1-001": 150, "C1-002": 250}
+    assert plan.grids.geometry.iloc[1].contains(houses[2])
+
+
+def test_buildings_without_a_code_join_the_grid_around_them() -> None:
+    area = make_town(Town(seed=3))
+    plan = split_area(area, PROFILE, effort=500)
+    codes = plan.buildings["grid"].to_numpy(dtype=object)
+    codes[::7] = ""
+    again, notes = rebuilt(area, codes)
+    assert [note.code for note in notes] == ["grid_added"]
+    assert_valid_plan(area, again)
+
+
+def test_an_edit_that_tears_a_grid_apart_is_told() -> None:
+    streets = [LineString([(x, -5), (x, 105)]) for x in (100, 200)]
+    houses = [box(x, 40, x + 15, 60) for x in (40, 140, 240)]
+    area = make_area([box(0, 0, 300, 100)], streets, ["local"] * 2, houses, [200] * 3)
+    plan, _ = rebuilt(area, ["C1-001", "C1-002", "C1-001"])
+    judgement = judge_plan(area, plan.grids, plan.buildings, PROFILE)
+    assert not judgement.sound
+    assert {v.code for v in judgement.violations} >= {"fragment"}
+
+
+def test_polygons_drawn_by_hand_are_judged_as_they_are() -> None:
+    houses = [box(x, 40, x + 15, 60) for x in (40, 140, 240)]
+    area = make_area([box(0, 0, 300, 100)], [], [], houses, [200] * 3)
+    shapes = [box(0, 0, 100, 100), box(95, 0, 150, 100), box(160, 0, 310, 100)]
+    drawn = area.communities.iloc[[0, 0, 0]].reset_index(drop=True).assign(code=["C1-001", "C1-002", "x"])
+    grids, buildings = grids_from_polygons(area, drawn.set_geometry(shapes, crs=area.crs))
+    judgement = judge_plan(area, grids, buildings, PROFILE)
+    found = {v.code: v for v in judgement.violations}
+    assert set(found) == {"gap", "overlap", "outside", "code_malformed"}
+    assert found["gap"].values == {"gaps": 1, "area_m2": 1000.0}
+    assert found["overlap"].rows == ("C1-001/C1-002",)
+    assert found["overlap"].values["area_m2"] == 500.0
+    assert found["outside"].values["area_m2"] == 1000.0
+    assert judgement.figures["share_in_range"] == 1.0
+
+
+def test_a_border_through_a_building_is_told() -> None:
+    house = box(90, 40, 115, 60)
+    houses = [house, box(150, 40, 170, 60), box(20, 40, 40, 60)]
+    area = make_area([box(0, 0, 200, 100)], [], [], houses, [100, 150, 200])
+    drawn = area.communities.iloc[[0, 0]].reset_index(drop=True).assign(code=["C1-001", "C1-002"])
+    grids, buildings = grids_from_polygons(
+        area, drawn.set_geometry([box(0, 0, 100, 100), box(100, 0, 200, 100)], crs=area.crs)
+    )
+    violations = judge_plan(area, grids, buildings, PROFILE).violations
+    assert [(v.code, v.rows) for v in violations] == [("building_cut", ("B0000",))]
+    assert shapely.area(grids.geometry.to_numpy()).sum() == 20_000

@@ -1,0 +1,142 @@
+"""The whole way, on inputs that are not usual."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from shapely import LineString, MultiPolygon, box
+
+from partition.area import Area
+from partition.findings import Finding
+from partition.policy import Profile, Size
+from partition.split import Split, split_area
+from tests.asserts import assert_valid_plan
+from tests.lattice import Town, make_area, make_town
+
+PROFILE = Profile("test", Size("households", 200, 300, 400))
+
+
+def split(area: Area, **options: object) -> Split:
+    made = split_area(area, PROFILE, effort=500, **options)  # type: ignore[arg-type]
+    assert_valid_plan(area, made)
+    return made
+
+
+def codes(findings: tuple[Finding, ...]) -> list[str]:
+    return sorted(finding.code for finding in findings)
+
+
+def test_a_community_without_buildings_is_one_grid() -> None:
+    made = split(make_area([box(0, 0, 100, 100)], [LineString([(50, -5), (50, 105)])], ["local"], [], []))
+    assert made.grids["code"].to_list() == ["C1-001"]
+    assert made.grids["households"].to_list() == [0]
+    assert codes(made.report.violations) == ["size_too_few"]
+    assert made.report.sound
+
+
+def test_without_streets_borders_run_between_buildings() -> None:
+    houses = [box(x, y, x + 15, y + 12) for x in range(10, 200, 40) for y in range(10, 160, 40)]
+    made = split(make_area([box(0, 0, 210, 170)], [], [], houses, [60] * len(houses)))
+    assert len(made.grids) == 4
+    assert made.report.judgement.figures["share_in_range"] == 1.0
+    assert made.report.judgement.figures["border_m"].keys() == {"none"}
+
+
+def test_a_building_above_the_bound_is_a_grid_with_its_reason() -> None:
+    houses = [box(x, 40, x + 15, 60) for x in (10, 60, 110, 160)]
+    made = split(make_area([box(0, 0, 210, 100)], [], [], houses, [250, 500, 220, 40]))
+    (violation,) = made.report.violations
+    assert violation.code == "size_building"
+    assert violation.text() == (
+        f"grids: grid {violation.rows[0]} holds 500 households, above 400, because building B0001 alone has 500; "
+        "a building is never split."
+    )
+    assert violation.text("zh").startswith("grids: 网格")
+    assert made.report.sound
+
+
+def test_islands_and_holes() -> None:
+    mainland = box(0, 0, 200, 100).difference(box(80, 40, 100, 60))
+    island = box(240, 0, 280, 40)
+    houses = [box(10, 10, 30, 30), box(150, 10, 170, 30), box(250, 10, 260, 20)]
+    made = split(make_area([MultiPolygon([mainland, island])], [], [], houses, [150, 120, 20]))
+    assert made.grids["households"].to_list() == [290]
+    assert codes(made.report.violations) == ["grid_on_islands"]
+    assert made.report.sound
+
+
+def test_rows_of_one_building_share_its_grid() -> None:
+    streets = [LineString([(x, -5), (x, 105)]) for x in (100, 200)]
+    houses = [box(x, 40, x + 15, 60) for x in (10, 60, 110, 160, 210, 260)]
+    ids = ["A", "B", "C", "D", "A", "E"]
+    made = split(
+        make_area([box(0, 0, 300, 100)], streets, ["local"] * 2, houses, [150, 150, 60, 60, 0, 180], ids)
+    )
+    grid = made.buildings.set_index("id")["grid"]
+    assert grid["A"].nunique() == 1
+
+
+def test_the_number_of_grids_can_be_asked_for() -> None:
+    area = make_town(Town(columns=3, rows=3, gap_share=0, most_households=60))
+    households = int(area.buildings["households"].sum())
+    made = split(area, grids=5)
+    assert len(made.grids) == 5
+    many = split(area, grids=40)
+    assert len(many.grids) == 40
+    assert set(codes(many.report.violations)) == {"size_wanted_number"}
+    assert households == many.grids["households"].sum()
+
+
+def test_codes_are_never_issued_twice() -> None:
+    area = make_town(Town(columns=2, rows=2))
+    made = split(area, issued={"C1": ["C1-001", "C1-017"]})
+    assert made.grids["code"].iloc[0] == "C1-018"
+    coded = replace(area, communities=area.communities.assign(code="999901001001"))
+    assert split(coded).grids["code"].iloc[0] == "999901001001001"
+
+
+def test_missing_households_are_counted_by_grid() -> None:
+    area = make_town(Town(columns=2, rows=2))
+    unknown = area.buildings["households"] < 10
+    buildings = area.buildings.assign(
+        unknown=unknown, households=area.buildings["households"].where(~unknown, 0)
+    )
+    made = split(replace(area, buildings=buildings))
+    assert made.grids["buildings_unknown"].sum() == unknown.sum() > 0
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    """`check_area` sorts; here the frames themselves are shuffled and sorted back by what identifies a row."""
+    area = make_town(Town(seed=5))
+    shuffled = area.streets.sample(frac=1, random_state=1).reset_index(drop=True)
+    one, other = split(area), split(replace(area, streets=shuffled))
+    assert one.buildings["grid"].to_list() == other.buildings["grid"].to_list()
+    assert shapely.equals_exact(one.grids.geometry.to_numpy(), other.grids.geometry.to_numpy()).all()
+
+
+def test_progress_is_told_and_the_report_is_plain_data() -> None:
+    import json
+
+    told: list[tuple[str, float]] = []
+    area = make_town(Town(communities=2))
+    made = split(area, progress=lambda step, share: told.append((step, share)))
+    assert [step for step, _ in told] == ["divide", "divide", "grids", "judge", "judge"]
+    report = json.loads(json.dumps(made.report.to_dict()))
+    assert report["figures"]["households"] == int(area.buildings["households"].sum())
+    assert sum(grid["households"] for grid in report["grids"]) == report["figures"]["households"]
+    assert set(report["seconds"]) == {"blocks", "units", "graph", "plan", "grids", "judge"}
+
+
+@pytest.mark.parametrize("kind", ["water", "wall"])
+def test_what_nobody_can_cross_parts_grids(kind: str) -> None:
+    houses = [box(x, y, x + 20, y + 20) for x in (20, 80, 140) for y in (20, 140)]
+    line = LineString([(-5, 100), (205, 100)])
+    area = make_area([box(0, 0, 200, 200)], [line], [kind], houses, [50] * 6)
+    made = split(area)
+    south = shapely.get_y(shapely.centroid(area.buildings.geometry.to_numpy())) < 100
+    assert not set(made.buildings["grid"][south]) & set(made.buildings["grid"][~south])
+    assert codes(made.report.violations) == ["size_cut_off"] * 2
+    assert np.sort(made.grids["households"]).tolist() == [150, 150]
