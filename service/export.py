@@ -1,8 +1,8 @@
 """A stored plan as a file: GeoPackage, GeoJSON or Shapefile. It appears only when it is complete.
 
-GeoPackage: layers `grids` and `buildings` in the community's input CRS. GeoJSON (RFC 7946): the grids, WGS 84.
-Shapefile: the grids in the input CRS with a .cpg; names have ten characters there, so `buildings_unknown` is
-`bldg_unkn`. No file has a figure about a population group.
+GeoPackage: layers `grids` and `buildings` in the community's input CRS. GeoJSON (RFC 7946): the grids, in
+WGS 84. Shapefile: the grids in the input CRS with a .cpg; names have ten characters there, so
+`buildings_unknown` is `bldg_unkn`. No file has a figure about a population group.
 """
 
 from __future__ import annotations

@@ -122,9 +122,7 @@ GridCount = Annotated[
 def column_map(given: list[str] | None) -> dict[str, str]:
     """`--map` as a mapping of our column names to the file's; a malformed one is a wrong call (exit code 2)."""
     pairs = [entry.partition("=") for entry in given or ()]
-    wrong = [
-        f"{name}{equals}{column}" for name, equals, column in pairs if not (name.strip() and column.strip())
-    ]
+    wrong = ["".join(pair) for pair in pairs if not (pair[0].strip() and pair[2].strip())]
     if wrong:
         raise typer.BadParameter(f"NAME=COLUMN expected, not {', '.join(wrong)}", param_hint="--map")
     return {name.strip(): column.strip() for name, _, column in pairs}

@@ -62,8 +62,8 @@ def load(
 ) -> None:
     """Load communities with their layers · 导入社区及各图层
 
-    Replaces streets, compounds, buildings, facilities, counts and staff of the communities in the file; cases are
-    added. Published grids stay. The same file twice changes nothing. All or nothing is loaded.
+    Replaces streets, compounds, buildings, facilities, counts and staff of the communities in the file; cases
+    are added. Published grids stay. The same file twice changes nothing. All or nothing is loaded.
 
     Example · 示例:  wangge load area.gpkg
     """
@@ -81,7 +81,6 @@ def load(
     with term.answering_errors():
         from data.vector import read_area
         from partition.frames import check_area
-
         from service.intake import LAYERS, check_layers
         from service.store.communities import load_area
 
@@ -136,8 +135,8 @@ def plan(
 ) -> None:
     """Divide a loaded community and keep the plan as a draft · 为社区编制网格方案（草稿）
 
-    Grids with the same buildings as a grid in force keep its code; other codes are new. Ends with 1 if a promise is
-    broken or a grid is out of range without a proven reason.
+    Grids with the same buildings as a grid in force keep its code; other codes are new. Ends with 1 if a promise
+    is broken or a grid is out of range without a proven reason.
 
     Example · 示例:  wangge plan 990101001001 --profile yichang
     """
@@ -229,9 +228,9 @@ def export(
 ) -> None:
     """Write a plan to a file · 导出方案
 
-    GeoPackage: grids and buildings (layers `grids`, `buildings`) in the input's CRS. GeoJSON: grids, in WGS 84.
-    Shapefile: grids, with .cpg; column names have ten characters there (buildings_unknown is bldg_unkn). What is
-    written is what a planner may see: households by building, and no figure about a population group.
+    GeoPackage: grids and buildings (layers `grids`, `buildings`) in the input's CRS. GeoJSON: grids, WGS 84.
+    Shapefile: grids, with .cpg; column names have ten characters there (buildings_unknown is bldg_unkn). What
+    is written is what a planner may see: households by building, and no figure about a population group.
 
     Example · 示例:  wangge export 7 --out grids.shp --encoding GBK
     """
