@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import geopandas as gpd
@@ -21,7 +21,7 @@ from partition.findings import Finding
 from partition.graph import Graph, build_graph, link_islands
 from partition.grids import dissolve, match_edges, total_by_grid, unit_frame
 from partition.judgement import Judgement, judge_plan
-from partition.linework import Numbers, build_linework, cluster_footprints
+from partition.linework import Linework, Numbers, build_linework, cluster_footprints
 from partition.plan import EFFORT, Plan, make_plan
 from partition.policy import Profile
 from partition.refine import Weights
@@ -99,6 +99,7 @@ class Division:
     graph: Graph
     plan: Plan
     reasons: dict[int, Reason]
+    findings: tuple[Finding, ...] = ()
 
 
 def split_area(
@@ -134,7 +135,8 @@ def split_area(
     with clock.step("judge"):
         judgement = judge_plan(area, frame, buildings, profile, reasons)
     tell("judge", 1.0)
-    report = Report(profile, seed, effort, judgement, area.findings, clock.seconds)
+    repairs = tuple(finding for division in divisions for finding in division.findings)
+    report = Report(profile, seed, effort, judgement, area.findings + repairs, clock.seconds)
     return Split(frame, buildings, units, report, profile, seed)
 
 
@@ -165,7 +167,20 @@ def divide_community(
         if enough_units and all(reason.proven and reason.cause != "pocket" for reason in reasons.values()):
             break
     assert best is not None  # noqa: S101 - the loop runs at least once
-    return best
+    return replace(best, findings=_repairs(linework, str(area.communities["id"].iloc[number])))
+
+
+def _repairs(linework: Linework, community: str) -> tuple[Finding, ...]:
+    """What was done to the streets so that they bound blocks."""
+    done = (
+        ("near_misses_closed", "streets", linework.near_misses),
+        ("detours", "buildings", linework.detours),
+    )
+    return tuple(
+        Finding(code, "repaired", layer, values={"number": number, "community": community})
+        for code, layer, number in done
+        if number
+    )
 
 
 def _merit(division: Division) -> tuple[int, float, float]:

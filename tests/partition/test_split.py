@@ -51,8 +51,8 @@ def test_a_building_above_the_bound_is_a_grid_with_its_reason() -> None:
     (violation,) = made.report.violations
     assert violation.code == "size_building"
     assert violation.text() == (
-        f"grids: grid {violation.rows[0]} holds 500 households, above 400, because building B0001 alone has 500; "
-        "a building is never split."
+        f"grids: grid {violation.rows[0]} holds 500 households, above 400, because building B0001 alone "
+        "has 500; a building is never split."
     )
     assert violation.text("zh").startswith("grids: 网格")
     assert made.report.sound
@@ -109,7 +109,7 @@ def test_missing_households_are_counted_by_grid() -> None:
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    """`check_area` sorts; here the frames themselves are shuffled and sorted back by what identifies a row."""
+    """Streets shuffled; `check_area` sees to the same for buildings and communities."""
     area = make_town(Town(seed=5))
     shuffled = area.streets.sample(frac=1, random_state=1).reset_index(drop=True)
     one, other = split(area), split(replace(area, streets=shuffled))
