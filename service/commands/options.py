@@ -120,7 +120,7 @@ GridCount = Annotated[
 
 
 def column_map(given: list[str] | None) -> dict[str, str]:
-    """`--map` as a mapping of our column names to the file's; a malformed one is a wrong call (exit code 2)."""
+    """`--map` as a mapping of our column names to the file's; a malformed one is a wrong call (exit 2)."""
     pairs = [entry.partition("=") for entry in given or ()]
     wrong = ["".join(pair) for pair in pairs if not (pair[0].strip() and pair[2].strip())]
     if wrong:

@@ -135,8 +135,8 @@ def plan(
 ) -> None:
     """Divide a loaded community and keep the plan as a draft · 为社区编制网格方案（草稿）
 
-    Grids with the same buildings as a grid in force keep its code; other codes are new. Ends with 1 if a promise
-    is broken or a grid is out of range without a proven reason.
+    Grids with the same buildings as a grid in force keep its code; other codes are new. Ends with 1 if a
+    promise is broken or a grid is out of range without a proven reason.
 
     Example · 示例:  wangge plan 990101001001 --profile yichang
     """
