@@ -31,9 +31,11 @@
           dots.push(shape);
         } else {
           var drawing = wangge.svg("svg", { viewBox: kind.icon.box, "aria-hidden": "true" }, wangge.svg("path", { d: kind.icon.path, fill: kind.colour }));
+          var badge = wangge.element("span", {}, drawing);
+          badge.style.color = kind.colour;
           shape = L.marker([at[0], at[1]], {
             pane: "wg-places", title: "", alt: title(kind, name), riseOnHover: true,
-            icon: L.divIcon({ className: "wg-place", html: drawing, iconSize: [26, 26] })
+            icon: L.divIcon({ className: "wg-place", html: badge, iconSize: [26, 26] })
           });
           places.push({ at: L.latLng(at[0], at[1]), kind: kind.kind });
         }
@@ -43,15 +45,17 @@
     });
 
     wangge.obstacles.push(function () {
+      var half = wangge.metres_per_pixel(map) > 1.7 ? 6 : 13;
       return places.filter(function (place) { return map.hasLayer(layers[place.kind]); }).map(function (place) {
         var at = map.latLngToLayerPoint(place.at);
-        return [at.x - 13, at.y - 13, at.x + 13, at.y + 13];
+        return [at.x - half, at.y - half, at.x + half, at.y + half];
       });
     });
 
     function size() {
-      var far = wangge.metres_per_pixel(map) > 0.95;
-      map.getPane("wg-places").classList.toggle("wg-far", far);
+      // seen from afar icons shrink, from farther still they are dots
+      map.getPane("wg-places").classList.toggle("wg-far", wangge.metres_per_pixel(map) > 0.95);
+      map.getPane("wg-places").classList.toggle("wg-farther", wangge.metres_per_pixel(map) > 1.7);
       var scale = wangge.metres_per_pixel(map);
       var radius = Math.max(2, Math.min(6, 2.6 / scale));
       dots.forEach(function (dot) { dot.setRadius(radius); dot.setStyle({ weight: radius > 2.6 ? 1 : 0 }); });

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from layers.assets import read
 from layers.community_map import render
 from tests.browser import Trouble, closed_page
 from tests.layers.test_community_map import EVIL
@@ -193,6 +197,44 @@ def test_names_from_files_never_run(page: Page, tmp_path: Path) -> None:
     page.click("[data-lang=en]")
     assert page.locator("img").count() == 0
     assert asked == []
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The page with scripts from /static/, served on the loopback; its address."""
+    text = render(view(), lang="en", assets="static").encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path.startswith("/static/"):
+                content, kind = read(path.removeprefix("/static/"))
+            else:
+                content, kind = text, "text/html; charset=utf-8"
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}/map"
+        running.shutdown()
+        thread.join()
+
+
+def test_page_with_static_scripts(page: Page, server: str) -> None:
+    """The server's form of the page: drawn too, and the language stays in the address."""
+    page.goto(server)
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    expect(page.locator("path.wg-grid")).to_have_count(6)
+    page.click("[data-lang=zh]")
+    expect(page).to_have_url(f"{server}?lang=zh")
+    expect(page.locator("#wg-layers")).to_contain_text("事件热力")
 
 
 def test_phone(browser: Browser, trouble: Trouble, address: str) -> None:
