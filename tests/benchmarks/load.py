@@ -1,8 +1,8 @@
 """A bounded load on a private server on loopback: `make load` (ARGS="--requests 2000 --rate 150").
 
 Starts `wangge demo` with a database of its own in a temporary folder, sends a fixed mix of reads at a fixed
-rate, and stops everything. Prints latencies, counted from when a request was due, and the server memory before
-and after. Ends with 1 if any request failed.
+rate, and stops everything. Prints latencies, counted from when a request was due, and the memory of the
+server before and after. Ends with 1 if any request failed.
 """
 
 from __future__ import annotations
