@@ -1,7 +1,7 @@
 """A year of cases for the sample community: where, when and of what kind something is reported.
 
-Each category has its own places (hot spots), hours, weekdays and months, so that maps and counts have something
-to show that people of a community would recognise.
+Each category has its own places (hot spots), hours, weekdays and months, so that maps and counts show what
+people of a community would recognise.
 """
 
 from __future__ import annotations
@@ -73,7 +73,12 @@ CATEGORIES = (
     Category(
         "parking",
         620,
-        (Spot((20, 200), 30, 0.16), Spot((112, 440), 20, 0.18), Spot((58, 60), 20, 0.14), Spot((732, 304), 16, 0.10)),
+        (
+            Spot((20, 200), 30, 0.16),
+            Spot((112, 440), 20, 0.18),
+            Spot((98, 44), 14, 0.14),
+            Spot((732, 304), 16, 0.10),
+        ),
         "streets",
         ((7, 9, 6.0), (16, 19, 6.0), (10, 15, 2.0), (20, 22, 3.0), (0, 5, 0.3)),
         0.85,
@@ -150,25 +155,31 @@ CATEGORIES = (
         (1.2, 1.6, *(1.0,) * 10),
         (0.0, 0.6, 0.4),
     ),
-)  # fmt: skip
+)
 
 
 def _hour_weights(peaks: Peaks) -> Floats:
     weights = np.ones(24)
     for first, last, weight in peaks:
         weights[first : last + 1] = weight
-    return weights / weights.sum()
+    shares: Floats = weights / weights.sum()
+    return shares
 
 
 def _day_weights(category: Category, days: pd.DatetimeIndex) -> Floats:
     month = np.array(category.months)[np.asarray(days.month) - 1]
     week = np.where(np.asarray(days.day_of_week) >= 5, category.weekend, 1.0)
     weights: Floats = month * week
-    return weights / weights.sum()
+    shares: Floats = weights / weights.sum()
+    return shares
 
 
 def _draw(rng: np.random.Generator, weights: Floats, size: int) -> NDArray[np.intp]:
-    return np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(size), side="right")
+    """Indices drawn with the given relative weights; the last weight must not be 0."""
+    drawn: NDArray[np.intp] = np.searchsorted(
+        np.cumsum(weights[:-1]) / weights.sum(), rng.random(size), side="right"
+    )
+    return drawn
 
 
 def _near(
@@ -229,6 +240,7 @@ def write_cases(town: Town, households: Floats, rng: np.random.Generator) -> gpd
     ground = town.border.buffer(-2.0).difference(
         shapely.union_all([line.buffer(13.0) for way, line in town.ways if way.class_ == "water"])
     )
+    open_air = ground.difference(shapely.union_all([house.shape for house in town.houses]))
     sources = {"homes": _at_homes(town.houses, households), "streets": _on_streets(town)}
     rows: list[tuple[pd.Timestamp, str, str, Point]] = []
     for category in CATEGORIES:
@@ -236,7 +248,8 @@ def write_cases(town: Town, households: Floats, rng: np.random.Generator) -> gpd
         hour = _draw(rng, _hour_weights(category.hours), category.cases)
         minute = rng.integers(0, 60, category.cases)
         tier = _draw(rng, np.array(category.tiers), category.cases)
-        spots = [_near(spot.place, spot.spread_m, ground) for spot in category.spots]
+        outside = category.elsewhere == "streets"
+        spots = [_near(spot.place, spot.spread_m, open_air if outside else ground) for spot in category.spots]
         shares = [spot.share for spot in category.spots]
         where = _draw(rng, np.array([*shares, 1 - sum(shares)]), category.cases)
         places = [*spots, sources[category.elsewhere]]
@@ -261,10 +274,9 @@ def _statuses(times: pd.Series[pd.Timestamp], rng: np.random.Generator) -> list[
     """Old cases are closed (a few returned); those of the last days stand anywhere on their way."""
     end = pd.Timestamp(FIRST_DAY) + pd.Timedelta(days=DAYS)
     on_the_way = ("discovered", "filed", "dispatched", "handled", "verified")
+    ages, chances, steps = (end - times).dt.days, rng.random(len(times)), rng.random(len(times))
     result = []
-    for age, chance, step in zip(
-        (end - times).dt.days, rng.random(len(times)), rng.random(len(times)), strict=True
-    ):
+    for age, chance, step in zip(ages, chances, steps, strict=True):
         if age < 10 and chance < 0.75 - 0.06 * age:
             result.append(on_the_way[min(4, int(step * (1.5 + 0.5 * age)))])
         elif chance > 0.985:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import geopandas as gpd
+import shapely
 from shapely.geometry import LineString, Point
 
 from data.town import Town, Way, along, bend_point
@@ -26,6 +27,25 @@ SPACED = (
     ("manhole", ("lane",), 62.0, 0.5),
     ("hydrant", ("secondary", "local"), 115.0, -6.2),
     ("bin", ("secondary", "local"), 90.0, -5.4),
+)
+BUS_STOPS = (
+    ("文昌大道站", (18, 244)),
+    ("文昌大道站", (18, 480)),
+    ("人民路站", (300, 311)),
+    ("河东站", (700, 290)),
+    ("东环路站", (824, 250)),
+)
+CHARGING = (
+    ("江畔花园充电棚", (672, 322)),
+    ("文昌小区充电棚", (326, 552)),
+    ("家属院充电棚", (524, 214)),
+    ("沿街充电棚", (106, 206)),
+)
+BIN_PLACES = (
+    *((732, 342), (728, 448), (732, 548), (321, 348), (321, 404), (321, 480), (321, 540), (472, 192)),
+    *((472, 250), (108, 104), (106, 190), (106, 220), (106, 340), (106, 370), (475, 74), (484, 38)),
+    *((736, 46), (736, 110), (728, 190), (728, 224), (458, 342), (455, 400), (262, 150), (352, 150)),
+    *((262, 50), (330, 250)),
 )
 WALKED = ("arterial", "secondary", "local", "lane", "path")
 
@@ -63,7 +83,12 @@ def place_facilities(town: Town) -> gpd.GeoDataFrame:
             if way.class_ in classes and not way.tunnel and not way.bridge:
                 rows += [(kind, "", spot) for spot in along(line, spacing, offset)]
     rows += [("bin", "", bend_point(place)) for place in BIN_PLACES]
-    inside = [row for row in rows if town.border.contains(row[2])]
+    walls = shapely.union_all([house.shape for house in town.houses]).buffer(0.3)
+    inside = [
+        (kind, name, spot)
+        for kind, name, spot in rows
+        if town.border.contains(spot) and (kind in HOUSED or not walls.contains(spot))
+    ]
     return gpd.GeoDataFrame(
         {
             "id": [f"F{k:04d}" for k in range(1, len(inside) + 1)],
@@ -72,16 +97,3 @@ def place_facilities(town: Town) -> gpd.GeoDataFrame:
         },
         geometry=[spot for _, _, spot in inside],
     )
-
-
-BUS_STOPS = (
-    ("文昌大道站", (18, 244)), ("文昌大道站", (18, 480)), ("人民路站", (300, 311)), ("河东站", (700, 290)), ("东环路站", (824, 230)),
-)  # fmt: skip
-CHARGING = (
-    ("江畔花园充电棚", (672, 322)), ("文昌小区充电棚", (326, 552)), ("家属院充电棚", (524, 214)), ("沿街充电棚", (104, 206)),
-)  # fmt: skip
-BIN_PLACES = (
-    (732, 342), (732, 448), (732, 544), (321, 348), (321, 404), (321, 480), (321, 540), (472, 192), (472, 250),
-    (100, 90), (104, 190), (104, 220), (104, 340), (104, 374), (484, 70), (484, 38), (736, 46), (736, 110),
-    (736, 190), (736, 224), (455, 344), (455, 402), (262, 150), (352, 150), (262, 50), (330, 250),
-)  # fmt: skip

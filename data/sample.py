@@ -1,9 +1,9 @@
 """The sample community: a synthetic place to try everything on.
 
-Modelled on the published figures of a real community (0.48 km², three estates, 226 buildings, 4,413 households,
-about 12,142 residents), but invented throughout: no street, house, case, person or telephone number of it exists,
-its coordinates lie on open hills, and its county code 999901 is not assigned to any place (GB/T 2260 has no
-province 99).
+Modelled on the published figures of a real community (0.48 km², three estates, 226 buildings, 4,413
+households, about 12,142 residents), but invented throughout: no street, house, case, person or telephone
+number of it exists, its coordinates say nothing about what lies there, and its county code 999901 is not
+assigned to any place (GB/T 2260 has no province 99).
 
 `python -m data.sample` writes the stored file anew.
 """
@@ -34,21 +34,11 @@ BUILDINGS, HOUSEHOLDS, RESIDENTS = 226, 4413, 12142
 STAFFED_GRIDS = 15
 
 CRS = "EPSG:4490"  # CGCS2000, geographic
-BELT = "EPSG:4546"  # CGCS2000 / 3-degree Gauss-Krüger CM 111E: metres, where the plan is drawn
-ORIGIN = (530_000.0, 3_450_000.0)  # easting and northing of the plan's corner: hills without a town
+BELT = "EPSG:4546"  # CGCS2000 / 3-degree Gauss-Krüger CM 111E: metres, where the plan lies
+ORIGIN = (530_000.0, 3_450_000.0)  # easting and northing of the plan's corner, chosen as round figures
 DIGITS = 8  # decimals of a degree: about a millimetre
 
 Frames = dict[str, gpd.GeoDataFrame | pd.DataFrame]
-LAYERS = (
-    "community",
-    "streets",
-    "buildings",
-    "compounds",
-    "facilities",
-    "cases",
-    "population_groups",
-    "staff",
-)
 
 USES = {
     "towers": "residential",
@@ -84,7 +74,7 @@ def path() -> Path:
 
 
 def make_sample(rng: np.random.Generator | None = None) -> Frames:
-    """All layers of the sample community in EPSG:4490, by name; `population_groups` and `staff` without geometry.
+    """All layers of the sample community by name, in EPSG:4490; `population_groups` and `staff` are tables.
 
     `rng` is what chance is drawn from; without it a PCG64 generator with the fixed seed of the stored file.
     """
@@ -128,7 +118,7 @@ def make_sample(rng: np.random.Generator | None = None) -> Frames:
 
 
 def write_sample(path: Path) -> None:
-    """Write the sample community to a GeoPackage; an existing file is replaced once the new one is complete."""
+    """Write the sample community to a GeoPackage; an old file is replaced when the new one is complete."""
     draft = path.with_name(f".{path.stem}.{os.getpid()}.gpkg")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -153,7 +143,7 @@ def _settle(houses: list[House], rng: np.random.Generator) -> NDArray[np.int64]:
 def _share(weights: NDArray[np.float64], total: int) -> NDArray[np.int64]:
     """Whole numbers in proportion to `weights` that add up to `total` (largest remainders)."""
     exact = weights * total / weights.sum()
-    whole = np.floor(exact).astype(np.int64)
+    whole: NDArray[np.int64] = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - whole), kind="stable")
     whole[order[: total - int(whole.sum())]] += 1
     return whole
@@ -190,7 +180,7 @@ def _groups(
 
 
 def _staff() -> pd.DataFrame:
-    """A leader and a worker for each of the first grids, by their number; ordinals for names, telephones of zeros."""
+    """A leader and a worker for each grid by its number; ordinals for names, telephones that do not exist."""
     rows = []
     for k, ordinal in enumerate(ORDINALS[:STAFFED_GRIDS], start=1):
         rows.append((f"{k:03d}", "网格长", f"网格长{ordinal}", f"000-0000-01{k:02d}"))

@@ -1,7 +1,7 @@
-"""The ground plan of the sample community: streets, border, estates and footprints of a place that does not exist.
+"""The ground plan of the sample community: streets, border, estates and footprints of a place that is none.
 
-The plan is drawn on squared paper (metres, x east, y north) and then bent by `bend`, so that streets curve and
-blocks are not square. Nothing here is random: the same plan comes out each time.
+The plan is drawn on squared paper (metres, x east, y north) and then bent by `bend`, so that streets curve
+and blocks are not square. Nothing here is random: the same plan comes out each time.
 """
 
 from __future__ import annotations
@@ -162,8 +162,9 @@ WAYS: list[Way] = [
     Way("滨河步道", "path", [(river_x(328) + 20, 328), (660, 301)]),
     Way("文昌小区中路", "path", [(207, 440), (260, 441), (321, 444), (380, 442), (440, 440)]),
     Way("文昌小区南路", "path", [(321, 305), (321, 380), (321, 444), (321, 556)]),
-    Way("江畔花园环路", "path", [(732, 297), (732, 352), (668, 358), (656, 400), (658, 500), (672, 552), (734, 557),
-                          (792, 549), (803, 500), (804, 400), (792, 353), (732, 352)]),
+    Way("江畔花园南路", "path", [(732, 297), (732, 352)]),
+    Way("江畔花园环路", "path", [(732, 352), (668, 358), (656, 400), (658, 500), (672, 552), (734, 557),
+                            (792, 549), (803, 500), (804, 400), (792, 353), (732, 352)]),
     Way("江畔花园东路", "path", [(803, 448), (830, 448)]),
     Way("江畔花园中路", "path", [(732, 352), (730, 392)]),
     Way("机械厂大院路", "path", [(398, 200), (440, 204), (478, 206), (480, 270), (480, 307)]),
@@ -219,7 +220,7 @@ def _with_vertex(points: list[Place], place: Place) -> list[Place]:
 
 
 def _meet(lines: list[list[Place]], apart: set[tuple[int, int]]) -> list[list[Place]]:
-    """Lines that share a vertex wherever they cross or one ends on the other; pairs in `apart` do not meet."""
+    """Lines that share a vertex where they cross or one ends on another; pairs in `apart` do not meet."""
     lines = [list(points) for points in lines]
     for i, points in enumerate(lines):
         for end in (0, -1):
@@ -418,9 +419,9 @@ def _place(
 
 
 def _towers() -> list[House]:
-    """The towers of 江畔花园, in rows that face south, the tallest along the railway."""
+    """The towers of 江畔花园, facing south, the tallest along the railway."""
     spots = [
-        (688, 332, 11), (776, 329, 11),
+        (688, 332, 17), (776, 329, 17),
         (684, 392, 22), (778, 390, 22),
         (732, 424, 26), (684, 456, 24),
         (780, 454, 26), (732, 490, 28),
@@ -553,9 +554,17 @@ def _ground(corners: Sequence[Place]) -> Polygon:
     return Polygon(_bent(corners, closed=True))
 
 
+# Ground that each kind takes on either side of its line, in metres: no house stands there.
 HALF_WIDTH_M = {
-    "arterial": 6.0, "secondary": 7.0, "local": 4.5, "lane": 1.8, "path": 1.5, "water": 12.0, "rail": 5.0, "wall": 0.3,
-}  # fmt: skip
+    "arterial": 6.0,
+    "secondary": 7.0,
+    "local": 4.5,
+    "lane": 1.8,
+    "path": 1.5,
+    "water": 12.0,
+    "rail": 5.0,
+    "wall": 0.3,
+}
 
 
 def _half_width(way: Way) -> float:
