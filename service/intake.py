@@ -60,9 +60,19 @@ class Layers:
     findings: tuple[Finding, ...] = ()
 
 
-def check_layers(layers: Mapping[str, pd.DataFrame | None], area: Area) -> Layers:
-    """Check what `data/` read besides the area. Raises InputError with everything that is wrong."""
-    check = _Check(area)
+def check_layers(
+    layers: Mapping[str, pd.DataFrame | None],
+    area: Area,
+    *,
+    files: Mapping[str, str] | None = None,
+    originals: Mapping[str, Mapping[str, str]] | None = None,
+) -> Layers:
+    """Check what `data/` read besides the area, without personal columns but those of staff.
+
+    """Check what `data/` read besides the area, without personal columns (those of staff apart).
+    are for the findings. Raises InputError with everything that is wrong.
+    """
+    check = _Check(area, files or {}, originals or {})
     given = {name: layers[name] for name in LAYERS if layers.get(name) is not None}
     checked: dict[str, Any] = {}
     for name, frame in given.items():
@@ -77,6 +87,8 @@ def check_layers(layers: Mapping[str, pd.DataFrame | None], area: Area) -> Layer
 @dataclass
 class _Check:
     area: Area
+    files: Mapping[str, str]
+    originals: Mapping[str, Mapping[str, str]]
     findings: list[Finding] = field(default_factory=list)
 
     # --- layers ---
@@ -208,7 +220,9 @@ class _Check:
     def _find(
         self, code: str, level: Level, layer: str, rows: Any = (), column: str = "", **values: object
     ) -> None:
-        self.findings.append(Finding(code, level, layer, column, tuple(map(str, rows)), values))
+        shown = self.originals.get(layer, {}).get(column, column)
+        found = Finding(code, level, layer, shown, tuple(map(str, rows)), values, self.files.get(layer, ""))
+        self.findings.append(found)
 
     def _has(self, layer: str, frame: pd.DataFrame, *columns: str) -> bool:
         lacking = [column for column in columns if column not in frame.columns]

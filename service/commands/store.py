@@ -80,16 +80,17 @@ def load(
     }
     with term.answering_errors():
         from data.vector import read_area
-        from partition.frames import check_area
-        from service.intake import LAYERS, check_layers
+        from partition.frames import check_area, clear_personal
+        from service.intake import check_layers
         from service.store.communities import load_area
 
         with term.progress() as progress:
             progress.step("read")
             files = {layer: path for layer, path in given.items() if path}
             raw = read_area(area, layers=files, columns=options.column_map(columns), encoding=encoding)
-            checked = check_area(raw, missing=missing.value, drop_personal=drop_personal)
-            layers = check_layers({name: getattr(raw, name) for name in LAYERS}, checked)
+            raw = clear_personal(raw, drop_personal=drop_personal)
+            checked = check_area(raw, missing=missing.value)
+            layers = check_layers(raw.frames, checked, files=raw.files, originals=raw.originals)
             with _owner() as engine, engine.begin() as connection:
                 loaded = load_area(
                     connection,
