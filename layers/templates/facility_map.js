@@ -37,7 +37,7 @@
             pane: "wg-places", title: "", alt: title(kind, name), riseOnHover: true,
             icon: L.divIcon({ className: "wg-place", html: badge, iconSize: [26, 26] })
           });
-          places.push({ at: L.latLng(at[0], at[1]), kind: kind.kind });
+          places.push({ at: L.latLng(at[0], at[1]), marker: shape, kind: kind.kind });
         }
         shape.bindTooltip(tooltip(kind, name), { direction: "top", offset: [0, kind.minor ? -4 : -13], className: "wg-tip-box", opacity: 1 });
         shape.addTo(layer);
@@ -47,7 +47,7 @@
     wangge.obstacles.push(function () {
       var half = wangge.metres_per_pixel(map) > 1.7 ? 6 : 13;
       return places.filter(function (place) { return map.hasLayer(layers[place.kind]); }).map(function (place) {
-        var at = map.latLngToLayerPoint(place.at);
+        var at = map.latLngToLayerPoint(place.marker.getLatLng());
         return [at.x - half, at.y - half, at.x + half, at.y + half];
       });
     });
@@ -60,11 +60,30 @@
       var radius = Math.max(2, Math.min(6, 2.6 / scale));
       dots.forEach(function (dot) { dot.setRadius(radius); dot.setStyle({ weight: radius > 2.6 ? 1 : 0 }); });
     }
-    map.on("zoomend", size);
-    size();
+    // Icons on one spot step aside, those further down the list first, so that none hides another.
+    var STEPS = [[0, 0], [1, 0], [-1, 0], [0, -1], [0, 1], [1, -1], [-1, -1], [1, 1], [-1, 1]];
+    function spread() {
+      var apart = map.getPane("wg-places").classList.contains("wg-farther") ? 10 : 21;
+      var standing = [];
+      places.forEach(function (place) {
+        if (!map.hasLayer(layers[place.kind])) return;
+        var home = map.latLngToLayerPoint(place.at);
+        var at = home;
+        for (var i = 0; i < STEPS.length; i++) {
+          var tried = L.point(home.x + STEPS[i][0] * apart, home.y + STEPS[i][1] * apart);
+          if (standing.every(function (other) { return other.distanceTo(tried) >= apart - 1; })) { at = tried; break; }
+        }
+        standing.push(at);
+        place.marker.setLatLng(at === home ? place.at : map.layerPointToLatLng(at));
+      });
+    }
+    function settle() { size(); spread(); }
+    map.on("zoomend", settle);
+    settle();
     wangge.on("kind", function (choice) {
       if (!layers[choice.name]) return;
       if (choice.shown) layers[choice.name].addTo(map); else layers[choice.name].remove();
+      spread();
       wangge.emit("labels");
     });
   };
