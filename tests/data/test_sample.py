@@ -203,7 +203,7 @@ def test_walls_open_at_their_gates_and_only_there(metric: dict[str, gpd.GeoDataF
         gates = shapely.get_parts(outline.difference(walls.buffer(0.05)))
         assert 2 <= len(gates) <= 4
         for gate in gates:
-            assert 5 < gate.length < 12
+            assert 8 < gate.length < 13
             assert walked.intersects(gate).any()
 
 
