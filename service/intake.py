@@ -67,10 +67,10 @@ def check_layers(
     files: Mapping[str, str] | None = None,
     originals: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Layers:
-    """Check what `data/` read besides the area, without personal columns but those of staff.
-
     """Check what `data/` read besides the area, without personal columns (those of staff apart).
-    are for the findings. Raises InputError with everything that is wrong.
+
+    files: where each layer came from. originals: by layer, the file's names of columns that were renamed.
+    Both are for the findings. Raises InputError with everything that is wrong.
     """
     check = _Check(area, files or {}, originals or {})
     given = {name: layers[name] for name in LAYERS if layers.get(name) is not None}

@@ -229,8 +229,8 @@ def issued_codes(connection: Connection, division: str) -> set[str]:
 def settle_codes(connection: Connection, plan: int) -> dict[str, str]:
     """Give the plan's grids the codes with which they would come into force now; returns those that changed.
 
-    A grid with the same buildings as one in force has its code; a proposed code that was issued before, to a
-    grid with other buildings, is replaced by the next free number. ConflictError if the plan was published.
+    A grid with the same buildings as one in force has its code; the others have, in their order, the numbers
+    after all that were ever issued. ConflictError if the plan was published.
     """
     row = get_plan(connection, plan)
     if row["status"] in ("published", "archived"):
@@ -240,19 +240,15 @@ def settle_codes(connection: Connection, plan: int) -> dict[str, str]:
     held = {members: code for code, members in _members(connection, _IN_FORCE, division=division).items()}
     issued = issued_codes(connection, division)
     settled = {code: held[members] for code, members in proposed.items() if members in held}
-    free = sorted(set(proposed) - set(settled))
-    fresh = [code for code in free if code not in issued]
-    taken = [code for code in free if code in issued]
-    settled |= dict(
-        zip(taken, next_codes(connection, division, len(taken), issued | set(fresh)), strict=True)
-    )
+    other = sorted(set(proposed) - set(settled))
+    settled |= dict(zip(other, next_codes(connection, division, len(other), issued), strict=True))
     changed = {old: new for old, new in settled.items() if old != new}
     _rename(connection, plan, changed)
     return changed
 
 
 def next_codes(connection: Connection, division: str, count: int, issued: set[str]) -> list[str]:
-    """The next `count` codes of the community after all of `issued`."""
+    """The next `count` codes of the community after all that were `issued`."""
     from partition.codes import code_prefix, issue_codes
 
     row = (
