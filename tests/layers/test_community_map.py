@@ -9,7 +9,9 @@ from string import Formatter
 import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 
+from data.sample import path as sample_path
 from layers.base_map import street_names, use_group
 from layers.community_map import render
 from layers.density import case_surface
@@ -19,6 +21,7 @@ from layers.legend import legends
 from partition.texts import catalogue
 from tests.layers.views import grids, streets, to_degrees, view, with_names
 
+SAMPLE_LAYERS = ("community", "streets", "buildings", "facilities", "cases")
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*191 }}{% raw %}\"'&"
 
 
@@ -205,3 +208,36 @@ def test_kinds_are_understood(word: object, kind: str) -> None:
 def test_uses_are_grouped(use: object, group: str) -> None:
     """For the soft greys of the buildings."""
     assert use_group(use) == group
+
+
+def test_the_sample_page_is_light_and_holds_no_case() -> None:
+    """Thousands of cases, hundreds of facilities: under 1.5 MB, and no case's place in the page."""
+    layers = {name: gpd.read_file(sample_path(), layer=name).to_crs(4326) for name in SAMPLE_LAYERS}
+    community = layers["community"]
+    west, south, east, north = community.total_bounds
+    strips = [
+        shapely.box(west + (east - west) * n / 15, south, west + (east - west) * (n + 1) / 15, north)
+        for n in range(15)
+    ]
+    whole = gpd.GeoDataFrame(
+        {"code": [f"{n:03d}" for n in range(15)], "households": 300, "residents": 800.0, "buildings": 15},
+        geometry=[strip.intersection(community.geometry.iloc[0]) for strip in strips],
+        crs=4326,
+    )
+    cases = layers["cases"].geometry
+    made = view(
+        community=community,
+        grids=whole,
+        cases=case_surface(cases, community.geometry.iloc[0], days=365),
+        **{name: layers[name] for name in ("streets", "buildings", "facilities")},
+    )
+    page = render(made, lang="zh", assets="inline")
+    assert len(page.encode()) < 1_500_000
+    assert len(cases) > 1000
+    text = page.replace(" ", "")
+
+    def stand(points: gpd.GeoSeries) -> int:
+        return sum(f"{round(point.y, 6)},{round(point.x, 6)}" in text for point in points)
+
+    assert stand(layers["facilities"].geometry) == len(layers["facilities"])
+    assert stand(cases) == 0
