@@ -6,7 +6,7 @@ Nothing else fills a `CommunityView`; whatever a map shows has passed here.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -144,8 +144,8 @@ def _recent_case(row: Mapping[str, Any]) -> dict[str, str]:
     texts = catalogue("service")
     entry = {"date": row["time"].date().isoformat()}
     for lang in LANGUAGES:
-        for kind in ("category", "status"):
-            key = f"{kind}.{row[kind]}"
+        for kind, group in (("category", "category"), ("status", "case_status")):
+            key = f"{group}.{row[kind]}"
             entry[f"{kind}_{lang}"] = texts.say(key, lang) if key in texts else str(row[kind])
     return entry
 
@@ -154,9 +154,7 @@ def _groups(
     connection: Connection, principal: Principal, division: str, grids: gpd.GeoDataFrame
 ) -> tuple[list[GroupSurface], dict[str, list[dict[str, str]]], dict[str, int]]:
     """Cleared figures: a surface a group, each grid's lines for its card, and exact grids by group."""
-    known = rules().groups
-    seen = [rule for rule in known.values() if may_see_group(principal, rule)]
-    if grids.empty or not seen:
+    if grids.empty:
         return [], {}, {}
     with _uncleared(connection, principal):
         counts = figures.select_group_counts(connection, division)
@@ -165,24 +163,26 @@ def _groups(
     surfaces: list[GroupSurface] = []
     cards: dict[str, list[dict[str, str]]] = {}
     exact: dict[str, int] = {}
-    for rule in seen:
+    for rule in rules().groups.values():
         if rule.name not in counts:
             continue
         of_group = {
             code: Figure(counts[rule.name].get(code, 0), households.get(code, 0)) for code in grids["code"]
         }
-        cells = list(merge_upward(of_group, beside, rule))
         own = {code for code in of_group if may_see_exact(principal, rule, code)}
         if own:
             exact[rule.name] = len(own)
+        for code in own:
+            cards.setdefault(code, []).append(_card(rule, str(of_group[code].count), ()))
+        if not may_see_group(principal, rule):
+            continue
         whole = own == set(of_group)
-        if whole:
-            cells = list(exact_cells(of_group, rule))
+        cells = exact_cells(of_group, rule) if whole else merge_upward(of_group, beside, rule)
         surfaces.append(_surface(rule, cells, grids, exact=whole))
         for cell in cells:
-            for code in cell.codes:
-                count = of_group[code].count if code in own else None
-                cards.setdefault(code, []).append(_card(rule, cell, code, count))
+            for code in set(cell.codes) - own:
+                others = [other for other in cell.codes if other != code]
+                cards.setdefault(code, []).append(_card(rule, cell.count, others))
     return surfaces, cards, exact
 
 
@@ -207,21 +207,19 @@ def introduce(connection: Connection, principal: Principal) -> None:
 
 def neighbours_of(grids: gpd.GeoDataFrame) -> dict[str, set[str]]:
     """Grids (codes) that share a border, of a frame with `code` and the geometry of a coverage."""
-    codes = grids["code"].to_numpy()
+    import shapely
+
+    codes, shapes = grids["code"].to_numpy(), grids.geometry.to_numpy()
     ones, others = grids.sindex.query(grids.geometry, predicate="touches")
+    shared = shapely.length(shapely.intersection(shapes[ones], shapes[others]))
     beside: dict[str, set[str]] = {code: set() for code in codes}
-    shared = (
-        grids.geometry.iloc[ones]
-        .reset_index(drop=True)
-        .intersection(grids.geometry.iloc[others].reset_index(drop=True))
-    )
-    for one, other, length in zip(ones, others, shared.length, strict=True):
+    for one, other, length in zip(ones, others, shared, strict=True):
         if length > 0:
             beside[codes[one]].add(codes[other])
     return beside
 
 
-def _surface(rule: GroupRule, cells: list[Cell], grids: gpd.GeoDataFrame, *, exact: bool) -> GroupSurface:
+def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *, exact: bool) -> GroupSurface:
     import geopandas as gpd
     import shapely
 
@@ -235,7 +233,7 @@ def _surface(rule: GroupRule, cells: list[Cell], grids: gpd.GeoDataFrame, *, exa
         rows["grids"].append(" ".join(code[-3:] for code in cell.codes))
     geometry = [shapely.union_all([shapes[code] for code in cell.codes]) for cell in cells]
     say = catalogue("service").say
-    note = {
+    note: dict[str, str] = {
         lang: say("group.note_exact", lang)
         if exact
         else say("group.note_bands", lang, k=rule.k, households=rule.households)
@@ -244,19 +242,19 @@ def _surface(rule: GroupRule, cells: list[Cell], grids: gpd.GeoDataFrame, *, exa
     return GroupSurface(rule.name, rule.label, note, gpd.GeoDataFrame(rows, geometry=geometry, crs=4326))
 
 
-def _card(rule: GroupRule, cell: Cell, code: str, count: int | None) -> dict[str, str]:
-    """A group's line on a grid's card: the exact count if `count` is given, else the cell's band."""
+def _card(rule: GroupRule, value: int | str | None, others: Sequence[str]) -> dict[str, str]:
+    """A group's line on a grid's card: an exact count (text), or the band of a cell that `others` share."""
     say = catalogue("service").say
     entry = {f"label_{lang}": rule.label[lang] for lang in LANGUAGES}
-    others = " ".join(other[-3:] for other in cell.codes if other != code)
     for lang in LANGUAGES:
-        if count is not None:
-            value = say("group.exact", lang, count=count)
+        if isinstance(value, str):
+            shown = say("group.exact", lang, count=value)
         else:
-            value = band_label(cell.count, rule, lang)
+            shown = band_label(value, rule, lang)
             if others:
-                value = say("group.merged", lang, value=value, codes=others)
-        entry[f"value_{lang}"] = value
+                codes = " ".join(other[-3:] for other in others)
+                shown = say("group.merged", lang, value=shown, codes=codes)
+        entry[f"value_{lang}"] = shown
     return entry
 
 
@@ -295,7 +293,7 @@ class Maps:
 def write_map(
     database: Database, principal: Principal, division: str, file: Path, *, lang: Language = "zh"
 ) -> None:
-    """Write a community's map as `principal` sees it to a file that stands alone. Exact views go on record."""
+    """Write a community's map as `principal` sees it to a file of its own; exact views are recorded."""
     from data.plan_file import replacing
     from layers.community_map import render
 

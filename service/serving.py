@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from service.operating import OperatingError
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 PORTS_TRIED = 50
@@ -83,15 +84,9 @@ def address_of(bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def run(
-    app: FastAPI, bound: socket.socket, *, ready: Callable[[], None] | None = None, log: bool = True
-) -> None:
-    """Serve `app` on `bound` until asked to end; to be called within `stopping`."""
+def make_server(app: FastAPI, *, ready: Callable[[], None] | None = None) -> uvicorn.Server:
+    """A server for `app` that logs no addresses; `ready` is called when it answers."""
     import uvicorn
-
-    if log:
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-        logging.getLogger("service.access_log").setLevel(logging.INFO)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -99,13 +94,28 @@ def run(
             if ready is not None:
                 ready()
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE_S,
+    # its access log would hold the tokens of login links; ours (service.guard) does not
+    logging.getLogger("uvicorn.access").disabled = True
+    return Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_S,
+        )
     )
-    # uvicorn ends its connections on a signal, then raises it again for the handler of `stopping`
-    Server(config).run(sockets=[bound])
+
+
+def run(
+    app: FastAPI, bound: socket.socket, *, ready: Callable[[], None] | None = None, log: bool = True
+) -> None:
+    """Serve `app` on `bound` until asked to end; to be called within `stopping`."""
+    if log:
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("service.access_log").setLevel(logging.INFO)
+    server = make_server(app, ready=ready)
+    # a closed terminal ends the server as a signal that it knows does; it raises that again for `stopping`
+    signal.signal(signal.SIGHUP, lambda number, frame: server.handle_exit(signal.SIGTERM, frame))
+    server.run(sockets=[bound])

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pandas as pd
-import uvicorn
 from sqlalchemy import text
 
 from partition.area import Area
@@ -22,6 +21,7 @@ from service.cluster import Cluster
 from service.intake import Layers, check_layers
 from service.main import create_app
 from service.planning import plan_community
+from service.serving import make_server
 from service.sessions import Sessions
 from service.store.communities import load_area
 from service.store.grids import publish_plan
@@ -90,10 +90,7 @@ def fill(database: db.Database) -> Area:
 def serve(database: db.Database, area: Area) -> Iterator[Served]:
     """The application behind a port of loopback, in a thread."""
     sessions = Sessions()
-    config = uvicorn.Config(
-        create_app(database, sessions=sessions), log_config=None, access_log=False, lifespan="off"
-    )
-    server = uvicorn.Server(config)
+    server = make_server(create_app(database, sessions=sessions))
     with socket.create_server(("127.0.0.1", 0)) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

@@ -1,0 +1,354 @@
+"""Locate, maps, pages, login, headers and log, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import shapely
+
+from service.access import Role
+from service.disclosure import rules
+
+from .api import HIDDEN
+from .towns import CODE
+
+if TYPE_CHECKING:
+    from .api import Served
+
+pytestmark = pytest.mark.database
+
+
+def grids_of(served: Served) -> dict[str, shapely.Geometry]:
+    body = served.client().get("/collections/grids/items", params={"limit": 1000}).json()
+    return {
+        feature["id"]: shapely.from_geojson(json.dumps(feature["geometry"])) for feature in body["features"]
+    }
+
+
+# --- locate ---
+
+
+def test_locate_finds_the_grid_around_a_point(served: Served) -> None:
+    client = served.client()
+    for code, shape in grids_of(served).items():
+        point = shape.representative_point()
+        answer = client.get("/locate", params={"lon": point.x, "lat": point.y})
+        assert answer.status_code == 200
+        body = answer.json()
+        assert body["id"] == body["properties"]["code"] == code
+        assert {link["rel"] for link in body["links"]} == {"self", "canonical"}
+        canonical = next(link["href"] for link in body["links"] if link["rel"] == "canonical")
+        assert client.get(canonical).json()["id"] == code
+
+
+def test_on_a_border_the_lower_code_answers_each_time(served: Served) -> None:
+    client = served.client()
+    rows = served.rows("select code, st_asbinary(geom) from grids where valid_to is null")
+    shapes = {code: shapely.from_wkb(bytes(wkb)) for code, wkb in rows}  # as they are, not rounded
+    tried = 0
+    for one, shape in shapes.items():
+        for x, y in shapely.get_coordinates(shape.exterior)[:-1]:
+            around = sorted(code for code, other in shapes.items() if other.intersects(shapely.Point(x, y)))
+            if len(around) < 2:
+                continue
+            tried += 1
+            answers = {client.get("/locate", params={"lon": x, "lat": y}).json()["id"] for _ in range(2)}
+            assert answers == {around[0]}, (one, around)
+    assert tried > 10
+
+
+def test_locate_misses_outside_and_in_unpublished_communities(served: Served) -> None:
+    client = served.client()
+    assert client.get("/locate", params={"lon": 0, "lat": 0}).status_code == 404
+    x, y = served.rows(
+        "select st_x(st_centroid(geom)), st_y(st_centroid(geom)) from divisions where code = :code",
+        code=HIDDEN,
+    )[0]
+    answer = served.client(Role.CENTRE).get("/locate", params={"lon": x, "lat": y})
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "grid-there"
+
+
+# --- maps ---
+
+
+def numbers(html: str) -> set[float]:
+    """Every number with at least five decimals in a page: its coordinates."""
+    return {round(float(number), 6) for number in re.findall(r"-?\d+\.\d{5,}", html)}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_map_holds_a_case_point_or_a_count_that_the_role_may_not_see(served: Served, role: Role) -> None:
+    own = frozenset({f"{CODE}001"}) if role is Role.GRID_WORKER else frozenset()
+    answer = served.client(role, grids=own).get(f"/maps/{CODE}", params={"lang": "en"})
+    assert answer.status_code == 200
+    html = answer.text
+    shown = numbers(html)
+    for x, y in served.rows("select st_x(geom), st_y(geom) from cases"):
+        assert not ({round(x, 6)} <= shown and {round(y, 6)} <= shown)
+    cards = _cards(html)
+    assert set(cards) == {code for (code,) in served.rows("select code from grids where valid_to is null")}
+    labels = {rule.label["en"]: rule for rule in rules().groups.values()}
+    counts = {
+        (row.grid_code, row.category): row.count
+        for row in served.rows(
+            "select b.grid_code, p.category, sum(p.count) as count from population_groups p join"
+            " (select distinct division_code, building_id, grid_code from buildings) b"
+            " using (division_code, building_id) group by 1, 2"
+        )
+    }
+    all_groups = {"floating", "elderly_alone", "disabled", "left_behind_children"}
+    wanted = {Role.PUBLIC: {"floating"}}.get(role, all_groups)
+    if role in (Role.CONSUMER, Role.GRID_WORKER):
+        wanted = {"floating", "elderly_alone"}
+    for code, card in cards.items():
+        assert {labels[group["label_en"]].name for group in card["groups"]} == (
+            all_groups if code in own else wanted
+        )
+        for group in card["groups"]:
+            rule = labels[group["label_en"]]
+            exact = re.fullmatch(r"\d+", group["value_en"])
+            if role is Role.CENTRE or code in own:
+                assert exact
+                assert int(group["value_en"]) == counts.get((code, rule.name), 0)
+            else:
+                assert not exact
+                assert re.match(
+                    r"(\d+–\d+|\d+ or more|fewer than \d+)( \(together with [\d ]+\))?$", group["value_en"]
+                )
+                lower = re.match(r"(\d+)(–| or more)", group["value_en"])
+                assert lower is None or int(lower[1]) >= rule.k
+    recent = {code: [case["category_en"] for case in card["recent"]] for code, card in cards.items()}
+    if role is Role.CENTRE:
+        assert any("dispute" in cases for cases in recent.values())
+    else:
+        assert not any(cases for code, cases in recent.items() if code not in own)
+        assert own or "dispute" not in html
+
+
+def _cards(html: str) -> dict[str, dict[str, Any]]:
+    """What the page knows of each grid, by code."""
+    found = re.search(
+        r'<script type="application/json" id="grid_map_\d+-data">(.*?)</script>', html, re.DOTALL
+    )
+    assert found is not None
+    return {card["code"]: card for card in json.loads(found[1])["grids"]}
+
+
+def test_a_group_is_never_blank_for_those_who_may_see_it(served: Served) -> None:
+    """Elderly people live in one corner only; still each grid belongs to an area that shows a band."""
+    cards = _cards(served.client(Role.PLANNER).get(f"/maps/{CODE}").text)
+    label = rules().groups["elderly_alone"].label["en"]
+    values = [g["value_en"] for card in cards.values() for g in card["groups"] if g["label_en"] == label]
+    assert len(values) == len(cards)
+    assert not any(value.startswith("fewer") for value in values)
+    assert any("together with" in value for value in values)
+    few = rules().groups["left_behind_children"].label["en"]
+    values = [g["value_en"] for card in cards.values() for g in card["groups"] if g["label_en"] == few]
+    assert {value.split(" (")[0] for value in values} == {"fewer than 10"}
+
+
+def test_exact_views_are_put_on_record_each_time(served: Served) -> None:
+    count = "select count(*) from audit where action = 'view'"
+    before = served.rows(count)[0][0]
+    served.client(Role.PLANNER).get(f"/maps/{CODE}")
+    assert served.rows(count)[0][0] == before
+    client = served.client(Role.CENTRE)
+    for _ in range(2):
+        client.get(f"/maps/{CODE}")
+    rows = served.rows("select * from audit where action = 'view' order by id")[before:]
+    groups = {"floating", "elderly_alone", "disabled", "left_behind_children"}
+    assert sorted(row.group_code for row in rows) == sorted([*groups, *groups])
+    assert {(row.role, row.principal, row.division_code) for row in rows} == {("centre", "test centre", CODE)}
+    worker = served.client(Role.GRID_WORKER, grids=frozenset({f"{CODE}002"}))
+    worker.get(f"/maps/{CODE}")
+    rows = served.rows("select * from audit where action = 'view' and role = 'grid_worker' order by id desc")
+    assert rows[0].details == {"grids": 1}
+
+
+def test_a_map_is_never_stale(served: Served) -> None:
+    from sqlalchemy import text
+
+    client = served.client()
+    first = client.get(f"/maps/{CODE}").text
+    assert client.get(f"/maps/{CODE}").text == first
+    with served.database.owner.begin() as connection:
+        connection.execute(
+            text(
+                "update grid_staff set name = '新来的'"
+                " where id = (select min(id) from grid_staff where grid_code <> '')"
+            )
+        )
+    renewed = client.get(f"/maps/{CODE}").text
+    names = [
+        {person["name"] for card in _cards(html).values() for person in card["staff"]}
+        for html in (first, renewed)
+    ]
+    assert "新来的" in names[1] - names[0]
+    with (
+        served.database.owner.begin() as connection
+    ):  # counts of people are hidden from the service's own role
+        connection.execute(
+            text("update population_groups set count = count + 40 where category = 'floating'")
+        )
+    try:
+        assert client.get(f"/maps/{CODE}").text != renewed
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(
+                text("update population_groups set count = count - 40 where category = 'floating'")
+            )
+
+
+# --- pages, login, headers ---
+
+
+def test_the_landing_page_speaks_both_languages_and_both_forms(served: Served) -> None:
+    client = served.client()
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    zh = client.get("/", headers=browser).text
+    en = client.get("/", headers={**browser, "accept-language": "en-GB,en;q=0.9,zh;q=0.3"}).text
+    assert "社区网格" in zh
+    assert "Community grids" in en
+    assert f"/maps/{CODE}" in zh
+    assert HIDDEN not in zh
+    assert client.get("/", params={"lang": "en"}, headers=browser).text == en
+    assert HIDDEN in served.client(Role.PLANNER).get("/", headers=browser).text
+    links = client.get("/").json()["links"]
+    for link in links:
+        assert client.get(link["href"]).status_code == 200
+    for path in ("/collections", "/collections/cases", "/nothing"):
+        page = client.get(path, headers=browser)
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<script" not in page.text
+
+
+def test_no_page_names_another_host(served: Served) -> None:
+    browser = {"accept": "text/html"}
+    for role in (Role.PUBLIC, Role.CENTRE):
+        for path in ("/", "/collections", "/collections/grids", f"/maps/{CODE}", "/nothing"):
+            html = served.client(role).get(path, headers=browser).text
+            for address in re.findall(r"(?:src|href|action)=\"([^\"]*)\"", html):
+                assert re.match(r"[/#?]|data:", address), address
+
+
+def test_a_link_lets_in_once(served: Served) -> None:
+    from service.access import Principal
+
+    token = served.sessions.invite(Principal(Role.CENTRE))
+    first = served.client()
+    answer = first.get("/login", params={"token": token})
+    assert answer.status_code == 303
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert token not in cookie
+    assert first.get("/collections/cases/items").json()["features"][0]["properties"]["grid"]
+    second = served.client()
+    assert second.get("/login", params={"token": token}).status_code == 403
+    assert "grid" not in second.get("/collections/cases/items").json()["features"][0]["properties"]
+    assert first.post("/logout").status_code == 303
+    assert "grid" not in first.get("/collections/cases/items").json()["features"][0]["properties"]
+
+
+def test_a_forged_or_old_cookie_is_the_public(served: Served) -> None:
+    import base64
+    import time
+
+    from service.access import PUBLIC, Principal
+    from service.sessions import COOKIE, LIFETIME_S, Sessions
+
+    claims = base64.urlsafe_b64encode(
+        json.dumps({"role": "centre", "scope": "", "grids": [], "subject": "", "until": 2**40}).encode()
+    ).decode()
+    other = Sessions()
+    foreign = other.redeem(other.invite(Principal(Role.CENTRE)))
+    for cookie in (claims, f"{claims}.", f"{claims}.{'0' * 64}", "x.y.z", ".", foreign):
+        answer = served.client().get("/collections/cases/items", headers={"cookie": f"{COOKIE}={cookie}"})
+        assert answer.status_code == 200
+        assert "grid" not in answer.json()["features"][0]["properties"]
+    now = time.time()
+    sessions = Sessions(now=lambda: now)
+    kept = sessions.redeem(sessions.invite(Principal(Role.CENTRE)))
+    assert sessions.principal(kept).role is Role.CENTRE
+    now += LIFETIME_S + 1
+    assert sessions.principal(kept) == PUBLIC
+
+
+def test_every_answer_keeps_to_itself(served: Served) -> None:
+    client = served.client()
+    for path in (
+        "/",
+        "/collections/grids/items",
+        f"/maps/{CODE}",
+        "/static/wangge.css",
+        "/nothing",
+        "/locate",
+    ):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "http" not in policy
+        assert "unsafe-inline" not in re.search(r"script-src ([^;]*)", policy)[1]  # type: ignore[index]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "server" not in headers
+
+
+def test_other_names_of_this_machine_are_not_answered(served: Served) -> None:
+    client = served.client()
+    assert client.get("/", headers={"host": "grids.example:8000"}).status_code == 421
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+        assert client.get("/", headers={"host": host}).status_code == 200
+
+
+def test_heads_have_no_body_and_other_methods_are_refused(served: Served) -> None:
+    client = served.client()
+    head = client.head("/collections/grids/items")
+    assert head.status_code == 200
+    assert head.content == b""
+    for method in ("POST", "PUT", "DELETE"):
+        answer = client.request(method, "/collections/grids/items")
+        assert answer.status_code == 405
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_assets_are_served_and_asked_again(served: Served) -> None:
+    client = served.client()
+    answer = client.get("/static/leaflet/leaflet.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    again = client.get("/static/leaflet/leaflet.js", headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+
+
+def test_the_log_has_paths_and_no_tokens(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        served.client().get("/login", params={"token": "very-secret-token"})
+        served.client().get("/healthz")
+    assert "GET /login 403" in caplog.text
+    assert "GET /healthz 200" in caplog.text
+    # the client under test logs its own address; the service must not
+    logged = [
+        record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))
+    ]
+    assert not any("very-secret-token" in line for line in logged)
+
+
+def test_health_without_a_database_is_503(served: Served) -> None:
+    from service import db
+
+    from .api import serve
+
+    gone = db.Database(served.database.owner, db.open_app(served.database.app.url.set(database="not_there")))
+    with serve(gone, served.area) as other:
+        for path in ("/healthz", "/collections/grids/items"):
+            answer = httpx.get(f"{other.address}{path}")
+            assert answer.status_code == 503
+            assert "not_there" not in answer.text
+    gone.app.dispose()
