@@ -237,7 +237,7 @@ def test_the_sample_page_is_light_and_holds_no_case() -> None:
     text = page.replace(" ", "")
 
     def stand(points: gpd.GeoSeries) -> int:
-        return sum(f"{round(point.y, 6)},{round(point.x, 6)}" in text for point in points)
+        return sum(f"{float(np.round(point.y, 6))},{float(np.round(point.x, 6))}" in text for point in points)
 
     assert stand(layers["facilities"].geometry) == len(layers["facilities"])
     assert stand(cases) == 0
