@@ -354,14 +354,18 @@ class Cluster:
         if "," in str(self.socket_dir):  # libpq would take it for two hosts
             raise ClusterError("cluster-socket-comma", path=self.socket_dir)
         try:
-            self.socket_dir.parent.mkdir(parents=True, exist_ok=True)
+            self.socket_dir.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 self.socket_dir.mkdir(mode=0o700)
                 self.user.own(self.socket_dir)
-            found = self.socket_dir.lstat()
+            found, above = self.socket_dir.lstat(), self.socket_dir.parent.stat()
         except OSError as error:
             raise ClusterError("cluster-folder", path=self.socket_dir, reason=error.strerror) from error
-        # below /tmp anybody may have made it before us
+        # below /tmp anybody may have made either before us, and put their own in its place later
+        if above.st_uid not in (0, os.geteuid()) or (
+            above.st_mode & 0o022 and not above.st_mode & stat.S_ISVTX
+        ):
+            raise ClusterError("cluster-socket-foreign", path=self.socket_dir.parent, user=self.user.name)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.user.uid or found.st_mode & 0o022:
             raise ClusterError("cluster-socket-foreign", path=self.socket_dir, user=self.user.name)
 

@@ -18,7 +18,11 @@ def _state_dir() -> Path:
 
 
 def _runtime_dir() -> Path:
-    return Path("/run/wangge") if os.geteuid() == 0 else platformdirs.user_runtime_path("wangge")
+    if os.geteuid() == 0:
+        return Path("/run/wangge")
+    session = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}")
+    # without a login session there is none; whose the folder below /tmp is, the cluster checks
+    return session / "wangge" if os.access(session, os.W_OK) else Path(f"/tmp/wangge-{os.geteuid()}")  # noqa: S108
 
 
 class Settings(BaseSettings):

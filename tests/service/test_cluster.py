@@ -19,6 +19,7 @@ from service.cluster import Cluster, ClusterError
 from service.cluster_files import ADMIN_LINE, ServerUser, find_programs, is_server, processes_in
 from service.commands import cluster as commands
 from service.db import migrate, open_app, open_owner
+from service.settings import Settings
 
 pytestmark = pytest.mark.database
 
@@ -361,6 +362,27 @@ def test_socket_folder_of_somebody_else(folder: Path) -> None:
     cluster.socket_dir.chmod(0o777)
     assert refusal(cluster).key == "cluster-socket-foreign"
     assert processes_in(cluster.data) == []
+
+
+def test_folder_above_the_socket_that_all_may_change(folder: Path) -> None:
+    (folder / "open").mkdir()
+    (folder / "open").chmod(0o777)
+    assert refusal(Cluster(folder / "opened", folder / "open")).key == "cluster-socket-foreign"
+    (folder / "open").chmod(0o1777)  # as /tmp is
+    with Cluster(folder / "opened", folder / "open").running():
+        pass
+
+
+def test_default_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("WANGGE_STATE_DIR", "WANGGE_RUNTIME_DIR", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)  # an ordinary user without a login session
+    assert Settings().runtime_dir == Path("/tmp/wangge-4321")  # noqa: S108
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert Settings().runtime_dir == tmp_path / "wangge"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert Settings().runtime_dir == Path("/run/wangge")
+    assert Settings().state_dir == Path("/var/lib/wangge")  # the server's user may not enter /root
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
