@@ -10,7 +10,6 @@ assigned to any place (GB/T 2260 has no province 99).
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import geopandas as gpd
@@ -24,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 
 from data.casebook import write_cases
 from data.furniture import place_facilities
+from data.plan_file import replacing
 from data.town import House, Town, draw_town
 
 SEED = 20251101
@@ -118,17 +118,15 @@ def make_sample(rng: np.random.Generator | None = None) -> Frames:
 
 
 def write_sample(path: Path) -> None:
-    """Write the sample community to a GeoPackage; an old file is replaced when the new one is complete."""
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.gpkg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        for name, frame in make_sample().items():
+    """Write the sample community to a GeoPackage; an old file is replaced when the new one is complete.
+
+    Raises InputError where the folder cannot be written.
+    """
+    with replacing(path) as draft:
+        for k, (name, frame) in enumerate(make_sample().items()):
             if "time" in frame:  # a GeoPackage keeps times in UTC
                 frame = frame.assign(time=frame["time"].dt.tz_convert("UTC"))
-            pyogrio.write_dataframe(frame, draft, layer=name, append=draft.exists())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+            pyogrio.write_dataframe(frame, draft, layer=name, driver="GPKG", append=k > 0)
 
 
 def _settle(houses: list[House], rng: np.random.Generator) -> NDArray[np.int64]:

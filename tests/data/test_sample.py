@@ -17,6 +17,8 @@ from data import sample
 from data.casebook import CATEGORIES
 from data.town import HALF_WIDTH_M, bend_point, draw_town
 from partition.area import STREET_CLASSES
+from partition.frames import RawFrames, check_area
+from partition.personal import find_personal
 
 LAYERS = [
     "community",
@@ -139,6 +141,14 @@ def test_written_file_replaces_an_old_one_whole(tmp_path: object) -> None:
     assert [file.name for file in target.parent.iterdir()] == ["sample.gpkg"]
 
 
+def test_nothing_in_it_needs_a_repair(made: sample.Frames) -> None:
+    area = check_area(RawFrames(made, made["community"].crs))
+    assert [finding.code for finding in area.findings] == []
+    assert area.buildings["households"].sum() == 4413
+    assert area.buildings["community"].eq(0).all()
+    assert not area.buildings["unknown"].any()
+
+
 def test_every_street_class_is_there(metric: dict[str, gpd.GeoDataFrame]) -> None:
     streets = metric["streets"]
     inside = streets[streets.intersection(_border(metric)).length > 20]
@@ -247,8 +257,7 @@ def test_a_town_too_small_for_its_buildings_says_so() -> None:
 
 
 def test_no_personal_column_and_no_real_person(made: sample.Frames) -> None:
-    personal = re.compile("身份|手机|姓名|resident_name|id_?card|birth|gender|mobile|电话", re.IGNORECASE)
-    assert not [c for frame in made.values() for c in frame.columns if personal.search(c)]
+    assert {name: find_personal(frame, name) for name, frame in made.items()} == {name: {} for name in LAYERS}
     staff = made["staff"]
     assert staff["phone"].str.fullmatch(r"000-0000-\d{4}").all()
     assert staff["name"].str.fullmatch(r"网格[长员][甲乙丙丁戊己庚辛壬癸子丑寅卯辰]").all()
