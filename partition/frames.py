@@ -592,19 +592,16 @@ class _Check:
     def original_buildings(self) -> gpd.GeoDataFrame:
         """The input's rows under the file's own column names; `id` is there in any case, as the plan knows it."""
         frame = self.frames["buildings"]
-        originals = self.raw.originals.get("buildings", {})
+        originals = dict(self.raw.originals.get("buildings", {}))
         ids = pd.Series(self.labels["buildings"], index=frame.index, dtype=object)
-        if "id" in frame and "id" not in originals and (frame["id"].astype(str) == ids).all():
-            named = frame
-        elif "id" in frame and "id" not in originals:
-            named = frame.assign(id=ids)
-        else:
-            named = frame.rename(columns=dict(originals))
-            if "id" not in named:
-                named.insert(0, "id", ids)
+        named = frame.rename(columns=originals)
+        if "id" not in named:
+            named.insert(0, "id", ids)
+        elif (pd.Series(read_texts(named["id"]), index=frame.index) != ids).any():
+            named["id"] = ids
         if len(frame) == 0 and "geometry" not in frame:
             return gpd.GeoDataFrame(named, geometry=[], crs=self.source)
-        return gpd.GeoDataFrame(named.copy(), geometry="geometry", crs=self.source)
+        return gpd.GeoDataFrame(named, geometry="geometry", crs=self.source)
 
 
 # --- order, pairs, words ---

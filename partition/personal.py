@@ -26,13 +26,7 @@ ZH_PARTS = (
 # a count is no person: 业主户数, 电话亭数量
 ZH_COUNTS = ("数", "数量", "人数", "户数", "总数", "比例", "占比", "率")
 EN_NAMES = frozenset(
-    "fullname firstname lastname surname givenname familyname personname residentname ownername tenantname holdername "
-    "householder headofhousehold contactname contactperson guardian owner tenant resident "
-    "idcard idcardno idno idnumber identity identityno identitynumber identitycard nationalid passport passportno ssn "
-    "phone phoneno phonenumber mobile mobileno mobilephone mobilenumber cellphone tel telephone telno contactphone "
-    "contactmobile email mail contactemail wechat weixin qq birthday birthdate dateofbirth dob "
-    "xingming shenfenzheng shouji shoujihao dianhua lianxiren lianxidianhua huzhu yezhu "
-    "sfz sfzh sfzhm zjhm sjh sjhm lxdh lxr lxrdh lxfs".split()
+    ["fullname", "firstname", "lastname", "surname", "givenname", "familyname", "personname", "residentname", "ownername", "tenantname", "holdername", "householder", "headofhousehold", "contactname", "contactperson", "guardian", "owner", "tenant", "resident", "idcard", "idcardno", "idno", "idnumber", "identity", "identityno", "identitynumber", "identitycard", "nationalid", "passport", "passportno", "ssn", "phone", "phoneno", "phonenumber", "mobile", "mobileno", "mobilephone", "mobilenumber", "cellphone", "tel", "telephone", "telno", "contactphone", "contactmobile", "email", "mail", "contactemail", "wechat", "weixin", "qq", "birthday", "birthdate", "dateofbirth", "dob", "xingming", "shenfenzheng", "shouji", "shoujihao", "dianhua", "lianxiren", "lianxidianhua", "huzhu", "yezhu", "sfz", "sfzh", "sfzhm", "zjhm", "sjh", "sjhm", "lxdh", "lxr", "lxrdh", "lxfs"]
 )
 # here a bare name is a person's
 PERSON_LAYERS = frozenset({"cases", "population_groups"})
@@ -120,7 +114,7 @@ def _is_birth(digits: str) -> bool:
         born = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return False
-    return 1900 <= born.year and born <= date.today()
+    return born.year >= 1900 and born <= date.today()
 
 
 def _may_hold_text(values: pd.Series) -> bool:
