@@ -62,14 +62,13 @@ def prepare(database: Database, step: Step) -> Ready:
 
 def _load(database: Database, path: Path) -> str:
     from data.vector import read_area
-    from partition.frames import check_area
-
+    from partition.frames import check_area, clear_personal
     from service.intake import check_layers
     from service.store.communities import load_area
 
-    raw = read_area(path)
+    raw = clear_personal(read_area(path))
     area = check_area(raw)
-    layers = check_layers(raw.layers, area)
+    layers = check_layers(raw.frames, area, files=raw.files, originals=raw.originals)
     with database.owner.begin() as connection:
         return load_area(connection, area, layers, synthetic=True).divisions[0]
 
@@ -105,9 +104,8 @@ def write_files(
 
     Each file is replaced only when the new one is whole.
     """
-    import pyogrio
-
     from data.plan_file import replacing
+    from service.export import write_export
     from service.mapping import write_map
     from service.store.plans import get_plan, read_plan
 
@@ -117,9 +115,7 @@ def write_files(
         with database.owner.begin() as connection:
             frames = read_plan(connection, ready.plan)
             found = get_plan(connection, ready.plan)["report"]
-        with replacing(plan) as part:
-            pyogrio.write_dataframe(frames.grids, part, layer="grids", driver="GPKG")
-            pyogrio.write_dataframe(frames.buildings, part, layer="buildings", driver="GPKG", append=True)
+        write_export(plan, frames)
         with replacing(report) as part:
             part.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     with step("map"):

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, Language, catalogue
-from service.access import Principal, access, may_see_exact, may_see_group
+from service.access import Principal, Role, access, may_see_exact, may_see_group
 from service.db import EVERYWHERE, Database, declare
 from service.disclosure import Cell, Figure, GroupRule, band_label, exact_cells, merge_upward, rules
 from service.errors import UnknownError
@@ -113,8 +113,8 @@ def _cases(
 ) -> tuple[Surface | None, dict[str, int], dict[str, list[dict[str, str]]]]:
     """The density of the cases that the principal may see, their number by grid, and the newest by grid.
 
-    Points are those that the principal may see: moved to places outside the centre. Single cases are listed
-    on a grid's card only where the principal may see their grid.
+    Outside the centre cases are at places of several buildings, among which they are spread. Single cases are
+    listed on a grid's card only where the principal may see their grid.
     """
     allowed = access(principal, COLLECTIONS["cases"])
     if allowed is None:
@@ -122,13 +122,23 @@ def _cases(
     frame = figures.select_frame(connection, COLLECTIONS["cases"], allowed, division)
     if frame.empty:
         return None, {}, {}
-    from layers.density import case_surface
+    import geopandas as gpd
+    import numpy as np
+    import shapely
 
+    from layers.density import case_surface
+    from service.store.places import spread_cases
+
+    points = shapely.get_coordinates(frame.geometry.to_numpy())
+    moved = frame["grid"].isna().to_numpy() if "grid" in frame else np.ones(len(frame), dtype=bool)
+    if moved.any() and not principal.reaches(Role.CENTRE):
+        points[moved] = spread_cases(connection, division, points[moved])
+    where = gpd.GeoSeries(shapely.points(points), crs=4326)
     # "recent" ends with the newest report, so that a community loaded once still shows its last weeks
     newest, oldest = frame["time"].max(), frame["time"].min()
     since = newest - timedelta(days=RECENT_DAYS)
     days = max((newest.date() - oldest.date()).days + 1, 1)
-    surface = case_surface(frame.geometry, community.geometry.iloc[0], days=days)
+    surface = case_surface(where, community.geometry.iloc[0], days=days)
     counts = figures.select_case_counts(connection, allowed, division, since=since.to_pydatetime())
     recent: dict[str, list[dict[str, str]]] = {}
     if "grid" in frame:

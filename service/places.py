@@ -42,3 +42,21 @@ def move_to_places(cases: Points, buildings: Points, least: int) -> Points:
     _, nearest = cKDTree(sorted_buildings).query(cases)
     places: Points = find_places(sorted_buildings, least)[nearest]
     return places
+
+
+def spread(cases: Points, buildings: Points, least: int) -> Points:
+    """Cases at their places, shape (m, 2), dealt out in turn among the buildings of each place.
+
+    For surfaces: a hundred cases on one point would look like a hot spot in its middle. Which building a case
+    gets depends on its turn alone, so no more is told than the place.
+    """
+    order = np.lexsort((buildings[:, 1], buildings[:, 0]))
+    ordered = buildings[order]
+    known, member = np.unique(find_places(ordered, least), axis=0, return_inverse=True)
+    _, place = cKDTree(known).query(cases)
+    dealt = np.empty_like(cases)
+    for number in range(len(known)):
+        hands = np.flatnonzero(place == number)
+        mine = ordered[member.ravel() == number]
+        dealt[hands] = mine[np.arange(len(hands)) % len(mine)]
+    return dealt

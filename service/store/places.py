@@ -6,9 +6,8 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from service.disclosure import rules
-from service.places import move_to_places
+from service.places import Points, move_to_places, spread
 
-# Degrees are stretched to metres' proportions, so that "nearest" means nearest.
 _BUILDINGS = text("""
     select avg(st_x(p)) as x, avg(st_y(p)) as y
     from (select building_id, st_pointonsurface(geom) as p from buildings where division_code = :division) b
@@ -23,14 +22,24 @@ _WRITE = text("""
 _CLEAR = text("update cases set place = null where division_code = :division and place is not null")
 
 
+def spread_cases(connection: Connection, division: str, points: Points) -> Points:
+    """Cases at their places (degrees, shape (m, 2)), dealt out among the buildings of each place."""
+    buildings, stretch = _read_buildings(connection, division)
+    return spread(points * stretch, buildings * stretch, rules().floor.addresses) / stretch
+
+
+def _read_buildings(connection: Connection, division: str) -> tuple[Points, Points]:
+    """A point a building in degrees, and what to multiply degrees by for metres' proportions."""
+    rows = connection.execute(_BUILDINGS, {"division": division})
+    points = np.array([(row.x, row.y) for row in rows], dtype=float).reshape(-1, 2)
+    return points, np.array([np.cos(np.radians(points[:, 1].mean())) if len(points) else 1.0, 1.0])
+
+
 def place_cases(connection: Connection, division: str) -> int:
     """Give every case of the division its place; returns how many have one (0: too few buildings)."""
     cases = connection.execute(_CASES, {"division": division}).all()
-    buildings = np.array(
-        [(row.x, row.y) for row in connection.execute(_BUILDINGS, {"division": division})], dtype=float
-    ).reshape(-1, 2)
+    buildings, stretch = _read_buildings(connection, division)
     points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
-    stretch = np.array([np.cos(np.radians(buildings[:, 1].mean())) if len(buildings) else 1.0, 1.0])
     places = move_to_places(points * stretch, buildings * stretch, rules().floor.addresses) / stretch
     found = ~np.isnan(places[:, 0])
     if not found.any():

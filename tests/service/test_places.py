@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from service.places import find_places, move_to_places
+from service.places import find_places, move_to_places, spread
 
 coordinates = st.floats(-1000, 1000).map(lambda value: round(value, 2))
 
@@ -44,3 +44,23 @@ def test_a_case_is_moved_to_a_place_whatever_the_order(
     if len(buildings) >= 8:
         places = find_places(buildings, 8)
         assert all((np.abs(places - one).sum(axis=1) < 1e-6).sum() >= 8 for one in moved)
+
+
+@given(points(8, 60), points(1, 40))
+def test_spread_cases_stay_within_their_place_and_tell_no_more(
+    buildings: np.ndarray, cases: np.ndarray
+) -> None:
+    buildings = np.unique(buildings, axis=0)
+    if len(buildings) < 8:
+        return
+    moved = move_to_places(cases, buildings, 8)
+    dealt = spread(moved, buildings, 8)
+    assert {tuple(row) for row in dealt} <= {tuple(row) for row in buildings}
+    places = find_places(buildings, 8)
+    by_building = {tuple(row): place for row, place in zip(buildings, places, strict=True)}
+    np.testing.assert_allclose([by_building[tuple(row)] for row in dealt], moved, atol=1e-9)
+    # the same places give the same points, wherever the cases truly were
+    np.testing.assert_array_equal(spread(moved + 1e-9, buildings, 8), dealt)
+    for place in np.unique(np.round(moved, 6), axis=0):
+        _, counts = np.unique(dealt[np.abs(moved - place).max(axis=1) < 1e-5], axis=0, return_counts=True)
+        assert counts.max() - counts.min() <= 1
