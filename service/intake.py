@@ -254,15 +254,12 @@ class _Check:
         ids = _words(frame, "id")
         lacking = ids == ""
         if lacking.any():
-            content = frame.drop(columns="geometry", errors="ignore").astype(str).agg("|".join, axis=1)
+            content = pd.Series("", index=frame.index, dtype=object)
+            for column in frame.columns.drop("geometry", errors="ignore"):
+                content += "|" + _words(frame, column)
             if "geometry" in frame.columns:
-                content += (
-                    pd.Series(
-                        shapely.to_wkt(frame["geometry"].to_numpy(), rounding_precision=7), dtype=object
-                    )
-                    .fillna("")
-                    .astype(str)
-                )
+                shapes = shapely.to_wkt(frame["geometry"].to_numpy(), rounding_precision=7)
+                content += [f"|{shape or ''}" for shape in shapes]
             made = content.map(lambda text: hashlib.sha256(text.encode()).hexdigest()[:12])
             nth = made.groupby(made).cumcount()
             ids = ids.where(~lacking, "~" + made + np.where(nth > 0, "-" + nth.astype(str), ""))
