@@ -27,7 +27,7 @@ class InputError(PartitionError):
         super().__init__("\n".join(finding.text() for finding in self.findings))
 
 
-class ProfileError(PartitionError):
+class ProfileError(InputError):
     """The profile is unknown or its numbers contradict each other."""
 
 
