@@ -191,8 +191,11 @@ def fill_holes(polygons: Geometries) -> Geometries:
     return np.array([shapely.union_all(shells[owner == i]) for i in range(len(polygons))], dtype=object)
 
 
-def detour(lines: Geometries, classes: Numbers, footprints: Geometries) -> tuple[Geometries, Numbers, int]:
-    """Lead lines round the footprints that they cross: the part inside gives way to the outline.
+def detour(
+    lines: Geometries, classes: Numbers, footprints: Geometries, tolerance_m: float = CROSSED_M
+) -> tuple[Geometries, Numbers, int]:
+    """Lead lines round the footprints that they cross: the part inside gives way to the outline. A line that
+    is inside for less than the tolerance is left alone.
 
     Returns lines, their classes (0 for outlines) and how many footprints were gone round.
     """
@@ -201,7 +204,7 @@ def detour(lines: Geometries, classes: Numbers, footprints: Geometries) -> tuple
     line, foot = shapely.STRtree(footprints).query(lines, predicate="intersects")
     inside = shapely.length(shapely.intersection(lines[line], footprints[foot]))
     along = shapely.length(shapely.intersection(lines[line], shapely.boundary(footprints[foot])))
-    crossed = inside - along > CROSSED_M
+    crossed = inside - along > tolerance_m
     line, foot = line[crossed], foot[crossed]
     if not len(line):
         return lines, classes, 0

@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from partition.blocks import Blocks
-from partition.linework import CLASS_NUMBER, Geometries, Linework, Numbers
+from partition.linework import CLASS_NUMBER, SAME_M, Geometries, Linework, Numbers
 from partition.ridges import ridges_between
 
 WIDE_M = 25.0  # a strip between carriageways is at most this wide,
@@ -21,12 +21,12 @@ AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial")
 STEP_M = 2.0
 
 
-def part_medians(blocks: Blocks, linework: Linework, points: Geometries) -> Linework:
+def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> Linework:
     """Add the middle lines of all medians to the linework (metres), and the medians themselves.
 
-    `points` are those of the buildings: a face that holds one is no median.
+    A face that a footprint reaches into is no median.
     """
-    median = find_medians(blocks, points)
+    median = find_medians(blocks, footprints)
     if not median.any():
         return linework
     lines: list[Geometries] = []
@@ -52,7 +52,7 @@ def part_medians(blocks: Blocks, linework: Linework, points: Geometries) -> Line
     return linework.with_lines(np.concatenate(lines), np.array(classes, dtype=np.int64), areas)
 
 
-def find_medians(blocks: Blocks, points: Geometries) -> np.ndarray:
+def find_medians(blocks: Blocks, footprints: Geometries) -> np.ndarray:
     """Which faces lie in a street: without a building, streets around, and either long and narrow or
     small.
     """
@@ -68,8 +68,9 @@ def find_medians(blocks: Blocks, points: Geometries) -> np.ndarray:
     strip = (half - spread < WIDE_M) & (half + spread > LONG * (half - spread))
     small = shapely.area(faces) < ISLAND_M2
     built = np.zeros(len(faces), dtype=bool)
-    if len(points):
-        built[shapely.STRtree(faces).query(points, predicate="intersects")[1]] = True
+    if len(footprints):
+        foot, face = shapely.STRtree(faces).query(footprints, predicate="intersects")
+        built[face[shapely.area(shapely.intersection(footprints[foot], faces[face])) > SAME_M]] = True
     return np.asarray((strip | small) & (around >= SHARE * perimeter) & ~built)
 
 

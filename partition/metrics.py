@@ -21,6 +21,7 @@ NEAR_M = {
     "secondary": 12.0,
 }  # a border within this of a line runs along it; wide streets are wider
 NEAR_OTHERS_M = 4.0
+WALL_M = 0.1  # a border this close within the outline of a building runs along its wall
 TRACE_M2 = 0.01  # a gap or an overlap smaller than this is rounding
 
 
@@ -164,10 +165,10 @@ def cut_buildings(
     if not len(borders) or not len(footprints):
         return np.empty(0, dtype=np.int64)
     line, foot = shapely.STRtree(footprints).query(borders, predicate="intersects")
-    inside = shapely.length(shapely.intersection(borders[line], footprints[foot]))
-    inside -= shapely.length(shapely.intersection(borders[line], shapely.boundary(footprints[foot])))
-    crossed = np.bincount(foot, weights=inside, minlength=len(footprints))
-    return np.flatnonzero(crossed > tolerance_m)
+    near, which = np.unique(foot, return_inverse=True)
+    core = shapely.buffer(footprints[near], -WALL_M, join_style="mitre")
+    inside = shapely.length(shapely.intersection(borders[line], core[which.reshape(-1)]))
+    return near[np.bincount(which.reshape(-1), weights=inside, minlength=len(near)) > tolerance_m]
 
 
 def split_compounds(

@@ -29,7 +29,9 @@ def ridges_between(points: Lengths, owner: Numbers, area: shapely.Geometry) -> G
         (owner[pair[:, 0]] != owner[pair[:, 1]]) & (owner[pair] >= 0).all(axis=1) & (ends >= 0).all(axis=1)
     )
     ridges = shapely.linestrings(diagram.vertices[ends[wanted]] + centre)
-    inside = shapely.intersection(shapely.union_all(ridges), shapely.buffer(area, OVERHANG_M))
-    lines = shapely.get_parts(shapely.line_merge(inside))
-    lines = lines[shapely.get_dimensions(lines) == 1]
-    return np.asarray(shapely.simplify(lines, STRAIGHT_M))
+    wider = shapely.buffer(area, OVERHANG_M)
+    inside = shapely.line_merge(shapely.intersection(shapely.union_all(ridges), wider))
+    straight = shapely.simplify(shapely.get_parts(inside), STRAIGHT_M)
+    # straightened lines may leave the area where it is hollow
+    lines = shapely.get_parts(shapely.intersection(straight, wider))
+    return np.asarray(lines[shapely.get_dimensions(lines) == 1])

@@ -17,6 +17,7 @@ import shapely
 from partition.blocks import Blocks, Borders, build_blocks, total
 from partition.linework import (
     BORDER_CLASSES,
+    SAME_M,
     Geometries,
     Lengths,
     Linework,
@@ -108,8 +109,7 @@ def _cut(
 
 
 def _with_middles(linework: Linework, community: shapely.Geometry, buildings: gpd.GeoDataFrame) -> Linework:
-    points = shapely.point_on_surface(buildings.geometry.to_numpy())
-    return part_medians(build_blocks(linework, community), linework, points)
+    return part_medians(build_blocks(linework, community), linework, buildings.geometry.to_numpy())
 
 
 def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapely.Geometry, Geometries]:
@@ -133,7 +133,7 @@ def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Ge
     shrunk = np.where(shapely.is_empty(shrunk), clipped, shrunk)
     points, owner = shapely.get_coordinates(shapely.segmentize(shrunk, SPACING_M), return_index=True)
     lines = ridges_between(points, owner, block)
-    lines, _, _ = detour(lines, np.zeros(len(lines), dtype=np.int64), obstacles)
+    lines, _, _ = detour(lines, np.zeros(len(lines), dtype=np.int64), obstacles, SAME_M)
     return lines
 
 
@@ -164,11 +164,16 @@ def _join_faces(
 
 
 def _locate(faces: Geometries, buildings: gpd.GeoDataFrame) -> Numbers:
+    """The face of each building; a row outside all of them goes with its building, or to the nearest face."""
     points = shapely.point_on_surface(buildings.geometry.to_numpy())
     found = np.full(len(points), -1, dtype=np.int64)
     building, face = shapely.STRtree(faces).query(points, predicate="intersects")
     order = np.lexsort((-face, building))  # on a border: the face with the lower number
     found[building[order]] = face[order]
+    atoms = buildings["atom"].to_numpy()
+    for lost in np.flatnonzero(found < 0).tolist():
+        known = found[(atoms == atoms[lost]) & (found >= 0)]
+        found[lost] = known[0] if len(known) else np.argmin(shapely.distance(faces, points[lost]))
     return found
 
 

@@ -35,7 +35,7 @@ def assert_valid_plan(area: Area, split: Split) -> None:
         assert abs(shapely.area(own).sum() - community.geometry.area) < 1e-4
         if community.geometry.geom_type == "Polygon":
             assert (shapely.get_type_id(own) == 3).all(), "a grid lies in pieces"
-    assert not len(cut_buildings(inner_borders(polygons), _uncrossed(area))), "a border cuts a building"
+    assert not len(cut_buildings(inner_borders(polygons), _uncrossed(area), 0.05)), "a border cuts a building"
 
 
 def _uncrossed(area: Area):

@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pyproj
 import shapely
+import shapely.ops
 
 from partition.area import Area
 
@@ -31,6 +32,8 @@ class Town:
     wall: bool = False
     gates: int = 1
     communities: int = 1
+    careless: bool = False  # houses stand across streets and into each other, ends stop short, ids repeat
+    dual: bool = False  # the first street across is a dual carriageway
     seed: int = 0
 
 
@@ -54,6 +57,15 @@ def make_town(town: Town) -> Area:
         )
         streets.append(shapely.LineString([(x, -50), (x, height + 50)]))
         classes.append("wall")
+    if town.dual:
+        y = height / 2 - 20
+        for side in (-9.0, 9.0):
+            streets.append(
+                shapely.LineString([(-20, y + side), (width / 2, y + side + 6), (width + 20, y + side)])
+            )
+            classes.append("arterial")
+    if town.careless:
+        streets = [_shortened(street, rng.uniform(0, 8)) for street in streets]
     lines = shapely.union_all(streets)
     footprints = _footprints(town, lines, width, height, rng)
     if town.communities > 1:
@@ -62,7 +74,14 @@ def make_town(town: Town) -> Area:
     else:
         shapes = [shapely.box(0, 0, width, height)]
     households = rng.integers(0, town.most_households + 1, len(footprints))
-    return make_area(shapes, streets, classes, footprints, households)
+    ids = [f"B{i:04d}" for i in range(len(footprints))]
+    if town.careless and len(ids) > 6:
+        ids[3], households[3] = ids[0], 0  # next door
+    return make_area(shapes, streets, classes, footprints, households, ids)
+
+
+def _shortened(street: shapely.LineString, metres: float) -> shapely.LineString:
+    return shapely.ops.substring(street, 0, street.length - metres)
 
 
 def make_area(shapes, streets, classes, footprints, households, ids=None) -> Area:
@@ -86,7 +105,8 @@ def make_area(shapes, streets, classes, footprints, households, ids=None) -> Are
     community = np.full(len(points), -1, dtype=np.int64)
     for number, shape in reversed(list(enumerate(shapes))):
         community[shapely.intersects(shape, points)] = number
-    _, atom = np.unique(np.array(ids, dtype=str), return_inverse=True)
+    _, first, atom = np.unique(np.array(ids, dtype=str), return_index=True, return_inverse=True)
+    community = community[first[atom.reshape(-1)]]  # a building belongs where its first row lies
     buildings = gpd.GeoDataFrame(
         {
             "row": np.arange(len(footprints)),
@@ -155,8 +175,8 @@ def _footprints(town: Town, lines, width: float, height: float, rng: np.random.G
     found = []
     for x in np.arange(12, width - 12, 28):
         for y in np.arange(12, height - 12, 28):
-            w, h = rng.uniform(8, 16, 2)
+            w, h = rng.uniform(8, 34 if town.careless else 16, 2)
             box = shapely.box(x, y, x + w, y + h)
-            if box.distance(lines) > 2 and x + w < width - 2 and y + h < height - 2:
+            if (town.careless or box.distance(lines) > 2) and x + w < width - 2 and y + h < height - 2:
                 found.append(box)
     return found
