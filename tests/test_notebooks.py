@@ -1,0 +1,57 @@
+"""The notebooks run from top to bottom, and show what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+def _run(name: str, monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNode:
+    # The kernel needs the checkout, wherever the tests were started from.
+    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent))
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    return client.execute()
+
+
+def _printed(cell: nbformat.NotebookNode) -> str:
+    return "".join(output.get("text", "") for output in cell["outputs"])
+
+
+def _pictures(notebook: nbformat.NotebookNode) -> list[str]:
+    return [
+        output["data"]["image/svg+xml"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/svg+xml" in output.get("data", {})
+    ]
+
+
+def test_split_runs_and_shows_every_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = _run("01_split.ipynb", monkeypatch)
+    codes = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
+    assert not [output for cell in codes for output in cell["outputs"] if output.get("name") == "stderr"]
+    printed = "\n".join(_printed(cell) for cell in codes)
+    assert "226 栋" in printed
+    assert "4,413 户" in printed
+    assert "in range          100%" in printed
+    assert "buildings: 226" in printed
+    (picture,) = _pictures(notebook)
+    grids = int(printed.split("200–400: ")[1].split(" ")[0])
+    assert 12 <= grids <= 20
+    assert picture.count("<text") == grids
+    assert f"grids: {grids} " in printed
+
+
+def test_stored_notebooks_are_small_and_name_no_machine() -> None:
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        assert path.stat().st_size < 300_000
+        assert "/home/" not in text
+        assert "site-packages" not in text
+        assert "Traceback" not in text
