@@ -22,17 +22,7 @@ import pyproj
 from partition.area import Area
 from partition.errors import InputError
 from partition.findings import Finding
-
-GRID_COLUMNS = [
-    "code",
-    "community",
-    "households",
-    "residents",
-    "buildings",
-    "buildings_unknown",
-    "area_m2",
-    "geometry",
-]
+from partition.grids import GRID_COLUMNS
 
 
 @contextmanager

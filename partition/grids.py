@@ -14,6 +14,16 @@ from scipy.spatial import cKDTree
 from partition.linework import Geometries, Lengths, Numbers
 from partition.units import Units
 
+GRID_COLUMNS = [
+    "code",
+    "community",
+    "households",
+    "residents",
+    "buildings",
+    "buildings_unknown",
+    "area_m2",
+    "geometry",
+]
 SAME_POINT_M = 1e-4  # points this close are one, reckoned twice
 ROUNDS = 5  # a vertex put in one polygon may be missing in the next
 

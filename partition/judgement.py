@@ -77,7 +77,7 @@ def judge_plan(
     for number, community in enumerate(area.communities.itertuples()):
         own = grids[grids["community"] == community.id]
         polygons = own.geometry.to_numpy()
-        balance = Balance.of(profile.size)
+        balance = Balance.of(profile.size_for(area.communities["class"].iloc[number]))
         streetwise = measure_streets(polygons, community.geometry, area.streets)
         violations += _cover_faults(own, community)
         violations += _fragments(own, community)

@@ -51,10 +51,11 @@ BOUNDS = ("lower", "target", "upper")
 class Profile:
     """How a city wants its grids: sizes and costs, named after where the rule comes from.
 
-    size: the range of each grid. second: another range that holds at the same time. rural: the range in communities
-    of class "rural". tiers: households of a grid in each tier below. village_whole: a village with fewer households
-    is one grid. wishes: parts of the rule without a number, of `WISHES`. origins: for each number ("size.target" …),
-    whether the rule itself states it ("source") or Wangge set it ("ours"). title and rule: in words, by language.
+    size: the range of each grid. second: another range that holds at the same time. rural: the range in
+    communities of class "rural". tiers: households of a grid in each tier below. village_whole: a village
+    with fewer households is one grid. wishes: parts of the rule without a number, of `WISHES`.
+    origins: for each number ("size.target" …), whether the rule itself states it ("source") or Wangge set
+    it ("ours"). title and rule: in words, by language.
     """
 
     name: str
@@ -72,12 +73,10 @@ class Profile:
 
     @property
     def unmet(self) -> tuple[str, ...]:
-        """The parts of the rule that the solver does not carry out yet; each has a sentence `finding.unmet_<part>`."""
+        """The parts of the rule that the solver does not carry out yet; `finding.unmet_<part>` says each."""
         parts = set(self.wishes)
         if self.second is not None:
             parts.add("second")
-        if self.rural is not None:
-            parts.add("rural")
         if self.tiers:
             parts.add("tiers")
         if self.size.measure != "households":
@@ -97,9 +96,10 @@ class Profile:
     ) -> Profile:
         """The profile with another range, in the profile's measure.
 
-        What is not given follows: with a target, the bounds keep their proportion to it. Without one, the other
-        bound stays if it fits (else it keeps its proportion to the given one), and the target stays if it lies
-        within, else it is the middle. A range given by hand holds in every community, so `rural` no longer does.
+        What is not given follows: with a target, the bounds keep their proportion to it. Without one, the
+        other bound stays if it fits (else it keeps its proportion to the given one), and the target stays if
+        it lies within, else it is the middle. A range given by hand holds in every community, so `rural` no
+        longer does.
         Raises ProfileError unless 0 ≤ lower ≤ target ≤ upper and 0 < target.
         """
         given = {"lower": lower, "target": target, "upper": upper}

@@ -19,7 +19,7 @@ from partition.codes import code_prefix, issue_codes, reading_order
 from partition.constraints import Reason, out_of_range
 from partition.findings import Finding
 from partition.graph import Graph, build_graph, link_islands
-from partition.grids import dissolve, match_edges, total_by_grid, unit_frame
+from partition.grids import GRID_COLUMNS, dissolve, match_edges, total_by_grid, unit_frame
 from partition.judgement import Judgement, judge_plan
 from partition.linework import Linework, Numbers, build_linework, cluster_footprints
 from partition.plan import EFFORT, Plan, make_plan
@@ -97,6 +97,7 @@ class Division:
 
     units: Units
     graph: Graph
+    balance: Balance
     plan: Plan
     reasons: dict[int, Reason]
     findings: tuple[Finding, ...] = ()
@@ -130,13 +131,14 @@ def split_area(
         )
     tell("grids", 0.0)
     with clock.step("grids"):
-        frame, buildings, units, reasons = _draw(area, divisions, profile, issued or {})
+        frame, buildings, units, reasons = _draw(area, divisions, issued or {})
     tell("judge", 0.0)
     with clock.step("judge"):
         judgement = judge_plan(area, frame, buildings, profile, reasons)
     tell("judge", 1.0)
     repairs = tuple(finding for division in divisions for finding in division.findings)
-    report = Report(profile, seed, effort, judgement, area.findings + repairs, clock.seconds)
+    findings = area.findings + profile.findings() + repairs
+    report = Report(profile, seed, effort, judgement, findings, clock.seconds)
     return Split(frame, buildings, units, report, profile, seed)
 
 
@@ -146,7 +148,7 @@ def divide_community(
     """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise."""
     polygon = area.communities.geometry.iloc[number]
     buildings = area.buildings[area.buildings["community"] == number]
-    balance = Balance.of(profile.size)
+    balance = Balance.of(profile.size_for(area.communities["class"].iloc[number]))
     with clock.step("blocks"):
         footprints, _ = cluster_footprints(buildings.geometry.to_numpy())
         linework = build_linework(area.streets, polygon, footprints)
@@ -162,8 +164,8 @@ def divide_community(
             plan = make_plan(graph, balance, Weights(), grids=grids, effort=effort, seed=seed)
             reasons = out_of_range(graph, plan.assignment, balance, fixed=grids is not None)
         enough_units = grids is None or plan.grids >= grids
-        if best is None or _merit(Division(units, graph, plan, reasons)) < _merit(best):
-            best = Division(units, graph, plan, reasons)
+        if best is None or _merit(Division(units, graph, balance, plan, reasons)) < _merit(best):
+            best = Division(units, graph, balance, plan, reasons)
         if enough_units and all(reason.proven and reason.cause != "pocket" for reason in reasons.values()):
             break
     assert best is not None  # noqa: S101 - the loop runs at least once
@@ -214,7 +216,7 @@ def _with_islands(graph: Graph, units: Units, polygon: shapely.Geometry, balance
 
 
 def _draw(
-    area: Area, divisions: list[Division], profile: Profile, issued: Mapping[str, Collection[str]]
+    area: Area, divisions: list[Division], issued: Mapping[str, Collection[str]]
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame, dict[str, Finding]]:
     """Polygons, codes and figures of all grids."""
     buildings = area.buildings.assign(grid="")
@@ -246,40 +248,24 @@ def _draw(
         ids = area.buildings["id"].to_numpy()[own]
         for g, reason in division.reasons.items():
             held = int(division.plan.households(division.graph)[g])
-            reasons[codes[g]] = explain(
-                codes[g],
-                held,
-                reason,
-                profile,
-                community.id,
-                ids[unit == reason.unit] if reason.unit >= 0 else [],
-            )
+            alone = ids[unit == reason.unit] if reason.unit >= 0 else []
+            reasons[codes[g]] = explain(codes[g], held, reason, division.balance, community.id, alone)
     frame = match_edges(pd.concat(drawn, ignore_index=True)) if drawn else _no_grids(area)
     frame = frame.join(total_by_grid(buildings[buildings["grid"] != ""], frame["code"].to_list()), on="code")
     frame["area_m2"] = frame.geometry.area.round(2)
-    columns = [
-        "code",
-        "community",
-        "households",
-        "residents",
-        "buildings",
-        "buildings_unknown",
-        "area_m2",
-        "geometry",
-    ]
     all_units = pd.concat(units, ignore_index=True) if units else gpd.GeoDataFrame(geometry=[], crs=area.crs)
     all_units["unit"] = np.arange(len(all_units))
-    return frame[columns], buildings, all_units, reasons
+    return frame[GRID_COLUMNS], buildings, all_units, reasons
 
 
 def explain(
-    code: str, held: int, reason: Reason, profile: Profile, community: str, buildings: Collection[str]
+    code: str, held: int, reason: Reason, balance: Balance, community: str, buildings: Collection[str]
 ) -> Finding:
     """The finding that says why a grid is out of range."""
     values = {
         "households": held,
-        "lower": profile.size.lower,
-        "upper": profile.size.upper,
+        "lower": balance.lower,
+        "upper": balance.upper,
         "alone": reason.households,
         "building": ", ".join(map(str, buildings)),
         "community": community,
