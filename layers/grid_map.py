@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import geopandas as gpd
@@ -14,6 +13,7 @@ from layers.colouring import colour, neighbours
 from layers.coordinates import points, polygons
 from layers.element import Part
 from layers.view import CommunityView
+from partition.texts import LANGUAGES, catalogue
 
 _FIGURES = ("households", "residents", "buildings", "buildings_unknown", "area_m2", "cases_30d")
 
@@ -82,15 +82,15 @@ def _plain_list(value: Any) -> list[dict[str, str]]:
 
 
 def _people(value: Any) -> list[dict[str, str]]:
+    """Staff with their roles in both languages where a role is a known one; known roles first."""
+    texts = catalogue("layers")
+    known = [texts[key] for key in texts if key.startswith("staff.")]
     people = []
     for person in _plain_list(value):
-        named: Mapping[str, str] = {key: text.strip() for key, text in person.items()}
-        people.append(
-            {
-                "role_zh": named.get("role_zh") or named.get("role", ""),
-                "role_en": named.get("role_en") or named.get("role", ""),
-                "name": named.get("name", ""),
-                "phone": named.get("phone", ""),
-            }
-        )
-    return people
+        named = {key: text.strip() for key, text in person.items()}
+        role = named.get("role", "")
+        place = next((n for n, words in enumerate(known) if role in words.values()), len(known))
+        words = known[place] if place < len(known) else dict.fromkeys(LANGUAGES, role)
+        entry = {f"role_{lang}": named.get(f"role_{lang}") or words[lang] for lang in LANGUAGES}
+        people.append((place, entry | {key: named.get(key, "") for key in ("name", "phone")}))
+    return [entry for _, entry in sorted(people, key=lambda pair: pair[0])]

@@ -91,7 +91,8 @@
       return shapes.map(function (entry) {
         var at = entry.at || map.latLngToLayerPoint(entry.grid.centre);
         var tall = entry.grid.radius / scale > 40 || theme !== "grids" ? 24 : 14;
-        return [at.x - 28, at.y - tall, at.x + 28, at.y + tall];
+        var half = theme.indexOf("group:") === 0 ? 46 : 28;
+        return [at.x - half, at.y - tall, at.x + half, at.y + tall + (half > 28 ? 8 : 0)];
       });
     }
     wangge.obstacles.push(own);
@@ -173,17 +174,29 @@
       }
     }
 
+    // Move the map only as far as needed for the whole grid to show between the panels.
+    function bring(grid) {
+      var box = L.polygon(grid.rings).getBounds();
+      var one = map.latLngToContainerPoint(box.getNorthWest()), other = map.latLngToContainerPoint(box.getSouthEast());
+      var wide = window.innerWidth > 760, window_size = map.getSize();
+      var free = wide
+        ? [304, 88, window_size.x - 360, window_size.y - 16]
+        : [12, 112, window_size.x - 12, card.getBoundingClientRect().top - 12];
+      function shift(from, to, least, most) {
+        if (to - from > most - least) return (from + to) / 2 - (least + most) / 2;
+        return from < least ? from - least : to > most ? to - most : 0;
+      }
+      var by = [shift(one.x, other.x, free[0], free[2]), shift(one.y, other.y, free[1], free[3])];
+      if (by[0] || by[1]) map.panBy(by, { animate: !window.matchMedia("(prefers-reduced-motion: reduce)").matches });
+    }
+
     function open(grid, by_key) {
       chosen = grid;
       outline.setLatLngs(grid.rings);
       write(grid);
       card.hidden = false;
       card.scrollTop = 0;
-      var wide = window.innerWidth > 760;
-      map.panInside(grid.centre, {
-        paddingTopLeft: wide ? [340, 130] : [60, 160],
-        paddingBottomRight: wide ? [400, 60] : [60, 0.56 * window.innerHeight + 40]
-      });
+      bring(grid);
       wangge.emit("sheet", "card");
       if (by_key) card.querySelector("h2").focus();
       wangge.emit("grid", grid.code);

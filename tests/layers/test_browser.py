@@ -102,6 +102,12 @@ def test_a_click_opens_the_card(page: Page, address: str) -> None:
     expect(card.locator(".wg-people a").first).to_have_attribute("href", "tel:00001234")
     expect(card).to_contain_text("10–19 人")
     expect(card).to_contain_text("占道经营")
+    box, chosen = card.bounding_box(), page.locator("path.wg-grid").nth(2).bounding_box()
+    assert box is not None
+    assert chosen is not None
+    assert (
+        chosen["x"] + chosen["width"] <= box["x"]
+    )  # the map made room: no part of the grid is under its card
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
 

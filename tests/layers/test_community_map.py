@@ -16,7 +16,7 @@ from layers.base_map import street_names, use_group
 from layers.community_map import render
 from layers.density import case_surface
 from layers.facility_map import GROUPS, KINDS, kind_of
-from layers.grid_map import label_points
+from layers.grid_map import GridMap, label_points
 from layers.legend import legends
 from partition.texts import catalogue
 from tests.layers.views import grids, streets, to_degrees, view, with_names
@@ -242,3 +242,13 @@ def test_the_sample_page_is_light_and_holds_no_case() -> None:
 
     assert stand(layers["facilities"].geometry) == len(layers["facilities"])
     assert stand(cases) == 0
+
+
+def test_known_roles_are_translated_and_ordered() -> None:
+    """A file's 网格员 is a grid worker for an English reader, after the head; other roles stay."""
+    staff = [{"role": role, "name": "甲", "phone": ""} for role in ("河长", "网格员", "Grid head")]
+    whole = view()
+    made = view(grids=whole.grids.assign(staff=[staff] * len(whole.grids)))
+    people = GridMap(made).data["grids"][0]["staff"]
+    assert [person["role_en"] for person in people] == ["Grid head", "Grid worker", "河长"]
+    assert [person["role_zh"] for person in people] == ["网格长", "网格员", "河长"]
