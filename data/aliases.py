@@ -1,4 +1,4 @@
-"""What people call layers, columns and values, turned into our standard names. The words stand in `aliases.toml`."""
+"""What people call layers, columns and values, turned into our standard names (`aliases.toml`)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def standard_columns(layer: str) -> tuple[str, ...]:
 
 
 def find_layers(names: Iterable[str]) -> dict[str, list[str]]:
-    """The names among `names` that mean each standard layer. One that is exactly standard excludes the others."""
+    """The names that mean each standard layer. One that is exactly standard excludes the others."""
     found: dict[str, list[str]] = {}
     names = list(names)
     for layer in LAYERS:
@@ -92,8 +92,8 @@ class Naming:
 def name_columns(layer: str, columns: Sequence[str], chosen: Mapping[str, str]) -> Naming:
     """Find the standard names of a layer's columns.
 
-    chosen: standard name → column, as the person says. Then an exact standard name, then an alias. An alias that
-    could serve two standard names serves the first that has nothing better.
+    chosen: standard name → column, as the person says. Then an exact standard name, then an alias. An alias
+    that could serve two standard names serves the first that has nothing better.
     """
     named: dict[str, str] = {column: standard for standard, column in chosen.items()}
     taken = set(chosen)
@@ -182,28 +182,27 @@ OSM_COLUMNS = ("highway", "railway", "waterway", "natural", "barrier")
 
 
 def osm_classes(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
-    """The class of each line by OpenStreetMap's columns, and the word it was read from; None without such columns.
+    """The class of each line by OpenStreetMap's columns, and the word it was read from; None without these.
 
     A line with a value that bounds nothing (a proposed road, a platform) has the class "" and its word.
     """
     columns = [column for column in OSM_COLUMNS if column in frame]
     if not columns:
         return None
-    classes = pd.Series("", index=frame.index, dtype=object)
-    words = pd.Series("", index=frame.index, dtype=object)
+    classes, words = [""] * len(frame), [""] * len(frame)
     for column in columns:
         table = {word: standard for standard, some in _words()["osm"][column].items() for word in some}
-        for row, value in frame[column].items():
+        for row, value in enumerate(frame[column]):
             if classes[row] or not isinstance(value, str) or not value.strip():
                 continue
             word = value.split(";")[0].strip().lower()
             words[row] = words[row] or f"{column}={word}"
             classes[row] = table.get(word, "")
-    return classes, words
+    return pd.Series(classes, index=frame.index), pd.Series(words, index=frame.index)
 
 
 def find_place(columns: Sequence[str]) -> tuple[str, str, bool] | None:
-    """The columns of a table that give a point, x first, and whether they are degrees (lon and lat); None without."""
+    """The columns that give a point, x first, and whether they are degrees (lon and lat); None without."""
     places = _words()["places"]
     for first, second, degrees in (("lon", "lat", True), ("x", "y", False)):
         hits = [

@@ -1,4 +1,4 @@
-"""One file that somebody brings, opened as what its name says: its layers, their rows, and what is odd about it."""
+"""One file that somebody brings, opened as what its name says: its layers and their rows."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Content:
-    """Rows of one layer as they stand in the file; `geometry` is there if it has any. Findings have no layer yet."""
+    """Rows of one layer as they stand in the file, with `geometry` if any. Findings have no layer yet."""
 
     frame: pd.DataFrame
     findings: tuple[Finding, ...] = ()
 
 
 def list_layers(source: Source) -> list[str]:
-    """The names of a file's layers; a table has one, named after the file. Raises InputError: not readable."""
+    """The names of a file's layers; a table has one, named after the file. Raises InputError."""
     _check_kind(source)
     if source.is_table:
         return [source.path.stem]
@@ -142,7 +142,7 @@ def _members(source: Source) -> list[str]:
 def _read(
     source: Source, what: str | io.BytesIO, *, layer: str | None = None, encoding: str | None = None
 ) -> Content:
-    """Read by GDAL. Rings left open are closed, curves come as lines, M values go; the latter two are told."""
+    """Read by GDAL. Open rings are closed, curves come as lines, M values go; the latter two are told."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -215,7 +215,7 @@ def _read_shapefile(source: Source, what: str, member: str | None) -> Content:
 
 
 def _read_table(source: Source) -> Content:
-    """A table of text, with commas, semicolons or tabs between; whole columns of plain numbers become numbers."""
+    """A table of text, with commas, semicolons or tabs between. All columns are text."""
     content = source.path.read_bytes()
     said = encodings.find_codec(source.encoding) if source.encoding else None
     utf8 = encodings.fits([content], "utf-8")

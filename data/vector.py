@@ -1,4 +1,4 @@
-"""A planner's files as frames with standard names: the layers of an area, ready for `partition.frames.check_area`."""
+"""A planner's files as frames with standard names, ready for `partition.frames.check_area`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import pyproj
 import shapely
 
 from data import aliases
-from data.files import FILE_KINDS, Source, list_layers, read_layer
+from data.files import FILE_KINDS, TABLES, Source, list_layers, read_layer
 from partition.columns import read_ids, read_numbers, read_texts
 from partition.errors import InputError
 from partition.findings import Finding, Level
 from partition.frames import RawFrames
+from partition.personal import holds_personal_number
 
 LONLAT = pyproj.CRS.from_epsg(4326)
 # layers that are nothing without geometry
@@ -36,7 +37,7 @@ TEXT = frozenset(
 
 @dataclass(frozen=True)
 class RawArea(RawFrames):
-    """The layers that were read, by standard name; see `RawFrames`. Layers that were not given are not in `frames`."""
+    """The layers that were read, by standard name; see `RawFrames`. What was not given is not in `frames`."""
 
     @property
     def notes(self) -> tuple[Finding, ...]:
@@ -57,11 +58,12 @@ def read_area(
 ) -> RawArea:
     """Read an area from one file with several layers, from a folder of files, or from a file for each layer.
 
-    layers: files by layer; they come before those of `path`. A table without geometry (CSV) is joined by id to the
-    layer's shapes; several files may be named for one layer to that end. A path may end in `|layername=NAME`.
+    layers: files by layer; they come before those of `path`. A table without geometry (CSV) is joined by id
+    to the layer's shapes; several files may be named for one layer to that end. A path may end in
+    `|layername=NAME`.
     columns: the file's column for a standard name, or for `layer.name`. encoding: of Shapefiles and tables.
-    All layers are moved to the CRS of the community layer. Raises InputError where a file cannot be read at all;
-    what else is wrong goes into `findings`, for `check_area` to raise together with its own.
+    All layers are moved to the CRS of the community layer. Raises InputError where a file cannot be read at
+    all; what else is wrong goes into `findings`, for `check_area` to raise together with its own.
     """
     reading = _Reading(columns or {}, encoding)
     reading.gather(path, layers or {})
@@ -100,8 +102,8 @@ class _Reading:
         faults: list[Finding] = []
         wanted: list[tuple[Source, str | None]] = []
         for layer, given in layers.items():
-            for one in [given] if isinstance(given, Path | str) else given:
-                wanted.append((Source.of(Path(one), self.encoding), layer))
+            several = [given] if isinstance(given, str | Path) else given
+            wanted += [(Source.of(Path(one), self.encoding), layer) for one in several]
         if path is not None:
             folder = path.is_dir() and path.suffix.lower() != ".gdb"
             wanted += [
@@ -109,11 +111,11 @@ class _Reading:
             ]
         if not wanted:
             faults.append(Finding("file_not_given", "refused"))
-        for source, layer in wanted:
+        for source, named in wanted:
             try:
-                self.read_file(source, layer)
+                self.read_file(source, named)
             except InputError as error:
-                faults += [replace(finding, layer=finding.layer or layer or "") for finding in error.findings]
+                faults += [replace(finding, layer=finding.layer or named or "") for finding in error.findings]
         if faults:
             raise InputError(faults)
 
@@ -171,7 +173,7 @@ class _Reading:
                     needed=standard,
                 )
         renamed = {column: standard for column, standard in naming.columns.items() if column != standard}
-        # a column that holds a standard name, while the person says that another is meant, keeps out of its way
+        # a column with the standard name, while the person says that another is meant, steps aside
         aside = {
             c: f"{c} ({i})" for i, c in enumerate(columns, 1) if c in renamed.values() and c not in renamed
         }
@@ -184,13 +186,13 @@ class _Reading:
         return frame, {new: old for old, new in {**aside, **renamed}.items()}
 
     def valued(self, frame: pd.DataFrame, layer: str) -> pd.DataFrame:
-        """The frame with standard words in its columns; streets get their class from OSM's columns where they have none."""
+        """The frame with standard words in its columns."""
         if "class" in frame:
             frame = frame.assign(**{"class": aliases.standard_values(layer, "class", frame["class"])})
         return self.classed(frame) if layer == "streets" else frame
 
     def classed(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Streets with the class of OSM's columns where they have none; lines that bound nothing are left out."""
+        """Streets with the class of OSM's columns where they have none; what bounds nothing is left out."""
         found = aliases.osm_classes(frame)
         if found is None:
             return frame
@@ -203,7 +205,9 @@ class _Reading:
             rows = pd.Series(
                 read_ids(frame["id"] if "id" in frame else [None] * len(frame))[0], index=frame.index
             )
-            some = ", ".join(sorted(set(words[nothing]))[:8])
+            some = ", ".join(
+                word for word in sorted(set(words[nothing]))[:8] if not holds_personal_number(word)
+            )
             self.find(
                 "street_not_barrier", "noted", "streets", column="class", rows=rows[nothing], words=some
             )
@@ -220,9 +224,9 @@ class _Reading:
             shapely.Point(a, b) if np.isfinite(a) and np.isfinite(b) else None
             for a, b in zip(x, y, strict=True)
         ]
-        return gpd.GeoDataFrame(
-            frame.drop(columns=[first, second]), geometry=points, crs=LONLAT if degrees else None
-        )
+        rest = frame.drop(columns=[first, second])
+        found: pd.DataFrame = gpd.GeoDataFrame(rest, geometry=points, crs=LONLAT if degrees else None)
+        return found
 
     def check_map(self) -> None:
         """Every --map names a standard column, and a column that is there."""
@@ -288,23 +292,26 @@ class _Reading:
             self.find("column_missing", "refused", layer, missing.file, "id", columns=names, needed="id")
             return base
         keys = pd.Series(read_texts(table.frame["id"]))
-        twice = sorted(set(keys[keys.duplicated() & (keys != "")]))
-        if twice:
-            self.find("table_id_repeated", "refused", layer, table.file, "id", rows=twice)
+        labels = pd.Series(_labels(table.frame))
+        twice = keys.duplicated(keep=False) & (keys != "")
+        if twice.any():
+            self.find(
+                "table_id_repeated", "refused", layer, table.file, "id", rows=dict.fromkeys(labels[twice])
+            )
             return base
         own = pd.Series(read_texts(base.frame["id"]), index=base.frame.index)
         position = pd.Series(np.arange(len(keys)), index=keys)[lambda s: s.index != ""]
         at = own.map(position)
-        frame, names = base.frame.copy(), [c for c in table.frame.columns if c != "id"]
+        frame = base.frame.copy()
+        names = [str(column) for column in table.frame.columns if column != "id"]
         for column in names:
             values = table.frame[column].reindex(at.fillna(-1).astype(int)).set_axis(own.index)
             frame[column] = values if column not in frame else values.where(values.notna(), frame[column])
-        strange = sorted(set(position.index) - set(own))
-        if strange:
-            self.find(
-                "table_unmatched", "noted", layer, table.file, rows=strange, table=Path(table.file).name
-            )
-        shown = ", ".join(table.originals.get(str(c), str(c)) for c in names)
+        strange = labels[(keys != "") & ~keys.isin(own)]
+        if len(strange):
+            title = Path(table.file).name
+            self.find("table_unmatched", "noted", layer, table.file, rows=strange, table=title)
+        shown = ", ".join(table.originals.get(c, c) for c in names)
         found = int(at.notna().sum())
         self.find(
             "columns_joined",
@@ -323,24 +330,27 @@ class _Reading:
 
     def moved(self, layer: str, part: _Part, crs: pyproj.CRS | None) -> pd.DataFrame:
         """The layer in the community's CRS."""
-        frame = part.frame
+        frame: Any = part.frame
         if not isinstance(frame, gpd.GeoDataFrame) or crs is None or layer == "community" or frame.crs == crs:
-            return frame
-        if frame.crs is None:
-            if part.file.lower().endswith((".csv", ".tsv", ".txt")):
-                return frame.set_crs(crs)
+            moved = frame
+        elif frame.crs is not None:
+            self.find("reprojected", "noted", layer, part.file, source=frame.crs.name, target=crs.name)
+            moved = frame.to_crs(crs)
+        elif part.file.lower().endswith(TABLES):
+            moved = frame.set_crs(crs)
+        else:
             if layer in SHAPED:
                 self.find("crs_missing", "refused", layer, part.file)
-            return frame
-        self.find("reprojected", "noted", layer, part.file, source=frame.crs.name, target=crs.name)
-        return frame.to_crs(crs)
+            moved = frame
+        result: pd.DataFrame = moved
+        return result
 
 
 # --- names of files, keys of --map, numbers in tables ---
 
 
 def _choose(source: Source, layer: str, names: list[str]) -> str:
-    """The layer of a file that was named for one of ours: as its path says, its only one, or the one so called."""
+    """The layer of a file named for one of ours: as its path says, its only one, or the one so called."""
     if source.layer is not None:
         if source.layer not in names:
             raise source.fault("layer_not_there", wanted=source.layer, layers=", ".join(names))
@@ -366,6 +376,13 @@ def _key(key: str) -> tuple[str, str]:
     """The standard column and the layer ("" for any) of a key of --map."""
     layer, dot, name = key.partition(".")
     return (name, layer) if dot else (key, "")
+
+
+def _labels(frame: pd.DataFrame) -> list[str]:
+    """What rows are called in a finding: their ids, unless persons' numbers stand among these."""
+    ids = read_ids(frame["id"] if "id" in frame else [None] * len(frame))[0]
+    personal = any(holds_personal_number(name) for name in ids)
+    return [f"#{number}" for number in range(1, len(ids) + 1)] if personal else ids
 
 
 _PLAIN = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,12})?")

@@ -1,4 +1,4 @@
-"""What stands in a column, as values: ids, whole numbers, numbers, yes and no. Each reader says which rows it cannot read."""
+"""What stands in a column, as values: ids, numbers, yes and no; and the rows that cannot be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _text(value: object) -> str:
 
 
 def read_ids(values: Iterable[object]) -> tuple[list[str], Flags]:
-    """Each value as an id; `#n` with the row's number from 1 where there is none, and which rows those are."""
+    """Each value as an id (`#n`, the row's number from 1, where there is none), and which rows have none."""
     texts = read_texts(values)
     missing = np.array([not text for text in texts], dtype=bool)
     return [text or f"#{number}" for number, text in enumerate(texts, 1)], missing

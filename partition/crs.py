@@ -34,8 +34,9 @@ def is_cgcs2000(crs: pyproj.CRS) -> bool:
 def choose_metric_crs(source: pyproj.CRS, bounds: tuple[float, float, float, float]) -> pyproj.CRS:
     """The CRS in metres to work in, for an area whose `bounds` (x0, y0, x1, y1) are in `source`.
 
-    The source itself if it is in metres and true to scale there; on CGCS2000 within China the nearest 3-degree
-    belt (EPSG:4534 to 4554); else the UTM zone on the source's own datum, so that no shift of datum comes in.
+    The source itself if it is in metres and true to scale there; on CGCS2000 within China the nearest
+    3-degree belt (EPSG:4534 to 4554); else the UTM zone on the source's own datum, so that no shift of
+    datum comes in.
     """
     if is_metric(source, bounds):
         return source
@@ -53,7 +54,7 @@ def choose_metric_crs(source: pyproj.CRS, bounds: tuple[float, float, float, flo
 
 
 def is_metric(crs: pyproj.CRS, bounds: tuple[float, float, float, float]) -> bool:
-    """Whether `crs` is projected, in metres, and true to scale within `MOST_DISTORTION` at the corners and centre."""
+    """Whether `crs` is projected, in metres, and true to scale (`MOST_DISTORTION`) at corners and centre."""
     if not crs.is_projected or any(axis.unit_conversion_factor != 1.0 for axis in crs.axis_info[:2]):
         return False
     lon, lat = to_lonlat(crs).transform(*_sample(bounds))

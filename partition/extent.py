@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,10 +37,10 @@ def find_out_of_range(crs: pyproj.CRS, bounds: Numbers) -> OutOfRange | None:
     low, high = bounds[some][:, :2], bounds[some][:, 2:]
     corners = np.stack([low, high], axis=1)
     swapped = corners[..., ::-1]
-    bad = ~_possible(crs, corners)
+    bad: Flags = ~_possible(crs, corners)
     if not bad.any() and len(corners) and not _in_use(crs, corners).any() and _in_use(crs, swapped).all():
         bad[:] = True  # each would fit, the other way round only
-    rows = wild.copy()
+    rows: Flags = np.array(wild, dtype=bool)
     rows[np.flatnonzero(some)[bad]] = True
     if not rows.any():
         return None
@@ -60,13 +61,12 @@ def _possible(crs: pyproj.CRS, corners: Numbers) -> Flags:
     """By row, whether both corners lie where the CRS has a meaning."""
     x, y = corners[..., 0], corners[..., 1]
     if crs.is_geographic:
-        fits: Flags = ((np.abs(x) <= 180) & (np.abs(y) <= 90)).all(axis=1)
-        return fits
+        return np.asarray(((np.abs(x) <= 180) & (np.abs(y) <= 90)).all(axis=1))
     lon, lat = to_lonlat(crs).transform(x, y)
     lon, lat = np.asarray(lon), np.asarray(lat)
     finite = np.isfinite(lon) & np.isfinite(lat)
     degrees = (np.abs(x) <= 180) & (np.abs(y) <= 90)
-    fits = finite.all(axis=1)
+    fits = np.array(finite.all(axis=1), dtype=bool)
     if len(degrees) and degrees.all():
         fits[:] = False
     if "Transverse Mercator" in (crs.coordinate_operation.method_name if crs.coordinate_operation else ""):
@@ -86,12 +86,12 @@ def _in_use(crs: pyproj.CRS, corners: Numbers) -> Flags:
     if use is None or use.west > use.east:
         inside: Flags = (np.isfinite(lon) & (np.abs(lat) <= 90)).all(axis=1)
         return inside
-    inside = (lon >= use.west - AREA_MARGIN) & (lon <= use.east + AREA_MARGIN)
-    inside &= (lat >= use.south - AREA_MARGIN) & (lat <= use.north + AREA_MARGIN)
-    return np.asarray(inside.all(axis=1))
+    within: Flags = (lon >= use.west - AREA_MARGIN) & (lon <= use.east + AREA_MARGIN)
+    within &= (lat >= use.south - AREA_MARGIN) & (lat <= use.north + AREA_MARGIN)
+    return np.asarray(within.all(axis=1))
 
 
-def _recognised(crs: pyproj.CRS) -> pyproj.aoi.AreaOfUse | None:
+def _recognised(crs: pyproj.CRS) -> Any:
     """The area of use of the EPSG code behind a .prj file's own wording, if there is one."""
     code = crs.to_epsg(min_confidence=25)
     return pyproj.CRS.from_epsg(code).area_of_use if code else None

@@ -50,10 +50,11 @@ COMMUNITY_CLASSES = ("urban", "rural", "")
 class RawFrames:
     """What was read, by layer, with standard column names and in one CRS; nothing is checked yet.
 
-    frames: GeoDataFrames in `crs` (DataFrames for layers without geometry), rows as in the file. crs: None where the
-    community layer has none. files: where each layer came from. originals: by layer, the file's name of each column
-    that was renamed. hints: by (layer, needed column), the column that is likely meant. findings: what reading
-    found; those of level "refused" are raised by `check_area` with its own.
+    frames: GeoDataFrames in `crs` (DataFrames for layers without geometry), rows as in the file.
+    crs: None where the community layer has none. files: where each layer came from.
+    originals: by layer, the file's name of each column that was renamed.
+    hints: by (layer, needed column), the column that is likely meant.
+    findings: what reading found; those of level "refused" are raised by `check_area` with its own.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -77,7 +78,7 @@ def check_area(raw: RawFrames, *, missing: Missing = "zero", drop_personal: bool
 
 
 def clear_personal(raw: RawFrames, *, drop_personal: bool = False) -> RawFrames:
-    """The frames of every layer without personal columns. Raises InputError where there are some, unless dropped."""
+    """The frames of every layer without personal columns. Raises InputError on one, unless dropped."""
     check = _Check(raw)
     check.personal(drop_personal)
     check.raise_refused()
@@ -124,7 +125,7 @@ class _Check:
     # --- the steps ---
 
     def personal(self, drop: bool) -> None:
-        """Refuse personal columns of every layer, or leave them out. Rows are numbered where ids are personal."""
+        """Refuse personal columns of every layer, or drop them. Rows are numbered where ids are personal."""
         for layer, frame in self.frames.items():
             found = find_personal(frame, layer, self.raw.originals.get(layer))
             ids, unnamed = read_ids(
@@ -331,7 +332,7 @@ class _Check:
         if repeated.any():
             self.find("community_repeated", "repaired", layer, dict.fromkeys(table["id"][repeated]), "id")
         grouped = table.groupby("id", sort=False)
-        merged = grouped[["name", "code", "class"]].agg(lambda values: next((v for v in values if v), ""))
+        merged = grouped[["name", "code", "class"]].agg(_first)
         shapes = np.array([_merge(list(part)) for _, part in grouped["shape"]], dtype=object)
         self.overlaps(merged.index.to_numpy(), shapes)
         if not self.is_refused(layer):
@@ -434,7 +435,7 @@ class _Check:
                 "usable": usable,
             }
         )
-        # rows that are left out come last, so that a building's first row is one that can carry its households
+        # rows left out come last, so that a building's first row is one that can carry its households
         keys = table[["households", "residents", "floors", "use"]]
         order = _canonical(np.where(unnamed, "", ids), done.shapes, keys)
         order = order[np.argsort(~usable[order], kind="stable")]
@@ -517,7 +518,7 @@ class _Check:
             return found
         largest = np.lexsort((np.arange(len(atoms)), -shapely.area(shapes).round(3), atoms))
         first = largest[np.unique(atoms[largest], return_index=True)[1]]
-        home = found[first][atoms]
+        home: Rows = found[first][atoms]
         ids = table["id"].to_numpy()
         for code, flags in (
             ("building_in_several", home != found),
@@ -560,7 +561,7 @@ class _Check:
         if repeated.any():
             self.find("compound_repeated", "repaired", layer, dict.fromkeys(table["id"][repeated]), "id")
         grouped = table.groupby("id", sort=False)
-        merged = grouped[["name"]].agg(lambda values: next((v for v in values if v), ""))
+        merged = grouped[["name"]].agg(_first)
         shapes = [_merge(list(part)) for _, part in grouped["shape"]]
         result = gpd.GeoDataFrame(merged.reset_index(), geometry=shapes, crs=self.metric)
         return result[["id", "name", "geometry"]]
@@ -590,7 +591,7 @@ class _Check:
                 self.find(code, "noted", "community", communities["id"][flags])
 
     def original_buildings(self) -> gpd.GeoDataFrame:
-        """The input's rows under the file's own column names; `id` is there in any case, as the plan knows it."""
+        """The input's rows under the file's own names; `id` is there in any case, as the plan knows it."""
         frame = self.frames["buildings"]
         originals = dict(self.raw.originals.get("buildings", {}))
         ids = pd.Series(self.labels["buildings"], index=frame.index, dtype=object)
@@ -608,14 +609,14 @@ class _Check:
 
 
 def _canonical(first: npt.ArrayLike, shapes: repair.Shapes, then: pd.DataFrame | None = None) -> Rows:
-    """An order that the rows' own order has no part in: by the first key, the geometry, then the other columns."""
+    """An order of rows whatever order they came in: by the first key, the geometry, then other columns."""
     blank = np.array([shape is None for shape in shapes], dtype=bool)
     wkb = np.empty(len(shapes), dtype=object)
     wkb[~blank] = shapely.to_wkb(shapes[~blank]) if (~blank).any() else []
     wkb[blank] = b""
     keys = pd.DataFrame({"first": np.asarray(first, dtype=object).astype(str), "wkb": wkb})
-    for name in then.columns if then is not None else ():
-        keys[f"then_{name}"] = then[name].to_numpy()
+    if then is not None:
+        keys = pd.concat([keys, then.add_prefix("then_").reset_index(drop=True)], axis=1)
     return keys.sort_values(list(keys.columns), kind="stable").index.to_numpy()
 
 
@@ -627,6 +628,10 @@ def _pairs(shapes: repair.Shapes) -> list[tuple[int, int]]:
     once = first < second
     pairs = zip(first[once].tolist(), second[once].tolist(), strict=True)
     return sorted(pair for pair in pairs if not shapely.touches(shapes[pair[0]], shapes[pair[1]]))
+
+
+def _first(values: pd.Series) -> Any:
+    return next((value for value in values if value), "")
 
 
 def _merge(parts: list[shapely.Geometry]) -> shapely.Geometry:

@@ -45,7 +45,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Joined:
-    """Figures by row such that the sum over the rows of one id is the building's; ids that came more than once."""
+    """Figures by row that add up to the building's over the rows of one id; ids that came more than once."""
 
     households: Numbers
     residents: Numbers
@@ -55,9 +55,10 @@ class Joined:
 
 
 def join_figures(rows: pd.DataFrame) -> Joined:
-    """Join the rows of each id (`id`, `usable`, `households`, `residents`; those that are left out come last).
+    """Join the rows of each id.
 
-    Rows that agree count once, on the building's first row; rows that differ are added up.
+    rows: id, usable, households, residents; those that are not usable come last. Rows that agree count once,
+    on the building's first row; rows that differ are added up.
     """
     ids = rows["id"].to_numpy()
     households, h_summed = _join(
@@ -81,7 +82,8 @@ def join_figures(rows: pd.DataFrame) -> Joined:
 def _join(ids: npt.NDArray[np.object_], values: Numbers, usable: Flags) -> tuple[Numbers, set[str]]:
     found = values.copy()
     summed: set[str] = set()
-    for name, where in pd.Series(np.arange(len(ids))).groupby(ids).indices.items():
+    for name, members in pd.Series(np.arange(len(ids))).groupby(ids).groups.items():
+        where = np.asarray(members, dtype=np.intp)
         if len(where) == 1:
             continue
         known = where[~np.isnan(values[where])]
@@ -111,12 +113,12 @@ def is_residential(use: str) -> bool | None:
 
 
 def estimate_households(rows: pd.DataFrame, footprint_m2: Numbers) -> tuple[Numbers, str]:
-    """Households of the buildings that lack them, from floor area; NaN where there is a figure or nobody lives.
+    """Households of buildings that lack them, from floor area; NaN where there is a figure or nobody lives.
 
-    rows: atom, community, households, unknown, use, floors. The floor area of a household is that of the known
-    residential buildings of the same community if there are `LEAST_KNOWN`, else `FLOOR_AREA_M2`. A building
-    without floors has as many as the median of the residential ones, else one. Also returns the
-    m² a household that were reckoned with, as text.
+    rows: atom, community, households, unknown, use, floors. The floor area of a household is that of the
+    known residential buildings of the same community if there are `LEAST_KNOWN`, else `FLOOR_AREA_M2`. A
+    building without floors has as many as the median of the residential ones, else one. Also returns the m²
+    a household that were reckoned with, as text.
     """
     # a use that says nothing (OSM's building=yes) is taken for a home: the figure is missing, not zero
     homes = np.array([is_residential(use) is not False for use in rows["use"]], dtype=bool)

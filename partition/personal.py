@@ -20,14 +20,24 @@ Flags = npt.NDArray[np.bool_]
 
 # words that make a Chinese column name personal wherever they stand in it
 ZH_PARTS = (
-    "姓名", "身份证", "证件号", "证件类型", "手机", "电话", "联系方式", "联系人", "微信", "邮箱", "户主", "业主", "产权人",
-    "承租人", "租户名", "居民名", "住户名", "监护人", "出生", "银行卡", "病历", "护照", "社保号", "医保号", "车牌", "信仰",
+    "姓名", "身份证", "证件号", "证件类型", "护照", "社保号", "医保号", "银行卡", "车牌", "病历", "出生",
+    "手机", "电话", "联系方式", "联系人", "微信", "邮箱", "户主", "业主", "产权人", "承租人", "监护人",
+    "租户名", "居民名", "住户名", "信仰",
 )  # fmt: skip
 # a count is no person: 业主户数, 电话亭数量
 ZH_COUNTS = ("数", "数量", "人数", "户数", "总数", "比例", "占比", "率")
-EN_NAMES = frozenset(
-    ["fullname", "firstname", "lastname", "surname", "givenname", "familyname", "personname", "residentname", "ownername", "tenantname", "holdername", "householder", "headofhousehold", "contactname", "contactperson", "guardian", "owner", "tenant", "resident", "idcard", "idcardno", "idno", "idnumber", "identity", "identityno", "identitynumber", "identitycard", "nationalid", "passport", "passportno", "ssn", "phone", "phoneno", "phonenumber", "mobile", "mobileno", "mobilephone", "mobilenumber", "cellphone", "tel", "telephone", "telno", "contactphone", "contactmobile", "email", "mail", "contactemail", "wechat", "weixin", "qq", "birthday", "birthdate", "dateofbirth", "dob", "xingming", "shenfenzheng", "shouji", "shoujihao", "dianhua", "lianxiren", "lianxidianhua", "huzhu", "yezhu", "sfz", "sfzh", "sfzhm", "zjhm", "sjh", "sjhm", "lxdh", "lxr", "lxrdh", "lxfs"]
-)
+EN_NAMES = frozenset((
+    "fullname", "firstname", "lastname", "surname", "givenname", "familyname", "personname",
+    "residentname", "ownername", "tenantname", "holdername", "householder", "headofhousehold",
+    "contactname", "contactperson", "guardian", "owner", "tenant", "resident", "idcard", "idcardno",
+    "idno", "idnumber", "identity", "identityno", "identitynumber", "identitycard", "nationalid",
+    "passport", "passportno", "ssn", "phone", "phoneno", "phonenumber", "mobile", "mobileno",
+    "mobilephone", "mobilenumber", "cellphone", "tel", "telephone", "telno", "contactphone",
+    "contactmobile", "email", "mail", "contactemail", "wechat", "weixin", "qq", "birthday",
+    "birthdate", "dateofbirth", "dob", "xingming", "shenfenzheng", "shouji", "shoujihao", "dianhua",
+    "lianxiren", "lianxidianhua", "huzhu", "yezhu", "sfz", "sfzh", "sfzhm", "zjhm", "sjh", "sjhm",
+    "lxdh", "lxr", "lxrdh", "lxfs",
+))  # fmt: skip
 # here a bare name is a person's
 PERSON_LAYERS = frozenset({"cases", "population_groups"})
 # work contacts of staff are meant to be known
@@ -93,7 +103,7 @@ def personal_rows(values: pd.Series, name: str = "", *, phones: bool = True) -> 
 
 
 def holds_identity_number(text: str) -> bool:
-    """Whether an 18-digit identity number stands in `text`: a date of birth and the check digit of GB 11643."""
+    """Whether an identity number stands in `text`, known by its birth date and check digit (GB 11643)."""
     return any(_is_identity(match.group()) for match in _IDENTITY.finditer(text))
 
 
@@ -119,20 +129,19 @@ def _is_birth(digits: str) -> bool:
 
 def _may_hold_text(values: pd.Series) -> bool:
     kind = values.dtype
-    if pd.api.types.is_bool_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind):
-        return False
-    return True
+    return not (pd.api.types.is_bool_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind))
 
 
 def _of_floats(numbers: npt.NDArray[np.float64], name: str, phones: bool) -> Flags:
-    """A whole number with gaps arrives as floats; of 18 digits only the first 15 or 16 are kept, so no check digit."""
+    """Whole numbers with gaps arrive as floats, which keep 15 or 16 of 18 digits, so no check digit."""
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(numbers) & (np.floor(numbers) == numbers)
         mobile = whole & (numbers >= 1.3e10) & (numbers < 2e10) & phones
         identity = whole & (numbers >= 1e17) & (numbers < 1e18)
     for row in np.flatnonzero(identity):
         identity[row] = _is_birth(str(int(numbers[row]))[6:14])
-    return identity | _unless_chance(mobile, int(np.isfinite(numbers).sum()), name)
+    found: Flags = identity | _unless_chance(mobile, int(np.isfinite(numbers).sum()), name)
+    return found
 
 
 def _unless_chance(mobile: Flags, filled: int, name: str) -> Flags:

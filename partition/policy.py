@@ -247,15 +247,14 @@ class _Table:
 
     def number(self, key: str, entry: Any) -> float | None:
         """A number with where it comes from; a bare one is the profile's author's."""
-        value, origin = (
-            (entry.get("value"), entry.get("from")) if isinstance(entry, dict) else (entry, "source")
-        )
-        bare = isinstance(value, int | float) and not isinstance(value, bool)
-        if not bare or not _is_bound(key.rpartition(".")[2], value) or origin not in get_args(Origin):
+        entry = entry if isinstance(entry, dict) else {"value": entry, "from": "source"}
+        value, origin = entry.get("value"), entry.get("from")
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        if not _is_bound(key.rpartition(".")[2], number) or origin not in get_args(Origin):
             self.fault(key)
             return None
         self.origins[key] = cast(Origin, origin)
-        return float(value)
+        return number
 
     def costs(self, key: str, entry: Any) -> Iterator[tuple[str, float]]:
         if not isinstance(entry, dict):

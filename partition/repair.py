@@ -78,7 +78,7 @@ class Lines:
 
 
 def explode_lines(shapes: Shapes) -> Lines:
-    """Every row as flat LineStrings of some length. A polygon (a river's surface, say) counts by its outline."""
+    """Every row as flat LineStrings of some length. A polygon (a river's surface) counts by its outline."""
     count = len(shapes)
     empty = shapely.is_missing(shapes) | shapely.is_empty(shapes)
     kinds = shapely.get_type_id(shapes)
@@ -102,7 +102,7 @@ def explode_lines(shapes: Shapes) -> Lines:
 
 
 def are_slivers(first: shapely.Geometry, second: shapely.Geometry) -> bool:
-    """Whether two polygons overlap by no more than a sliver: nowhere wider than `SLIVER_M`, and a small share."""
+    """Whether two polygons overlap by a sliver only: nowhere wider than `SLIVER_M`, and a small share."""
     overlap = shapely.intersection(first, second)
     if overlap.area > 0.05 * min(first.area, second.area):
         return False
