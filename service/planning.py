@@ -44,7 +44,7 @@ def plan_community(
     from service.store.communities import find_community, fingerprint, read_area
     from service.store.errors import ConflictError
     from service.store.locks import lock_divisions
-    from service.store.plans import issued_codes, save_plan, settle_codes
+    from service.store.plans import issued_codes, rename_split, save_plan, settle_codes
 
     tell = progress or (lambda step, share: None)
     tell("read", 0.0)
@@ -61,6 +61,6 @@ def plan_community(
         if fingerprint(connection, division) != before:
             raise ConflictError("plan-outdated", division=division)
         plan = save_plan(connection, division, split, author=author, reason=reason)
-        settle_codes(connection, plan)
+        split = rename_split(split, settle_codes(connection, plan))
     tell("store", 1.0)
     return Planned(plan, division, split)

@@ -299,6 +299,29 @@ def _rename(connection: Connection, plan: int, codes: Mapping[str, str]) -> None
     )
 
 
+def rename_split(split: Split, codes: Mapping[str, str]) -> Split:
+    """The split with other codes of its grids (old → new), in its frames and in what its report says."""
+    if not codes:
+        return split
+    judgement = split.report.judgement
+    violations = tuple(
+        dataclasses.replace(
+            finding,
+            rows=tuple(_renamed(list(finding.rows), codes)),
+            values=_renamed(dict(finding.values), codes),
+        )
+        for finding in judgement.violations
+    )
+    judged = dataclasses.replace(judgement, grids=_renamed(judgement.grids, codes), violations=violations)
+    return dataclasses.replace(
+        split,
+        grids=split.grids.assign(code=split.grids["code"].replace(codes)),
+        buildings=split.buildings.assign(grid=split.buildings["grid"].replace(codes)),
+        units=split.units.assign(grid=split.units["grid"].replace(codes)),
+        report=dataclasses.replace(split.report, judgement=judged),
+    )
+
+
 def _renamed(report: Any, codes: Mapping[str, str]) -> Any:
     """The report with new codes, in values and inside sentences."""
     if isinstance(report, dict):

@@ -409,7 +409,15 @@ def test_planning_reads_splits_and_stores(scratch: Database) -> None:
     again = plan_community(scratch.owner, CODE, PROFILE, seed=1)
     with scratch.owner.connect() as connection:
         assert set(read_plan(connection, again.plan).grids["code"]) == set(in_force(connection))
-        assert get_plan(connection, again.plan)["base_plan_id"] == made.plan
+        row = get_plan(connection, again.plan)
+        assert row["base_plan_id"] == made.plan
+        assert {grid["code"] for grid in row["report"]["grids"]} == set(in_force(connection))
+    # what the caller shows has the codes of the stored plan too
+    for codes in (again.split.grids["code"], again.split.buildings["grid"], again.split.units["grid"]):
+        assert set(codes) == set(made.split.grids["code"])
+    assert again.split.report.judgement.grids == row["report"]["grids"]
+    rows = {code for finding in again.split.report.violations for code in finding.rows}
+    assert not {code for code in rows if code.startswith(CODE)} - set(made.split.grids["code"])
 
 
 def test_a_load_during_planning_is_noticed(scratch: Database) -> None:
