@@ -138,7 +138,7 @@ def select_group_counts(connection: Connection, division: str) -> dict[str, dict
     counts: dict[str, dict[str, int]] = {}
     for row in connection.execute(
         text("""
-            select p.category, b.grid_code as grid, sum(p.count) as count
+            select p.category, b.grid_code as grid, sum(p.count) as people
             from population_groups p
             join (select distinct division_code, building_id, grid_code from buildings) b
               using (division_code, building_id)
@@ -148,7 +148,7 @@ def select_group_counts(connection: Connection, division: str) -> dict[str, dict
         """),
         {"division": division},
     ):
-        counts.setdefault(row.category, {})[row.grid] = int(row.count)
+        counts.setdefault(row.category, {})[row.grid] = int(row.people)
     return counts
 
 
