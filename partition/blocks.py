@@ -66,8 +66,7 @@ def build_blocks(linework: Linework, community: shapely.Geometry) -> Blocks:
 def find_borders(faces: Geometries, linework: Linework) -> Borders:
     """Match the faces' segments; equal coordinates mean one border, since noding made them."""
     start, end, owner = segments(faces)
-    swap = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
-    start[swap], end[swap] = end[swap].copy(), start[swap].copy()
+    start, end = undirected(start, end)
     order = np.lexsort((owner, end[:, 1], end[:, 0], start[:, 1], start[:, 0]))
     start, end, owner = start[order], end[order], owner[order]
     length = np.hypot(*(end - start).T)
@@ -80,6 +79,12 @@ def find_borders(faces: Geometries, linework: Linework) -> Borders:
     a, b = owner[same], owner[same + 1]
     severed = severing & ~_near_crossing(a, b, start[same], end[same], severing, linework.crossings)
     return Borders(a, b, length[same], kind, severed, outer)
+
+
+def undirected(start: Lengths, end: Lengths) -> tuple[Lengths, Lengths]:
+    """Segments with their ends in order, so that a border reads the same from both sides."""
+    swap = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
+    return np.where(swap[:, None], end, start), np.where(swap[:, None], start, end)
 
 
 def total(place: Numbers, amount: Lengths, count: int) -> Lengths:

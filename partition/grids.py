@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from partition.blocks import segments, undirected
 from partition.linework import Geometries, Lengths, Numbers
 from partition.units import Units
 
@@ -60,18 +61,27 @@ def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """
     polygons = grids.geometry.to_numpy()
     for _ in range(ROUNDS):
-        if shapely.coverage_is_valid(polygons):
-            break
         polygons = _unify_vertices(polygons)
-        touched = np.flatnonzero(~shapely.is_empty(shapely.coverage_invalid_edges(polygons)))
-        points = shapely.points(np.unique(shapely.get_coordinates(polygons[touched]), axis=0))
-        tree = shapely.STRtree(points)
-        for i in touched:
-            near = np.sort(
-                tree.query(shapely.boundary(polygons[i]), predicate="dwithin", distance=SAME_POINT_M)
-            )
-            polygons[i] = _insert(polygons[i], shapely.get_coordinates(points[near]))
+        polygon, points = _missing_vertices(polygons)
+        for i in np.unique(polygon):
+            polygons[i] = _insert(polygons[i], points[polygon == i])
+        if not len(polygon):
+            break
     return grids.set_geometry(gpd.GeoSeries(list(polygons), index=grids.index, crs=grids.crs))
+
+
+def _missing_vertices(polygons: Geometries) -> tuple[Numbers, Lengths]:
+    """Vertices that lie on another polygon's border without being its own: that polygon, the point (n, 2)."""
+    start, end, owner = segments(polygons)
+    start, end = undirected(start, end)
+    _, which, count = np.unique(np.hstack([start, end]), axis=0, return_inverse=True, return_counts=True)
+    single = count[which.reshape(-1)] == 1
+    start, end, owner = start[single], end[single], owner[single]
+    points = np.unique(np.vstack([start, end]), axis=0)
+    tree = shapely.STRtree(shapely.linestrings(np.stack([start, end], axis=1)))
+    point, line = tree.query(shapely.points(points), predicate="dwithin", distance=SAME_POINT_M)
+    own = (points[point] == start[line]).all(axis=1) | (points[point] == end[line]).all(axis=1)
+    return owner[line[~own]], points[point[~own]]
 
 
 def _unify_vertices(polygons: Geometries) -> Geometries:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from partition.blocks import STRENGTH, segments
+from partition.blocks import STRENGTH, segments, undirected
 from partition.linework import Geometries, Lengths
 
 STEP_M = 2.0  # borders and streets are measured at points this far apart
@@ -137,8 +137,7 @@ def _left_inside(
 def inner_borders(grids: Geometries) -> Geometries:
     """The lines between neighbouring grids, each once. Grids must share their vertices."""
     start, end, _ = segments(grids)
-    swap = (start[:, 0] > end[:, 0]) | ((start[:, 0] == end[:, 0]) & (start[:, 1] > end[:, 1]))
-    start[swap], end[swap] = end[swap].copy(), start[swap].copy()
+    start, end = undirected(start, end)
     pairs, count = np.unique(np.hstack([start, end]), axis=0, return_counts=True)
     return np.asarray(shapely.linestrings(pairs[count > 1].reshape(-1, 2, 2)))
 

@@ -9,6 +9,8 @@ from partition.area import Area
 from partition.metrics import cut_buildings, inner_borders
 from partition.split import Split
 
+TURN = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+
 
 def assert_valid_plan(area: Area, split: Split) -> None:
     """Complete, conserving, contiguous, seamless, edge-matched, within the communities, and cutting no
@@ -27,6 +29,8 @@ def assert_valid_plan(area: Area, split: Split) -> None:
     polygons = grids.geometry.to_numpy()
     assert shapely.is_valid(polygons).all()
     assert shapely.coverage_is_valid(polygons)
+    turned = shapely.transform(polygons, lambda xy: xy @ TURN)
+    assert shapely.coverage_is_valid(turned), "a vertex lies on a neighbour's border without being its own"
     for community in area.communities.itertuples():
         own = grids[grids["community"] == community.id].geometry.to_numpy()
         assert len(own)

@@ -87,7 +87,8 @@ def partition(
             progress.step("write")
             write_plan(out, checked, split.grids, split.buildings)
             if report:
-                write_report(report, split.report.to_dict())
+                seconds = progress.seconds | split.report.to_dict()["seconds"]
+                write_report(report, split.report.to_dict() | {"seconds": seconds})
         show_findings(term, split.report.findings)
         show_judgement(term, split.report.judgement, rules)
         term.say("wrote", path=", ".join(str(path) for path in (out, report) if path))

@@ -29,14 +29,26 @@ class Steps:
     def __init__(self, term: Terminal, bar: Bar) -> None:
         self._term, self._bar = term, bar
         self._task = bar.add_task("", total=None)
+        self._begun: tuple[str, float] | None = None
+        self.seconds: dict[str, float] = {}
 
     def step(self, name: str) -> None:
         """Begin a step whose length is not known."""
+        self._note(name)
         self._bar.update(self._task, description=self._term.text(f"step.{name}"), total=None, completed=0)
 
     def tell(self, name: str, share: float) -> None:
         """A step has come this far (0 … 1)."""
+        self._note(name)
         self._bar.update(self._task, description=self._term.text(f"step.{name}"), total=1.0, completed=share)
+
+    def _note(self, name: str) -> None:
+        """Keep how long each step took; `seconds` holds the current one up to now."""
+        now = time.perf_counter()
+        if self._begun is not None:
+            before, since = self._begun
+            self.seconds[before] = round(self.seconds.get(before, 0.0) + now - since, 3)
+        self._begun = (name, now)
 
 
 class Terminal:
