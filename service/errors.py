@@ -7,7 +7,7 @@ import logging
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from partition.texts import Language, catalogue
@@ -74,7 +74,8 @@ def add_handlers(app: FastAPI) -> None:
         return answer
 
     @app.exception_handler(OperationalError)
-    def explain_database(request: Request, error: OperationalError) -> Response:
+    @app.exception_handler(TimeoutError)  # no connection became free
+    def explain_database(request: Request, error: Exception) -> Response:
         logger.error("database", exc_info=error)
         return problem(request, 503, ServiceError("database-away"))
 

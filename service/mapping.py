@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, Language, catalogue
@@ -58,8 +58,11 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
     grids = frames["grids"]
     grids["staff"] = _staff(figures.select_staff(connection, division), grids)
     cases, counts, recent = _cases(connection, principal, division, frames["communities"])
-    # no cases seen is a figure only where cases may be seen
-    grids["cases_30d"] = [counts.get(code, 0) if cases is not None else None for code in grids["code"]]
+    # nought is a figure only where cases may be seen, and no figure is shown of a handful of households
+    shown = grids["households"].notna() if cases is not None else [False] * len(grids)
+    grids["cases_30d"] = [
+        counts.get(code, 0) if show else None for code, show in zip(grids["code"], shown, strict=True)
+    ]
     grids["recent"] = [recent.get(code, []) for code in grids["code"]]
     groups, on_cards, exact = _groups(connection, principal, division, grids)
     grids["groups"] = [on_cards.get(code, []) for code in grids["code"]]
@@ -204,6 +207,14 @@ def _uncleared(connection: Connection, principal: Principal) -> Iterator[None]:
     introduce(connection, principal)
 
 
+@contextmanager
+def one_state(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database throughout; committed at its end."""
+    connecting = engine.connect().execution_options(isolation_level="REPEATABLE READ")
+    with connecting as connection, connection.begin():
+        yield connection
+
+
 def introduce(connection: Connection, principal: Principal) -> None:
     """Tell the row policies who asks, until the transaction ends."""
     declare(
@@ -307,7 +318,7 @@ def write_map(
     from data.plan_file import replacing
     from layers.community_map import render
 
-    with replacing(file) as part, database.app.begin() as connection:
+    with replacing(file) as part, one_state(database.app) as connection:
         introduce(connection, principal)
         drawn = draw(connection, principal, division)
         _record(connection, principal, division, drawn.exact)

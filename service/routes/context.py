@@ -16,7 +16,7 @@ from service.access import Access, Principal, access
 from service.db import Database
 from service.errors import MalformedError, UnknownError
 from service.languages import language_of, wants_html
-from service.mapping import introduce
+from service.mapping import introduce, one_state
 from service.registry import COLLECTIONS, Collection
 from service.sessions import COOKIE, Sessions
 
@@ -41,8 +41,8 @@ class Context:
 
     @contextmanager
     def recording(self) -> Iterator[Connection]:
-        """The request's transaction where a view must be put on record; committed at its end."""
-        with self.database.app.begin() as connection:
+        """The request's transaction where a view goes on record: it sees one state, and is committed."""
+        with one_state(self.database.app) as connection:
             introduce(connection, self.principal)
             yield connection
 

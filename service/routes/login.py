@@ -21,7 +21,7 @@ def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Redirec
     cookie = context.sessions.redeem(query.token)
     if cookie is None:
         raise LinkSpentError("link-spent")
-    answer = RedirectResponse("/", status_code=303, headers={"Cache-Control": "no-store"})
+    answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", path="/")
     return answer
 

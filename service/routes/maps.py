@@ -28,7 +28,6 @@ def show_map(context: InContext, community: str, query: Annotated[MapQuery, Quer
         html = maps.page(connection, context.principal, community, context.lang)
     headers = {
         "Content-Security-Policy": policy_for(html),
-        "Cache-Control": "private, no-store",
         "Vary": "Accept-Language, Cookie",
     }
     return HTMLResponse(html, headers=headers)

@@ -44,13 +44,15 @@ def select_communities(connection: Connection, principal: Principal) -> list[Com
     grids = access(principal, COLLECTIONS["grids"])
     if communities is None or grids is None:
         return []
+    # a total beside grids whose figure is withheld would give theirs away
+    households = next(sql for column, sql in grids.columns if column.name == "households")
     rows = connection.execute(
         text(f"""
             select c.code, c.name, c.synthetic, coalesce(g.grids, 0) as grids, g.households, g.published
             from (select t.* from divisions t where {communities.predicate}) c
             left join (
-                select t.division_code, count(*) as grids, sum(t.households) as households,
-                       max(t.valid_from) as published
+                select t.division_code, count(*) as grids, max(t.valid_from) as published,
+                       case when bool_and({households} is not null) then sum({households}) end as households
                 from grids t where {grids.predicate} group by t.division_code
             ) g on g.division_code = c.code
             order by c.code
