@@ -18,6 +18,8 @@ Numbers = npt.NDArray[np.float64]
 MOST_STRETCH = 0.02
 # how far outside the CRS's own area of use coordinates are still taken for meant, degrees
 AREA_MARGIN = 5.0
+# numbers that fit degrees and are this close are degrees: a city spans less, a few houses in metres span more
+MOST_DEGREES = 5.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _possible(crs: pyproj.CRS, corners: Numbers) -> Flags:
     finite = np.isfinite(lon) & np.isfinite(lat)
     degrees = (np.abs(x) <= 180) & (np.abs(y) <= 90)
     fits = np.array(finite.all(axis=1), dtype=bool)
-    if len(degrees) and degrees.all():
+    if len(degrees) and degrees.all() and max(np.ptp(x), np.ptp(y)) < MOST_DEGREES:
         fits[:] = False
     if "Transverse Mercator" in (crs.coordinate_operation.method_name if crs.coordinate_operation else ""):
         factors = pyproj.Proj(crs).get_factors(

@@ -12,7 +12,7 @@ from partition.linework import Numbers
 from partition.refine import Weights, refine_plan
 from partition.seed import seed_plan
 
-EFFORT = 4000  # proposals by unit
+EFFORT = 10_000  # proposals by unit
 RESTARTS = 2  # first plans tried for each number of grids
 
 

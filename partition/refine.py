@@ -29,8 +29,8 @@ class Weights:
     """
 
     range_m: float = 50.0
-    deviation_m: float = 2500.0
-    compactness_m: float = 400.0
+    deviation_m: float = 4000.0
+    compactness_m: float = 1000.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,195 @@
+"""`wangge partition` and `wangge check`, as a person calls them: no database, exit codes, files, words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+import pytest
+import shapely
+from click.testing import Result
+from shapely import LineString, box
+from typer.testing import CliRunner
+
+from data.sample import path as sample_path
+from service.cli import app
+from service.commands import register
+from service.commands.terminal import terminal
+from tests.lattice import CRS
+
+register(app)
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANGGE_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "300")
+    terminal.cache_clear()
+
+
+def run(*words: object) -> Result:
+    terminal.cache_clear()  # it holds the streams of the last call
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plan")
+    terminal.cache_clear()
+    done = run("partition", sample_path(), "--out", folder / "plan.gpkg", "--report", folder / "report.json")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def write_area(path: Path, **columns: list[object]) -> Path:
+    """Four houses on both sides of a street."""
+    houses = [box(x, 40, x + 20, 60) for x in (20, 60, 120, 160)]
+    given = {"id": list("ABCD"), "households": [150, 160, 170, 140]} | columns
+    layers = {
+        "community": gpd.GeoDataFrame({"id": ["C1"]}, geometry=[box(0, 0, 200, 100)], crs=CRS),
+        "streets": gpd.GeoDataFrame(
+            {"class": ["local"]}, geometry=[LineString([(100, 0), (100, 100)])], crs=CRS
+        ),
+        "buildings": gpd.GeoDataFrame(given, geometry=houses, crs=CRS),
+    }
+    for name, frame in layers.items():
+        pyogrio.write_dataframe(frame, path, layer=name, driver="GPKG", append=path.exists())
+    return path
+
+
+def test_a_plan_holds_what_was_promised(planned: Path) -> None:
+    grids = gpd.read_file(planned / "plan.gpkg", layer="grids")
+    buildings = gpd.read_file(planned / "plan.gpkg", layer="buildings")
+    given = gpd.read_file(sample_path(), layer="buildings")
+    assert list(grids.columns) == [
+        "code", "community", "households", "residents", "buildings", "buildings_unknown", "area_m2",
+        "geometry",
+    ]  # fmt: skip
+    assert list(buildings.columns) == [*given.columns.drop("geometry"), "grid", "geometry"]
+    assert buildings["id"].to_list() == given["id"].to_list()
+    assert grids.crs == given.crs
+    assert shapely.coverage_is_valid(grids.geometry.to_numpy())
+    assert (
+        buildings.groupby("grid")["households"].sum().to_dict()
+        == grids.set_index("code")["households"].to_dict()
+    )
+
+
+def test_a_report_holds_what_was_promised(planned: Path) -> None:
+    report = json.loads((planned / "report.json").read_text(encoding="utf-8"))
+    figures = report["figures"]
+    assert figures["share_in_range"] == 1.0
+    assert {
+        "border_m",
+        "inside_m",
+        "polsby_popper",
+        "fragments",
+        "gaps",
+        "overlaps",
+        "split_compounds",
+    } <= set(figures)
+    assert {"read", "blocks", "units", "graph", "plan", "grids", "judge"} <= set(report["seconds"])
+    assert sum(grid["households"] for grid in report["grids"]) == 4413
+    assert all(set(v["text"]) == {"zh", "en"} for v in report["violations"])
+
+
+def test_check_finds_the_own_plan_sound_and_redraws_an_edited_one(planned: Path, tmp_path: Path) -> None:
+    assert run("check", sample_path(), planned / "plan.gpkg").exit_code == 0
+    edited = tmp_path / "edited.gpkg"
+    shutil.copy(planned / "plan.gpkg", edited)
+    buildings = gpd.read_file(edited, layer="buildings")
+    first = buildings.loc[buildings["id"] == "B003", "grid"].item()
+    second = next(code for code in sorted(buildings["grid"].unique()) if code != first)
+    buildings.loc[buildings["id"] == "B003", "grid"] = second
+    pyogrio.write_dataframe(buildings, edited, layer="buildings", driver="GPKG")
+    done = run(
+        "check", sample_path(), edited, "--out", tmp_path / "new.gpkg", "--report", tmp_path / "new.json"
+    )
+    assert "the grids were drawn anew" in done.output
+    again = gpd.read_file(tmp_path / "new.gpkg", layer="buildings").set_index("id")["grid"]
+    assert again["B003"] == second
+    assert again.drop("B003").to_dict() == buildings.set_index("id")["grid"].drop("B003").to_dict()
+    assert {v["code"] for v in json.loads((tmp_path / "new.json").read_text())["violations"]} >= {"fragment"}
+    assert done.exit_code == 1, "a grid lies in pieces now"
+
+
+def test_check_judges_a_table_of_buildings(planned: Path, tmp_path: Path) -> None:
+    table = gpd.read_file(planned / "plan.gpkg", layer="buildings")[["id", "grid"]]
+    table.to_csv(tmp_path / "plan.csv", index=False)
+    assert run("check", sample_path(), tmp_path / "plan.csv").exit_code == 0
+
+
+def test_forced_violations_are_done_and_unproven_ones_are_not(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg", households=[150, 160, 900, 140])
+    done = run("partition", area, "--out", tmp_path / "plan.gpkg")
+    assert "because building C alone has 900" in done.output
+    assert done.exit_code == 0
+    hand = gpd.GeoDataFrame({"code": ["C1-001"]}, geometry=[box(0, 0, 200, 100)], crs=CRS)
+    hand.to_file(tmp_path / "hand.gpkg")
+    done = run("check", area, tmp_path / "hand.gpkg")
+    assert "no reason for it is proven" in done.output
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"households": [150, -1, 2.5, "x"]}, ["buildings.households"]),
+        ({"id_card": ["11010519491231002X"] * 4}, ["buildings.id_card", "--drop-personal"]),
+    ],
+)
+def test_wrong_input_ends_with_2_and_writes_nothing(
+    tmp_path: Path, columns: dict[str, list[object]], words: list[str]
+) -> None:
+    columns = {k: [str(v) for v in vs] if "x" in vs else vs for k, vs in columns.items()}
+    area = write_area(tmp_path / "area.gpkg", **columns)
+    done = run("partition", area, "--out", tmp_path / "plan.gpkg")
+    assert done.exit_code == 2
+    for word in words:
+        assert word in done.output
+    assert "11010519491231002X" not in done.output
+    assert {path.name for path in tmp_path.iterdir()} == {"area.gpkg"}
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    area = write_area(
+        tmp_path / "area.gpkg", households=["150", "-1", "2.5", "many"], 手机=["13800138000"] * 4
+    )
+    done = run("partition", area, "--out", tmp_path / "plan.gpkg")
+    assert done.exit_code == 2
+    for row in "BCD":
+        assert row in done.output
+    assert "手机" in done.output
+
+
+def test_an_old_plan_is_replaced_only_by_a_whole_new_one(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg")
+    out = tmp_path / "plan.gpkg"
+    out.write_text("old")
+    assert run("partition", area, "--out", out, "--lower", 500, "--upper", 400).exit_code == 2
+    assert run("partition", tmp_path / "none.gpkg", "--out", out).exit_code == 2
+    assert out.read_text() == "old"
+    assert run("partition", area, "--out", out).exit_code == 0
+    assert len(gpd.read_file(out, layer="grids")) == 2
+
+
+def test_outputs_that_cannot_be_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg")
+    before = area.read_bytes()
+    for out, words in (
+        (tmp_path / "no" / "plan.gpkg", "does not exist"),
+        (area, "is the input"),
+        (tmp_path, "a folder"),
+    ):
+        done = run("partition", area, "--out", out)
+        assert (done.exit_code, words in done.output) == (2, True), done.output
+    assert area.read_bytes() == before
+
+
+def test_the_terminal_speaks_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANGGE_LANG", "zh")
+    done = run("partition", write_area(tmp_path / "area.gpkg"), "--out", tmp_path / "plan.gpkg")
+    assert "规模达标" in done.output
