@@ -47,5 +47,9 @@ def _page(request: Request, name: str, lang: Language, status: int, values: dict
         (code, label, f"{request.url.path}?{urlencode([*kept, ('lang', code)])}")
         for code, label in (("zh", "中文"), ("en", "English"))
     ]
-    text = _templates().get_template(name).render(say=say, lang=lang, languages=languages, **values)
+    # a language that was chosen stays chosen on the way through the pages
+    keep = f"?lang={lang}" if "lang" in request.query_params else ""
+    text = (
+        _templates().get_template(name).render(say=say, lang=lang, keep=keep, languages=languages, **values)
+    )
     return HTMLResponse(text, status_code=status, headers={"Vary": "Accept, Accept-Language, Cookie"})

@@ -41,6 +41,9 @@ def test_a_visitor_finds_the_map_and_the_data(served: Served, page: Page) -> Non
     page.goto(f"{served.address}/collections?lang=en")
     page.get_by_role("link", name="cases", exact=True).click()
     assert page.locator("h1").inner_text() == "cases"
+    page.goto(f"{served.address}/?lang=zh")
+    page.get_by_role("link", name="数据集").click()  # the language chosen stays
+    assert page.locator("h1").inner_text() == "数据集"
 
 
 def test_a_login_link_opens_the_centres_map_and_works_once(
