@@ -217,7 +217,9 @@ def test_the_landing_page_speaks_both_languages_and_both_forms(served: Served) -
     assert "Community grids" in en
     assert f"/maps/{CODE}" in zh
     assert HIDDEN not in zh
-    assert client.get("/", params={"lang": "en"}, headers=browser).text == en
+    assert client.get("/", params={"lang": "en"}, headers=browser).text.replace(
+        '?lang=en"', '"'
+    ) == en.replace('?lang=en"', '"')
     assert HIDDEN in served.client(Role.PLANNER).get("/", headers=browser).text
     links = client.get("/").json()["links"]
     for link in links:
