@@ -24,6 +24,8 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
     "buildings": {"id": "id", "households": "number"},
 }
 LEAST_LIKENESS = 0.4
+# a Shapefile keeps so much of a column's name
+NAME_BYTES = 10
 
 
 @cache
@@ -89,11 +91,14 @@ class Naming:
     ambiguous: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def name_columns(layer: str, columns: Sequence[str], chosen: Mapping[str, str]) -> Naming:
+def name_columns(
+    layer: str, columns: Sequence[str], chosen: Mapping[str, str], *, cut: bool = False
+) -> Naming:
     """Find the standard names of a layer's columns.
 
     chosen: standard name → column, as the person says. Then an exact standard name, then an alias. An alias
-    that could serve two standard names serves the first that has nothing better.
+    that could serve two standard names serves the first that has nothing better. cut: names may be cut
+    short, as in a Shapefile.
     """
     named: dict[str, str] = {column: standard for standard, column in chosen.items()}
     taken = set(chosen)
@@ -108,12 +113,26 @@ def name_columns(layer: str, columns: Sequence[str], chosen: Mapping[str, str]) 
         if standard in taken:
             continue
         wanted = {plain(standard), *map(plain, words)}
-        hits = [c for c in columns if plain(c) in wanted and c not in named and c != "geometry"]
+        free = [c for c in columns if c not in named and c != "geometry"]
+        hits = [c for c in free if plain(c) in wanted]
+        if cut and not hits:
+            hits = [c for c in free if _is_cut(c, (standard, *words))]
         if len(hits) == 1:
             named[hits[0]] = standard
         elif hits:
             ambiguous[standard] = hits
     return Naming(named, ambiguous)
+
+
+def _is_cut(column: str, words: Iterable[str]) -> bool:
+    """Whether a column is called as the beginning of one of the words that is left in ten bytes."""
+    for word in words:
+        for encoding in ("utf-8", "gb18030"):
+            if len(word.encode(encoding)) > NAME_BYTES:
+                left = word.encode(encoding)[:NAME_BYTES].decode(encoding, "ignore")
+                if plain(column.rstrip("\ufffd")) == plain(left):
+                    return True
+    return False
 
 
 def suggest_column(layer: str, standard: str, frame: pd.DataFrame, named: Collection[str]) -> str | None:

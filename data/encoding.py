@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import struct
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 # GB18030 holds GBK and GB2312 entire
@@ -18,8 +19,6 @@ _ALIASES = {
     "54936": CHINESE,
 }
 _ALIASES |= {"65001": "UTF-8", "utf8": "UTF-8", "utf-8": "UTF-8", "ansi936": CHINESE, "euccn": CHINESE}
-# of a large table so much is judged, bytes
-JUDGED = 8_000_000
 
 
 def find_codec(name: str) -> str | None:
@@ -52,41 +51,66 @@ def _is_valid(content: bytes, encoding: str) -> bool:
     return True
 
 
-def table_texts(content: bytes) -> list[bytes]:
-    """Names and texts of a dBASE table (.dbf), as they stand there. Empty where it is no such table."""
+@dataclass(frozen=True)
+class Span:
+    """Where a text stands in a dBASE table, and whether it is a column's name."""
+
+    start: int
+    stop: int
+    is_name: bool
+
+
+def table_spans(content: bytes) -> list[Span]:
+    """Where names and texts stand in a dBASE table (.dbf). Empty where it is no such table."""
     if len(content) < 33:
         return []
     records, header, width = struct.unpack("<IHH", content[4:12])
-    texts, spans = [], []
+    names, columns = [], []
     at, offset = 32, 1
     while at + 32 <= min(header, len(content)) and content[at] != 0x0D:
-        entry = content[at : at + 32]
-        texts.append(entry[:11].split(b"\0")[0])
-        if entry[11:12] == b"C":
-            spans.append((offset, offset + entry[16]))
-        offset += entry[16]
+        name = content[at : at + 11].split(b"\0")[0]
+        names.append(Span(at, at + len(name), True))
+        if content[at + 11 : at + 12] == b"C":
+            columns.append((offset, offset + content[at + 16]))
+        offset += content[at + 16]
         at += 32
-    for number in range(records if spans else 0):
-        start = header + number * width
-        row = content[start : start + width]
-        if len(row) < width:
-            break
-        texts += [row[a:b].rstrip(b" \0") for a, b in spans]
+    whole = min(records, (len(content) - header) // width) if width else 0
+    starts = (header + number * width for number in range(whole))
+    return names + [Span(start + a, start + b, False) for start in starts for a, b in columns]
+
+
+def table_texts(content: bytes) -> list[bytes]:
+    """Names and texts of a dBASE table, as they stand there."""
+    texts = (content[span.start : span.stop].rstrip(b" \0") for span in table_spans(content))
     return [text for text in texts if text]
 
 
+def mend_table(content: bytes, encoding: str) -> bytes:
+    """The table without the broken signs that names and texts end in where they were cut to their width."""
+    mended = bytearray(content)
+    for span in table_spans(content):
+        text = content[span.start : span.stop].rstrip(b" \0")
+        try:
+            text.decode(encoding)
+        except UnicodeDecodeError as error:
+            blank = b"\0" if span.is_name else b" "
+            start = span.start + error.start
+            mended[start : span.stop] = blank * (span.stop - start)
+    return bytes(mended)
+
+
 def companion(path: Path, member: str | None, suffix: str) -> bytes | None:
-    """The content of a Shapefile's companion (.dbf, .cpg), beside it or in the same archive; None without."""
+    """The content of a Shapefile's part (.dbf, .cpg), beside it or in the same archive; None without."""
     if member is None:
         hit = next(
             (p for p in sorted(path.parent.glob(f"{_escape(path.stem)}.*")) if p.suffix.lower() == suffix),
             None,
         )
-        return None if hit is None else hit.read_bytes()[:JUDGED]
+        return None if hit is None else hit.read_bytes()
     with zipfile.ZipFile(path) as archive:
         stem = member.rsplit(".", 1)[0]
         hit_ = next((n for n in archive.namelist() if n.lower() == f"{stem}{suffix}".lower()), None)
-        return None if hit_ is None else archive.read(hit_)[:JUDGED]
+        return None if hit_ is None else archive.read(hit_)
 
 
 def _escape(stem: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -80,8 +81,6 @@ def list_layers(source: Source) -> list[str]:
 
 def read_layer(source: Source, layer: str) -> Content:
     """The rows of one layer. Raises InputError where the file cannot be read as what its name says."""
-    if source.encoding is not None and encodings.find_codec(source.encoding) is None:
-        raise source.fault("encoding_unknown", encoding=source.encoding)
     if source.is_table:
         return _read_table(source)
     if source.suffix in (".geojson", ".json"):
@@ -155,9 +154,13 @@ def _read(
         except UNREADABLE:
             raise source.fault("file_unreadable") from None
     notes = []
-    if "Measured" in kind or any("Measured" in str(warning.message) for warning in said):
+    if any("Measured" in word for word in (kind, *(str(warning.message) for warning in said))):
         notes.append(Finding("measures_dropped", "repaired", file=str(source.path)))
-    if any(word in kind for word in ("Curve", "Circular", "Surface")):
+    if (
+        source.suffix in (".gpkg", ".gdb")
+        and isinstance(frame, gpd.GeoDataFrame)
+        and _has_curves(source, layer)
+    ):
         notes.append(Finding("curves_straightened", "repaired", file=str(source.path)))
     if isinstance(frame, gpd.GeoDataFrame):
         if frame.geometry.name != "geometry":
@@ -165,6 +168,20 @@ def _read(
         if frame.crs is not None and not is_usable(frame.crs):
             frame = frame.set_crs(None, allow_override=True)
     return Content(frame, tuple(notes))
+
+
+def _has_curves(source: Source, layer: str | None) -> bool:
+    """Whether the file holds curves: they reach us as lines, so that only the file itself can tell."""
+    name = str(layer).replace('"', '\\"')
+    query = f'SELECT DISTINCT OGR_GEOMETRY FROM "{name}"'  # noqa: S608 - a layer of this very file
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            kinds = pyogrio.read_dataframe(source.path, sql=query, sql_dialect="OGRSQL", read_geometry=False)
+        except UNREADABLE:
+            return False
+    words = ("CURVE", "CIRCULAR", "SURFACE")
+    return any(word in str(kind) for kind in kinds["OGR_GEOMETRY"] for word in words)
 
 
 def _read_json(source: Source) -> Content:
@@ -193,7 +210,8 @@ def _read_json(source: Source) -> Content:
 
 def _read_shapefile(source: Source, what: str, member: str | None) -> Content:
     """A Shapefile in the encoding that is said, else its .cpg's, else the one its bytes are in."""
-    texts = encodings.table_texts(encodings.companion(source.path, member, ".dbf") or b"")
+    table = encodings.companion(source.path, member, ".dbf") or b""
+    texts = encodings.table_texts(table)
     said = encodings.find_codec(source.encoding) if source.encoding else None
     page = encodings.companion(source.path, member, ".cpg")
     paged = encodings.find_codec(page.decode("ascii", "replace")) if page else None
@@ -210,7 +228,17 @@ def _read_shapefile(source: Source, what: str, member: str | None) -> Content:
             notes = (
                 Finding("encoding_detected", "noted", values={"encoding": codec}, file=str(source.path)),
             )
-    read = _read(source, what, encoding=codec)
+    mended = encodings.mend_table(table, codec)
+    if mended == table:
+        read = _read(source, what, encoding=codec)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            for part in (".shp", ".shx", ".prj"):
+                content = encodings.companion(source.path, member, part)
+                if content is not None:
+                    Path(folder, f"mended{part}").write_bytes(content)
+            Path(folder, "mended.dbf").write_bytes(mended)
+            read = _read(source, str(Path(folder, "mended.shp")), encoding=codec)
     return Content(read.frame, (*notes, *read.findings))
 
 

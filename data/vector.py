@@ -15,6 +15,7 @@ import pyproj
 import shapely
 
 from data import aliases
+from data.encoding import find_codec
 from data.files import FILE_KINDS, TABLES, Source, list_layers, read_layer
 from partition.columns import read_ids, read_numbers, read_texts
 from partition.errors import InputError
@@ -109,6 +110,8 @@ class _Reading:
             wanted += [
                 (Source.of(one, self.encoding), None) for one in (_files_in(path) if folder else [path])
             ]
+        if self.encoding is not None and find_codec(self.encoding) is None:
+            raise InputError([Finding("encoding_unknown", "refused", values={"encoding": self.encoding})])
         if not wanted:
             faults.append(Finding("file_not_given", "refused"))
         for source, named in wanted:
@@ -125,6 +128,9 @@ class _Reading:
             self.read(source, layer, _choose(source, layer, names))
             return
         found = aliases.find_layers(names)
+        if not found and names:
+            read_layer(source, names[0])  # a damaged file is told as such
+            raise source.fault("layers_unknown", layers=", ".join(names))
         taken = {name for some in found.values() for name in some}
         spare = [name for name in names if name not in taken]
         if spare:
@@ -160,7 +166,7 @@ class _Reading:
             if name in aliases.standard_columns(layer) and of in ("", layer) and column in columns:
                 chosen[name] = column
                 self.used.add(key)
-        naming = aliases.name_columns(layer, columns, chosen)
+        naming = aliases.name_columns(layer, columns, chosen, cut=file.lower().endswith((".shp", ".zip")))
         for standard, some in naming.ambiguous.items():
             if (layer, standard) not in UNUSED:
                 self.find(
@@ -202,9 +208,7 @@ class _Reading:
         )
         nothing = (own == "") & (classes == "") & (words != "")
         if nothing.any():
-            rows = pd.Series(
-                read_ids(frame["id"] if "id" in frame else [None] * len(frame))[0], index=frame.index
-            )
+            rows = pd.Series(_labels(frame), index=frame.index)
             some = ", ".join(
                 word for word in sorted(set(words[nothing]))[:8] if not holds_personal_number(word)
             )
@@ -303,15 +307,15 @@ class _Reading:
         position = pd.Series(np.arange(len(keys)), index=keys)[lambda s: s.index != ""]
         at = own.map(position)
         frame = base.frame.copy()
-        names = [str(column) for column in table.frame.columns if column != "id"]
-        for column in names:
+        brought = [str(column) for column in table.frame.columns if column != "id"]
+        for column in brought:
             values = table.frame[column].reindex(at.fillna(-1).astype(int)).set_axis(own.index)
             frame[column] = values if column not in frame else values.where(values.notna(), frame[column])
         strange = labels[(keys != "") & ~keys.isin(own)]
         if len(strange):
             title = Path(table.file).name
             self.find("table_unmatched", "noted", layer, table.file, rows=strange, table=title)
-        shown = ", ".join(table.originals.get(c, c) for c in names)
+        shown = ", ".join(table.originals.get(c, c) for c in brought)
         found = int(at.notna().sum())
         self.find(
             "columns_joined",
@@ -322,7 +326,7 @@ class _Reading:
             columns=shown,
             matched=found,
         )
-        if "households" in names:
+        if "households" in brought:
             self.hints.pop((layer, "households"), None)
         return _Part(
             frame, base.file, {**{k: v for k, v in table.originals.items() if k != "id"}, **base.originals}

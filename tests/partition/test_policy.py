@@ -1,0 +1,164 @@
+"""Profiles: every file is whole, sizes given by hand are checked, and what is not carried out is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from partition.errors import InputError, ProfileError
+from partition.policy import Size, load_profile, profile_names
+
+TEN = {"yichang", "yantai", "shigu", "kangcui", "guangde", "luoyang", "jinta", "baise", "xisimen", "xiqing"}
+
+
+def test_the_profiles_of_the_design_are_there() -> None:
+    assert set(profile_names()) == TEN
+
+
+@pytest.mark.parametrize("name", sorted(TEN))
+def test_every_profile_is_whole(name: str) -> None:
+    profile = load_profile(name)
+    assert profile.name == name
+    assert set(profile.title) == set(profile.rule) == {"zh", "en"}
+    numbers = {f"{part}.{bound}" for part in ("size", "second", "rural") if getattr(profile, part)
+               for bound in ("lower", "target", "upper")}  # fmt: skip
+    numbers |= {f"tiers.{place}" for place in range(len(profile.tiers))}
+    numbers |= {"village_whole"} if profile.village_whole else set()
+    assert set(profile.origins) == numbers
+    for finding, part in zip(profile.findings(), profile.unmet, strict=True):
+        assert finding.code == f"unmet_{part}"
+        assert finding.level == "noted"
+        assert name in finding.text("zh")
+        assert name in finding.text("en")
+
+
+def test_the_numbers_of_the_rules() -> None:
+    sizes = {name: load_profile(name).size for name in TEN}
+    assert sizes["yichang"] == Size("households", 200, 300, 400)
+    assert (sizes["kangcui"].lower, sizes["kangcui"].upper) == (400, 500)
+    assert (sizes["jinta"].lower, sizes["jinta"].upper) == (500, 1000)
+    assert sizes["baise"].target == 700
+    assert load_profile("shigu").second == Size("residents", 800, 900, 1000)
+    assert load_profile("luoyang").second is not None
+    assert load_profile("xisimen").tiers == (80,)
+    origins = load_profile("yichang").origins
+    assert origins == {"size.lower": "ours", "size.target": "source", "size.upper": "ours"}
+
+
+def test_what_is_not_carried_out_is_said() -> None:
+    assert load_profile("yichang").unmet == ()
+    assert load_profile("yantai").unmet == ("complex_smaller", "village_whole", "zones")
+    assert load_profile("guangde").unmet == ("second", "soft")
+    assert load_profile("xisimen").unmet == ("tiers",)
+    assert load_profile("xiqing").unmet == ("workload",)
+    assert load_profile("baise").unmet == ("estates_whole",)
+
+
+def test_the_size_depends_on_the_communitys_class() -> None:
+    yantai = load_profile("yantai")
+    assert yantai.size_for("urban").target == yantai.size_for("").target == 400
+    assert yantai.size_for("rural").target == 200
+    assert load_profile("yichang").size_for("rural").target == 300
+    assert yantai.with_size(target=500).size_for("rural").target == 500
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (200, 300, 400)),
+        ({"target": 600}, (400, 600, 800)),
+        ({"target": 600, "upper": 650}, (400, 600, 650)),
+        ({"lower": 100}, (100, 300, 400)),
+        ({"lower": 350}, (350, 375, 400)),
+        ({"lower": 500}, (500, 750, 1000)),
+        ({"upper": 1000}, (200, 300, 1000)),
+        ({"upper": 150}, (75, 112, 150)),
+        ({"lower": 10, "upper": 20}, (10, 15, 20)),
+        ({"lower": 0, "target": 1, "upper": 1}, (0, 1, 1)),
+        ({"lower": 5, "target": 5, "upper": 5}, (5, 5, 5)),
+    ],
+)
+def test_sizes_given_by_hand(given: dict[str, float], expected: tuple[float, ...]) -> None:
+    size = load_profile("yichang").with_size(**given).size
+    assert (size.lower, size.target, size.upper) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"lower": 300, "target": 200},
+        {"target": 300, "upper": 200},
+        {"lower": 300, "upper": 200},
+        {"lower": 401, "target": 300, "upper": 400},
+    ],
+)
+def test_sizes_out_of_order_are_refused(given: dict[str, float]) -> None:
+    with pytest.raises(ProfileError, match="lower ≤ target ≤ upper") as caught:
+        load_profile("yichang").with_size(**given)
+    assert isinstance(caught.value, InputError)
+    assert "--lower" in caught.value.findings[0].text("zh")
+
+
+@pytest.mark.parametrize("given", [{"target": 0}, {"upper": -1}, {"lower": -1}, {"target": float("nan")}])
+def test_sizes_that_are_not_positive_are_refused(given: dict[str, float]) -> None:
+    with pytest.raises(ProfileError, match="must be positive"):
+        load_profile("yichang").with_size(**given)
+
+
+def test_an_unknown_name_lists_the_known() -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile("atlantis")
+    assert all(name in str(caught.value) for name in TEN)
+
+
+OWN = """
+wishes = ["zones"]
+[size]
+measure = "households"
+lower = 80
+target = { value = 100, from = "ours" }
+upper = 120
+[border_cost]
+lane = 0.9
+"""
+
+
+def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "ours.toml"
+    path.write_text(OWN, encoding="utf-8")
+    profile = load_profile(path)
+    assert profile.name == "ours"
+    assert profile.size == Size("households", 80, 100, 120)
+    assert profile.border_cost["lane"] == 0.9
+    assert profile.border_cost["arterial"] == 0.2
+    assert profile.origins["size.target"] == "ours"
+    assert load_profile("yichang").border_cost["lane"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "key"),
+    [
+        ("lower = 80", "lower = 110", "size_out_of_order", None),
+        ("lower = 80", 'lower = "many"', "profile_key", "size.lower"),
+        ("upper = 120", "", "profile_key", "size"),
+        ('"households"', '"souls"', "profile_key", "size.measure"),
+        ("lane = 0.9", "motorway = 1.0", "profile_key", "border_cost.motorway"),
+        ("lane = 0.9", "lane = -1", "profile_key", "border_cost.lane"),
+        ('["zones"]', '["wings"]', "profile_key", "wishes"),
+        ("wishes =", "wishs =", "profile_key_unknown", "wishs"),
+        ('from = "ours"', 'from = "hearsay"', "profile_key", "size.target"),
+        ("[size]", "[size", "profile_unreadable", None),
+    ],
+)
+def test_faults_of_a_profile_are_named(
+    tmp_path: Path, old: str, new: str, code: str, key: str | None
+) -> None:
+    path = tmp_path / "ours.toml"
+    assert old in OWN
+    path.write_text(OWN.replace(old, new), encoding="utf-8")
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    assert [finding.code for finding in caught.value.findings] == [code]
+    assert caught.value.findings[0].values.get("key") == key
+    assert caught.value.findings[0].file == str(path)
