@@ -1,1 +1,1 @@
-"""The heart of Wangge: metres and arrays in, a plan and polygons out. No database, no web, no global state."""
+"""The heart of Wangge: metres and arrays in, a plan and polygons out. No database, no web."""

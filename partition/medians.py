@@ -1,16 +1,20 @@
-"""Strips between carriageways and the islands of roundabouts: shared out along their middle, so that a border
-between grids runs down the middle of a wide road and no sliver is left.
+"""Ground that belongs to nobody in particular: strips between carriageways, islands in roundabouts, ragged
+leftovers.
+
+It is shared out among the blocks around it, along the middle. So a border between grids runs down the middle
+of a wide road, no sliver is left, and no grid trails along a railway because an empty strip does.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from partition.blocks import Blocks
-from partition.linework import CLASS_NUMBER, SAME_M, Geometries, Linework, Numbers
+from partition.blocks import Blocks, total
+from partition.linework import CLASS_NUMBER, SAME_M, Geometries, Lengths, Linework, Numbers
 from partition.ridges import ridges_between
 
 WIDE_M = 25.0  # a strip between carriageways is at most this wide,
@@ -18,63 +22,78 @@ LONG = 4.0  # and this many times as long;
 ISLAND_M2 = 1500.0  # an island in a street is smaller than this
 SHARE = 0.8  # of the outline runs along streets
 AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial"))
+RAGGED = 0.25  # Polsby-Popper below which an empty face is no block
 STEP_M = 2.0
+
+Flags = npt.NDArray[np.bool_]
 
 
 def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> Linework:
     """Add the middle lines of all medians to the linework (metres), and the medians themselves.
 
-    A face that a footprint reaches into is no median.
+    A face that a footprint reaches into is none. A middle line counts as the street that runs around it.
     """
-    median = find_medians(blocks, footprints)
-    if not median.any():
+    empty = ~_built(blocks.faces, footprints)
+    street = empty & _lies_in_street(blocks)
+    ragged = empty & ~street & _is_ragged(blocks.faces)
+    groups = _touching(blocks, np.flatnonzero(street)) + [np.array([f]) for f in np.flatnonzero(ragged)]
+    if not groups:
         return linework
+    faces, borders = blocks.faces, blocks.borders
+    around = np.flatnonzero(~(street | ragged))
+    tree = shapely.STRtree(faces[around])
+    areas = np.array([shapely.coverage_union_all(faces[members]) for members in groups], dtype=object)
     lines: list[Geometries] = []
     classes: list[int] = []
-    faces, borders = blocks.faces, blocks.borders
-    group = _groups(blocks, np.flatnonzero(median))
-    others = np.flatnonzero(~median)
-    tree = shapely.STRtree(faces[others])
-    areas = np.array([shapely.coverage_union_all(faces[members]) for members in group], dtype=object)
-    for members, area in zip(group, areas, strict=True):
-        edge = shapely.segmentize(shapely.boundary(area), STEP_M)
-        corners, ring = shapely.get_coordinates(shapely.get_parts(edge), return_index=True)
-        same = ring[:-1] == ring[1:]
-        middles = ((corners[:-1] + corners[1:]) / 2)[same]
-        owner = np.full(len(middles), -1, dtype=np.int64)
-        point, face = tree.query(shapely.points(middles), predicate="dwithin", distance=1e-6)
-        owner[point] = others[face]
-        ridges = ridges_between(middles[owner >= 0], owner[owner >= 0], area)
+    for members, area in zip(groups, areas, strict=True):
+        points = _along(area)
+        owner = np.full(len(points), -1, dtype=np.int64)
+        point, face = tree.query(shapely.points(points), predicate="dwithin", distance=1e-6)
+        owner[point] = around[face]
+        own_a, own_b = np.isin(borders.a, members), np.isin(borders.b, members)
+        reached = np.concatenate([borders.b[own_a & ~borders.severed], borders.a[own_b & ~borders.severed]])
+        owner[~np.isin(owner, reached)] = -1
+        ridges = ridges_between(points[owner >= 0], owner[owner >= 0], area)
         lines.append(ridges)
-        around = np.isin(borders.a, members) | np.isin(borders.b, members)
-        length = np.bincount(borders.kind[around], weights=borders.length[around], minlength=max(AROUND) + 1)
-        classes += [max(AROUND, key=lambda kind: (length[kind], kind))] * len(ridges)
+        length = total(borders.kind[own_a | own_b], borders.length[own_a | own_b], max(AROUND) + 1)
+        kind = max(AROUND, key=lambda number: (length[number], number)) if street[members[0]] else 0
+        classes += [kind] * len(ridges)
     return linework.with_lines(np.concatenate(lines), np.array(classes, dtype=np.int64), areas)
 
 
-def find_medians(blocks: Blocks, footprints: Geometries) -> np.ndarray:
-    """Which faces lie in a street: without a building, streets around, and either long and narrow or
-    small.
-    """
-    faces, borders = blocks.faces, blocks.borders
-    street = np.isin(borders.kind, AROUND)
-    around = np.zeros(len(faces))
-    for side in (borders.a, borders.b):
-        around += np.bincount(side[street], weights=borders.length[street], minlength=len(faces))
-    perimeter = shapely.length(faces)
-    # the rectangle of the same area and perimeter: length + width = P / 2, length × width = A
-    half = perimeter / 4
-    spread = np.sqrt(np.maximum(half**2 - shapely.area(faces), 0))
-    strip = (half - spread < WIDE_M) & (half + spread > LONG * (half - spread))
-    small = shapely.area(faces) < ISLAND_M2
+def _along(area: shapely.Geometry) -> Lengths:
+    """Points (n, 2) along the outline, at most STEP_M apart, none of them a corner."""
+    edge = shapely.get_parts(shapely.segmentize(shapely.boundary(area), STEP_M))
+    corners, ring = shapely.get_coordinates(edge, return_index=True)
+    return np.asarray(((corners[:-1] + corners[1:]) / 2)[ring[:-1] == ring[1:]])
+
+
+def _built(faces: Geometries, footprints: Geometries) -> Flags:
     built = np.zeros(len(faces), dtype=bool)
     if len(footprints):
         foot, face = shapely.STRtree(faces).query(footprints, predicate="intersects")
         built[face[shapely.area(shapely.intersection(footprints[foot], faces[face])) > SAME_M]] = True
-    return np.asarray((strip | small) & (around >= SHARE * perimeter) & ~built)
+    return built
 
 
-def _groups(blocks: Blocks, medians: Numbers) -> list[Numbers]:
+def _lies_in_street(blocks: Blocks) -> Flags:
+    """Which faces have streets around them and are either long and narrow, or small."""
+    faces, borders = blocks.faces, blocks.borders
+    street = np.isin(borders.kind, AROUND)
+    around = sum(total(side[street], borders.length[street], len(faces)) for side in (borders.a, borders.b))
+    # the rectangle of the same area and perimeter: length + width = P / 2, length × width = A
+    half = shapely.length(faces) / 4
+    spread = np.sqrt(np.maximum(half**2 - shapely.area(faces), 0))
+    strip = (half - spread < WIDE_M) & (half + spread > LONG * (half - spread))
+    small = shapely.area(faces) < ISLAND_M2
+    return np.asarray((strip | small) & (around >= SHARE * shapely.length(faces)))
+
+
+def _is_ragged(faces: Geometries) -> Flags:
+    return np.asarray(4 * np.pi * shapely.area(faces) < RAGGED * shapely.length(faces) ** 2)
+
+
+def _touching(blocks: Blocks, medians: Numbers) -> list[Numbers]:
     """Medians that touch, together."""
     borders, count = blocks.borders, len(blocks.faces)
     both = np.isin(borders.a, medians) & np.isin(borders.b, medians)

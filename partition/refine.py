@@ -25,12 +25,13 @@ class Weights:
     """What a wish is worth, in weighted metres of border.
 
     range_m: each household outside the range. deviation_m: a grid at twice its target, growing with the
-    square. compactness_m: a grid of Polsby-Popper 0 against a circle.
+    square. compactness_m: a grid of Polsby-Popper ½ against a circle; it grows with
+    the inverse of Polsby-Popper.
     """
 
     range_m: float = 50.0
     deviation_m: float = 4000.0
-    compactness_m: float = 1000.0
+    compactness_m: float = 150.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def _outside(h, size):  # type: ignore[no-untyped-def]
 def _worth(h, area, perimeter, size, weight):  # type: ignore[no-untyped-def]
     """What one grid costs beside its borders and its range."""
     off = (h - size[1]) / size[1]
-    roundness = min(4.0 * math.pi * area / (perimeter * perimeter), 1.0) if perimeter > 0 else 1.0
-    return weight[1] * off * off + weight[2] * (1.0 - roundness)
+    # the inverse of Polsby-Popper: one snake costs more than several ragged grids
+    raggedness = perimeter * perimeter / (4.0 * math.pi * area) if area > 0.0 else 1.0
+    return weight[1] * off * off + weight[2] * (raggedness - 1.0)
 
 
 @numba.njit(cache=True)

@@ -244,9 +244,13 @@ class _Joining:
     def share_medians(self, median: npt.NDArray[np.bool_]) -> None:
         """Each piece of a median joins the block beside it with which it has the longest border."""
         for face in np.flatnonzero(median).tolist():
-            beside = [(entry[1], -other) for other, entry in self.near[face].items() if not median[other]]
+            beside = [
+                (entry[2] > 1.0, entry[1], -other)
+                for other, entry in self.near[face].items()
+                if not median[other]
+            ]
             if beside:
-                self.beside[face] = -max(beside)[1]
+                self.beside[face] = -max(beside)[2]
         for face, block in sorted(self.beside.items()):
             self.unite(face, block)
 

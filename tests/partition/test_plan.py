@@ -37,7 +37,7 @@ def objective(graph: Graph, labels, balance: Balance, weights: Weights) -> float
         held = graph.households[labels == g].sum()
         around = graph.outer[labels == g].sum() + graph.length[cut & (labels[rows] == g)].sum()
         value += weights.deviation_m * (held / balance.target - 1) ** 2
-        value += weights.compactness_m * (1 - min(4 * np.pi * graph.area[labels == g].sum() / around**2, 1))
+        value += weights.compactness_m * (around**2 / (4 * np.pi * graph.area[labels == g].sum()) - 1)
     return float(value)
 
 
