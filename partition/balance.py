@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partition.linework import Numbers
+from partition.arrays import Numbers
 from partition.policy import Size
 
 

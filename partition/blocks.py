@@ -10,17 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from partition.linework import (
-    BORDER_CLASSES,
-    CLASS_NUMBER,
-    GATE_M,
-    SAME_M,
-    SEVERING,
-    Geometries,
-    Lengths,
-    Linework,
-    Numbers,
-)
+from partition.arrays import Geometries, Lengths, Numbers
+from partition.linework import BORDER_CLASSES, CLASS_NUMBER, GATE_M, SAME_M, SEVERING, Linework
 
 # Where several lines coincide, this order says what the border counts as: the strongest first.
 STRENGTH = ("water", "rail", "arterial", "secondary", "local", "wall", "lane", "path", "none")

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 import numpy as np
 
+from partition.arrays import Lengths, Numbers
 from partition.errors import CodeError
-from partition.linework import Lengths, Numbers
 
 COMMUNITY_CODE = re.compile(r"[0-9]{12}", re.ASCII)
 GREATEST = 999

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from partition.arrays import Numbers
 from partition.balance import Balance
 from partition.graph import Graph
-from partition.linework import Numbers
 
 Cause = Literal["building", "pocket", "cut_off", "too_few", "no_number", "wanted_number", "unproven"]
 

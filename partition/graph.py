@@ -11,8 +11,9 @@ import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from partition.arrays import Lengths, Numbers
 from partition.blocks import total
-from partition.linework import BORDER_CLASSES, Lengths, Numbers
+from partition.linework import BORDER_CLASSES
 from partition.units import Units
 
 WALKABLE_M = 1.0  # two units with less than this of border that can be walked across are no neighbours
@@ -44,7 +45,8 @@ class Graph:
 
     def rows(self) -> Numbers:
         """The unit each arc starts from."""
-        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.indptr))
+        rows: Numbers = np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.indptr))
+        return rows
 
     def components(self, without: npt.NDArray[np.bool_] | None = None) -> Numbers:
         """The walkable component of each unit, from 0; units marked in `without` are taken out (-1)."""
@@ -53,8 +55,8 @@ class Graph:
             kept = ~without[rows] & ~without[cols]
             rows, cols = rows[kept], cols[kept]
         links = coo_array((np.ones(len(rows), dtype=np.int8), (rows, cols)), shape=(len(self), len(self)))
-        _, label = connected_components(links, directed=False)
-        label = label.astype(np.int64)
+        _, found = connected_components(links, directed=False)
+        label: Numbers = np.asarray(found, dtype=np.int64)
         if without is not None:
             label[~without] = np.unique(label[~without], return_inverse=True)[1].reshape(-1)
             label[without] = -1

@@ -11,8 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from partition.arrays import Geometries, Lengths, Numbers
 from partition.blocks import segments, undirected
-from partition.linework import Geometries, Lengths, Numbers
 from partition.units import Units
 
 GRID_COLUMNS = [

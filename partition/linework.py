@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import shapely
+
+from partition.arrays import Geometries, Numbers
 
 # What can run along a border; the position in the tuple is the class number in every array.
 BORDER_CLASSES = ("none", "path", "lane", "local", "wall", "secondary", "arterial", "water", "rail")
@@ -20,10 +21,6 @@ CROSSED_M = 0.5  # a line inside a footprint for more than this crosses the buil
 SAME_M = 0.01  # two things this close lie on the same line
 OVERSHOOT_M = 1e-4  # a join is drawn this much too long, so that noding surely meets the line
 GATE_M = 1.5  # how far from a crossing both its sides are looked at
-
-Geometries = npt.NDArray[np.object_]
-Numbers = npt.NDArray[np.int64]
-Lengths = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def find_crossings(severing: Geometries, ways: Geometries) -> Geometries:
         )
         for p in places
     ]
-    return places[np.array(passable, dtype=bool)]
+    return np.asarray(places[np.array(passable, dtype=bool)])
 
 
 def _leads_through(point: shapely.Point, severing: Geometries, ways: Geometries) -> bool:

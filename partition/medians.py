@@ -8,13 +8,13 @@ of a wide road, no sliver is left, and no grid trails along a railway because an
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.blocks import Blocks, total
-from partition.linework import CLASS_NUMBER, SAME_M, Geometries, Lengths, Linework, Numbers
+from partition.linework import CLASS_NUMBER, SAME_M, Linework
 from partition.ridges import ridges_between
 
 WIDE_M = 25.0  # a strip between carriageways is at most this wide,
@@ -24,8 +24,6 @@ SHARE = 0.8  # of the outline runs along streets
 AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial"))
 RAGGED = 0.25  # Polsby-Popper below which an empty face is no block
 STEP_M = 2.0
-
-Flags = npt.NDArray[np.bool_]
 
 
 def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> Linework:

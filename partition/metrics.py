@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from partition.arrays import Geometries, Lengths
 from partition.blocks import STRENGTH, segments, undirected
-from partition.linework import Geometries, Lengths
 
 STEP_M = 2.0  # borders and streets are measured at points this far apart
 NEAR_M = {

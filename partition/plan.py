@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partition.arrays import Numbers
 from partition.balance import Balance, count_grids
 from partition.graph import Graph
-from partition.linework import Numbers
 from partition.refine import Weights, refine_plan
 from partition.seed import seed_plan
 

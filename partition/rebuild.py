@@ -11,10 +11,11 @@ import pandas as pd
 import shapely
 
 from partition.area import Area
+from partition.arrays import Numbers
 from partition.findings import Finding
 from partition.graph import Graph, build_graph
 from partition.grids import dissolve, match_edges, total_by_grid
-from partition.linework import Numbers, build_linework, cluster_footprints
+from partition.linework import build_linework, cluster_footprints
 from partition.policy import Profile
 from partition.units import Units, build_labelled_units
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+from partition.arrays import Numbers
 from partition.balance import Balance
 from partition.graph import Graph
-from partition.linework import Numbers
 from partition.rng import below, draw, make_state
 from partition.trees import span
 

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from scipy.spatial import Voronoi
 
-from partition.linework import Geometries, Lengths, Numbers
+from partition.arrays import Geometries, Lengths, Numbers
 
 STRAIGHT_M = 1.0  # the lines are straightened by at most this
 OVERHANG_M = 0.05  # they end this far beyond the area, so that noding surely meets its border

@@ -7,8 +7,8 @@ import math
 import numba
 import numpy as np
 
+from partition.arrays import Numbers
 from partition.graph import Graph
-from partition.linework import Numbers
 from partition.rng import make_state
 from partition.trees import span
 

@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 
 from partition.area import Area
+from partition.arrays import Numbers
 from partition.balance import Balance
 from partition.codes import code_prefix, issue_codes, reading_order
 from partition.constraints import Reason, out_of_range
@@ -21,7 +22,7 @@ from partition.findings import Finding
 from partition.graph import Graph, build_graph, link_islands
 from partition.grids import GRID_COLUMNS, dissolve, match_edges, total_by_grid, unit_frame
 from partition.judgement import Judgement, judge_plan
-from partition.linework import Linework, Numbers, build_linework, cluster_footprints
+from partition.linework import Linework, build_linework, cluster_footprints
 from partition.plan import EFFORT, Plan, make_plan
 from partition.policy import Profile
 from partition.refine import Weights

@@ -14,17 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from partition.arrays import Geometries, Lengths, Numbers
 from partition.blocks import Blocks, Borders, build_blocks, total
-from partition.linework import (
-    BORDER_CLASSES,
-    SAME_M,
-    Geometries,
-    Lengths,
-    Linework,
-    Numbers,
-    cluster_footprints,
-    detour,
-)
+from partition.linework import BORDER_CLASSES, SAME_M, Linework, cluster_footprints, detour
 from partition.medians import part_medians
 from partition.ridges import ridges_between
 
