@@ -166,7 +166,13 @@ class _Reading:
             if name in aliases.standard_columns(layer) and of in ("", layer) and column in columns:
                 chosen[name] = column
                 self.used.add(key)
-        naming = aliases.name_columns(layer, columns, chosen, cut=file.lower().endswith((".shp", ".zip")))
+        cut = file.lower().endswith((".shp", ".zip"))
+        naming = aliases.name_columns(layer, columns, chosen, cut=cut)
+        if len(frame) > 1:  # ArcGIS gives every table a column Id, often of zeros only: that cannot be meant
+            idle = [c for c in naming.ambiguous.get("id", ()) if frame[c].nunique(dropna=False) == 1]
+            if idle:
+                free = [column for column in columns if column not in idle]
+                naming = aliases.name_columns(layer, free, chosen, cut=cut)
         for standard, some in naming.ambiguous.items():
             if (layer, standard) not in UNUSED:
                 self.find(

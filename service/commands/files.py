@@ -75,7 +75,7 @@ def partition(
         from partition.split import split_area
 
         files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
-        inputs = tuple(path for path in (area, *files.values()) if path)
+        inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
         for path in (out, report):
             if path:
                 check_writable(path, inputs)
@@ -202,8 +202,8 @@ def judgement_dict(judgement: Judgement, rules: Profile) -> dict[str, Any]:
     }
 
 
-def _files(**files: Path | None) -> dict[str, Path]:
-    return {layer: path for layer, path in files.items() if path}
+def _files(**files: Path | list[Path] | None) -> dict[str, list[Path]]:
+    return {layer: given if isinstance(given, list) else [given] for layer, given in files.items() if given}
 
 
 def _profile(name: str, lower: float | None, target: float | None, upper: float | None) -> Profile:
@@ -214,7 +214,7 @@ def _profile(name: str, lower: float | None, target: float | None, upper: float 
 
 def _area(
     path: Path | None,
-    files: Mapping[str, Path],
+    files: Mapping[str, list[Path]],
     columns: list[str] | None,
     encoding: str | None,
     missing: options.Missing,

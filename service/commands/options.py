@@ -31,19 +31,22 @@ AreaPath = Annotated[
 ]
 
 
-def _file(layer: str, zh: str) -> typer.models.OptionInfo:
+def _file(layer: str, zh: str, more: str = "") -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
         f"--{layer.replace('_', '-')}",
         metavar="FILE",
         rich_help_panel=_FILE,
-        help=f"Layer {layer} from this file · {zh}图层所在文件",
+        help=f"Layer {layer} from this file · {zh}图层所在文件{more}",
     )
     return option
 
 
 CommunityFile = Annotated[Path | None, _file("community", "社区")]
 StreetsFile = Annotated[Path | None, _file("streets", "街道")]
-BuildingsFile = Annotated[Path | None, _file("buildings", "建筑")]
+BuildingsFile = Annotated[
+    list[Path] | None,
+    _file("buildings", "建筑", "; again for a table (CSV) joined by id · 可再给一个按编号连接的表"),
+]
 CompoundsFile = Annotated[Path | None, _file("compounds", "小区")]
 FacilitiesFile = Annotated[Path | None, _file("facilities", "设施")]
 CasesFile = Annotated[Path | None, _file("cases", "事件")]

@@ -88,8 +88,8 @@ def load(
             progress.step("read")
             files = {layer: path for layer, path in given.items() if path}
             raw = read_area(area, layers=files, columns=options.column_map(columns), encoding=encoding)
+            checked = check_area(raw, missing=missing.value, drop_personal=drop_personal)
             cleared = clear_personal(raw, drop_personal=drop_personal)
-            checked = check_area(cleared, missing=missing.value)
             layers = check_layers(cleared.frames, checked, files=cleared.files, originals=cleared.originals)
             with _owner() as engine, engine.begin() as connection:
                 loaded = load_area(

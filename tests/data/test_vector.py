@@ -7,6 +7,7 @@ import sqlite3
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,15 @@ def test_two_aliases_are_a_clear_error(tmp_path: Path) -> None:
     area = check_area(read_area(path, columns={"households": "住户数"}))
     assert area.buildings["households"].sum() == 10
     assert area.original_buildings[["户数", "住户数"]].sum().tolist() == [100, 10]
+
+
+def test_an_idle_id_of_arcgis_stands_aside(tmp_path: Path) -> None:
+    houses = buildings().rename(columns={"id": "楼号"}).assign(Id=0)
+    raw = read_area(write(tmp_path / "a.gpkg", community=community(), streets=streets(), buildings=houses))
+    assert raw.frames["buildings"]["id"].tolist() == ["B1", "B2", "B3", "B4"]
+    houses = houses.assign(Id=[1, 2, 3, 4])
+    error = fault(write(tmp_path / "b.gpkg", community=community(), streets=streets(), buildings=houses))
+    assert refusal(error) == {("column_ambiguous", "buildings", "id")}
 
 
 def test_a_chosen_column_wins_over_an_exact_name(package: Path) -> None:
@@ -486,7 +496,7 @@ def test_a_shapefile_without_prj_is_refused(package: Path, shapefile: Callable[.
 
 def test_an_undefined_crs_is_none(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gpkg", community=community(), streets=streets(), buildings=buildings())
-    with sqlite3.connect(path) as base:
+    with closing(sqlite3.connect(path)) as base, base:
         base.execute("drop trigger if exists fk_gc_srs")
         for table in ("gpkg_geometry_columns", "gpkg_contents"):
             base.execute(f"update {table} set srs_id = -1")  # noqa: S608 - a name of our own
@@ -531,7 +541,7 @@ def circle(x: float, y: float) -> bytes:
 
 
 def test_curves_are_straightened_and_told(package: Path) -> None:
-    with sqlite3.connect(package) as base:
+    with closing(sqlite3.connect(package)) as base, base:
         for (trigger,) in base.execute("select name from sqlite_master where type = 'trigger'").fetchall():
             base.execute(f'drop trigger "{trigger}"')
         base.execute("pragma writable_schema = 1")
@@ -551,7 +561,7 @@ def test_curves_are_straightened_and_told(package: Path) -> None:
 
 def test_measures_are_dropped_and_told(package: Path) -> None:
     measured = struct.pack("<BII", 1, 2002, 2) + struct.pack("<6d", X, Y + 50, 0.0, X + 400, Y + 50, 400.0)
-    with sqlite3.connect(package) as base:
+    with closing(sqlite3.connect(package)) as base, base:
         for (trigger,) in base.execute("select name from sqlite_master where type = 'trigger'").fetchall():
             base.execute(f'drop trigger "{trigger}"')
         base.execute("update streets set geom = ?", (b"GP\0\1" + struct.pack("<i", 4547) + measured,))
