@@ -20,7 +20,7 @@ ADMIN_LINE = (
     " && echo create_main_cluster = false > /etc/postgresql-common/createcluster.d/wangge.conf"
     " && apt-get update"
     " && apt-get install -y --no-install-recommends"
-    " python3-venv postgresql-postgis fonts-wqy-microhei chromium"
+    " python3-venv postgresql-postgis fonts-wqy-microhei chromium libatomic1"
 )
 DEBIAN_ROOT = Path("/usr/lib/postgresql")
 
