@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.blocks import Blocks, total
-from partition.linework import CLASS_NUMBER, SAME_M, Linework
+from partition.linework import CLASS_NUMBER, SAME_M, SEVERING, Linework
 from partition.ridges import ridges_between
 
 WIDE_M = 25.0  # a strip between carriageways is at most this wide,
@@ -23,6 +23,7 @@ ISLAND_M2 = 1500.0  # an island in a street is smaller than this
 SHARE = 0.8  # of the outline runs along streets
 AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial"))
 RAGGED = 0.25  # Polsby-Popper below which an empty face is no block
+LEAST_SIDE = 0.1  # a block along less of the outline than this gets no part: it lies at the end, not beside
 STEP_M = 2.0
 
 
@@ -38,6 +39,8 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
     if not groups:
         return linework
     faces, borders = blocks.faces, blocks.borders
+    # nothing is shared out across water, rail or a wall, even where a bridge or a gate leads through
+    open_border = ~np.isin(borders.kind, [CLASS_NUMBER[name] for name in SEVERING])
     around = np.flatnonzero(~(street | ragged))
     tree = shapely.STRtree(faces[around])
     areas = np.array([shapely.coverage_union_all(faces[members]) for members in groups], dtype=object)
@@ -49,8 +52,10 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
         point, face = tree.query(shapely.points(points), predicate="dwithin", distance=1e-6)
         owner[point] = around[face]
         own_a, own_b = np.isin(borders.a, members), np.isin(borders.b, members)
-        reached = np.concatenate([borders.b[own_a & ~borders.severed], borders.a[own_b & ~borders.severed]])
+        reached = np.concatenate([borders.b[own_a & open_border], borders.a[own_b & open_border]])
         owner[~np.isin(owner, reached)] = -1
+        blocks_beside, count = np.unique(owner[owner >= 0], return_counts=True)
+        owner[~np.isin(owner, blocks_beside[count >= LEAST_SIDE * count.sum()])] = -1
         ridges = ridges_between(points[owner >= 0], owner[owner >= 0], area)
         lines.append(ridges)
         length = total(borders.kind[own_a | own_b], borders.length[own_a | own_b], max(AROUND) + 1)

@@ -234,10 +234,10 @@ class _Joining:
         return a
 
     def share_medians(self, median: npt.NDArray[np.bool_]) -> None:
-        """Each piece of a median joins the block beside it with which it has the longest border."""
+        """Each piece of a median joins the block beside it, the one with the costliest border between."""
         for face in np.flatnonzero(median).tolist():
             beside = [
-                (entry[2] > 1.0, entry[1], -other)
+                (entry[2] > 1.0, entry[0], -other)
                 for other, entry in self.near[face].items()
                 if not median[other]
             ]
