@@ -2,7 +2,7 @@
 
 Usage: python .ci/lock.py [PYTHON ...]
 
-Resolves for CPython 3.11 with the newest versions, then checks that the same versions resolve for every other
+Resolves for CPython 3.11.0 with the newest versions, then checks that the same versions resolve for every other
 PYTHON given (default: all that are found), and adds what only those need. The file holds names and versions
 and nothing else; it is used as a constraint file, so that a line nobody needs does no harm.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 BASE = "3.11"
+OLDEST = "3.11.0"  # some packages leave out the first patch releases, of which Debian 12 has one
 OTHERS = ("3.12", "3.13", "3.14")
 TOOLS = ("pip", "hatchling", "editables")  # what the set-up itself runs
 HEADER = """\
@@ -42,8 +43,8 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def resolve(python: str, pins: dict[str, str]) -> dict[str, str]:
-    """Versions by name that `python` would install, held to `pins`."""
+def resolve(python: str, pins: dict[str, str], *, as_version: str | None = None) -> dict[str, str]:
+    """Versions by name that `python` would install, held to `pins`; as if it were of `as_version`."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         subprocess.run([python, "-m", "venv", str(work / "venv")], check=True)
@@ -52,6 +53,8 @@ def resolve(python: str, pins: dict[str, str]) -> dict[str, str]:
         (work / "asked").write_text("\n".join(requirements()), encoding="utf-8")
         (work / "pins").write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
         options = ["--quiet", "--dry-run", "--ignore-installed", "--only-binary", ":all:"]
+        if as_version:
+            options += ["--target", str(work / "nowhere"), "--python-version", as_version]
         subprocess.run(
             [
                 *(*pip, "install", *options, "--report", str(work / "report")),
@@ -87,7 +90,7 @@ def main() -> int:
     if BASE not in pythons:
         print(f"lock: needs Python {BASE}", file=sys.stderr)
         return 1
-    pins = resolve(pythons.pop(BASE), {})
+    pins = resolve(pythons.pop(BASE), {}, as_version=OLDEST)
     for found, python in pythons.items():
         more = resolve(python, pins)
         print(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, distributions, requires
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -85,6 +86,20 @@ def test_all_that_those_ask_for_is_pinned(pins: dict[str, Version]) -> None:
             queue.append((wanted, frozenset(requirement.extras)))
     assert not missing
     assert len(seen) > 60
+
+
+def test_pins_run_on_the_oldest_python_promised(pins: dict[str, Version]) -> None:
+    # Debian 12 has 3.11.2, which some packages leave out
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    refusing, seen = [], 0
+    for distribution in distributions():
+        name = canonicalize_name(distribution.metadata["Name"])
+        if str(pins.get(name)) == distribution.version:
+            seen += 1
+            if "3.11.0" not in SpecifierSet(distribution.metadata["Requires-Python"] or ""):
+                refusing.append(name)
+    assert not refusing
+    assert seen > 60
 
 
 def test_what_only_the_bench_needs_is_not_in_the_core() -> None:
