@@ -23,8 +23,9 @@ class Area:
         ""), geometry (valid Polygon or MultiPolygon; pairwise disjoint interiors, edge-matched as a
         coverage). streets: class (one of STREET_CLASSES), bridge (bool), tunnel (bool), layer (int), oneway
         (bool), name (str), geometry (LineString, single part, 2D, not empty). buildings: row (int: position
-        of the row in the input layer), id (str), households (int64, 0 where unknown), unknown (bool:
-        households were missing), estimated (bool), residents (float64, NaN where unknown), use (str), floors
+        of the row in the input layer), id (str), households (int64, 0 where unknown and not estimated),
+        unknown (bool: households were missing), estimated (bool: and were reckoned from floor area),
+        residents (float64, NaN where unknown), use (str), floors
         (float64, NaN where unknown), community (int: index into `communities`, -1 outside all), atom (int:
         rows with one id are one building and share their atom; numbered in the order of this frame), geometry
         (valid Polygon or MultiPolygon; overlaps are left as they are and reported). Rows that share an atom

@@ -40,7 +40,7 @@ def repair_polygons(shapes: Shapes) -> Repaired:
     empty = shapely.is_missing(shapes) | shapely.is_empty(shapes)
     kinds = shapely.get_type_id(shapes)
     flat = shapely.has_z(shapes) | shapely.has_m(shapes)
-    shapes = shapely.force_2d(shapes)
+    shapes = _flat(shapes)
     for row in np.flatnonzero((kinds == COLLECTION) & ~empty):
         parts = shapely.get_parts(shapes[row])
         if np.isin(shapely.get_type_id(parts), (POLYGON, MULTI_POLYGON)).all():
@@ -53,9 +53,17 @@ def repair_polygons(shapes: Shapes) -> Repaired:
     shapes[mended] = shapely.make_valid(shapes[mended], method="structure", keep_collapsed=False)
     for row in np.flatnonzero(mended):
         shapes[row] = _polygonal(shapes[row])
-    vanished = judged & (~finite | shapely.is_empty(shapes) | ~(shapely.area(shapes) > 0))
+    shapes[judged & ~finite] = None
+    vanished = judged & ~(np.nan_to_num(shapely.area(shapes)) > 0)
     shapes[empty | wrong | vanished] = None
     return Repaired(shapes, empty, wrong, flat & judged, mended & ~vanished, vanished)
+
+
+def _flat(shapes: Shapes) -> Shapes:
+    """A copy without Z and M; heights that are no numbers are no matter."""
+    with np.errstate(invalid="ignore"):
+        flat: Shapes = shapely.force_2d(shapes)
+    return flat
 
 
 def _polygonal(shape: shapely.Geometry) -> shapely.Geometry:
@@ -83,7 +91,7 @@ def explode_lines(shapes: Shapes) -> Lines:
     empty = shapely.is_missing(shapes) | shapely.is_empty(shapes)
     kinds = shapely.get_type_id(shapes)
     flat = ~empty & (shapely.has_z(shapes) | shapely.has_m(shapes))
-    shapes = shapely.force_2d(shapes)
+    shapes = _flat(shapes)
     outlines = ~empty & np.isin(kinds, (POLYGON, MULTI_POLYGON))
     shapes[outlines] = shapely.boundary(shapes[outlines])
     several = ~empty & ~outlines & (kinds >= MULTI_POINT) & (shapely.get_num_geometries(shapes) > 1)
