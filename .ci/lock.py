@@ -2,9 +2,9 @@
 
 Usage: python .ci/lock.py [PYTHON ...]
 
-Resolves for CPython 3.11.0 with the newest versions, then checks that the same versions resolve for every other
-PYTHON given (default: all that are found), and adds what only those need. The file holds names and versions
-and nothing else; it is used as a constraint file, so that a line nobody needs does no harm.
+Resolves for CPython 3.11.0 with the newest versions, then checks that the same versions resolve for every
+other PYTHON given (default: all that are found), and adds what only those need. The file holds names and
+versions and nothing else; it is used as a constraint file, so that a line nobody needs does no harm.
 """
 
 from __future__ import annotations
