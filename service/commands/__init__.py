@@ -1,6 +1,7 @@
 """The command line, one module a group of commands.
 
-Each module is imported when the command line starts, so it imports geopandas and the like inside its functions.
+Each module is imported when the command line starts, so it imports geopandas and the like within
+functions.
 """
 
 from __future__ import annotations

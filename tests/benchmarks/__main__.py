@@ -11,13 +11,13 @@ import statistics
 import time
 from pathlib import Path
 
-from data.vector import read_area
-from partition.frames import check_area
 from rich.console import Console
 from rich.table import Table
 
 from data.sample import path as sample_path
+from data.vector import read_area
 from partition.area import Area
+from partition.frames import check_area
 from partition.policy import load_profile
 from partition.split import Split, split_area
 from tests.lattice import Town, make_town

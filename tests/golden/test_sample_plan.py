@@ -7,10 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from data.vector import read_area
-from partition.frames import check_area
 
 from data.sample import path as sample_path
+from data.vector import read_area
+from partition.frames import check_area
 from partition.policy import load_profile
 from partition.split import Split, split_area
 from tests.asserts import assert_valid_plan
