@@ -123,6 +123,11 @@ def may_see_exact(principal: Principal, rule: GroupRule, grid: str) -> bool:
     return principal.role is Role.CENTRE or (principal.role is Role.GRID_WORKER and grid in principal.grids)
 
 
+def may_see_phone(principal: Principal) -> bool:
+    """Whether the work phones of staff are shown; who is responsible for a grid, everybody may know."""
+    return principal.reaches(Role.CONSUMER)
+
+
 def visible_collections(principal: Principal) -> tuple[Collection, ...]:
     """The collections that the principal may know of, in the order of the registry."""
     return tuple(collection for collection in COLLECTIONS.values() if principal.reaches(collection.least))

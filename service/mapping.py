@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, Language, catalogue
-from service.access import Principal, Role, access, may_see_exact, may_see_group
+from service.access import Principal, Role, access, may_see_exact, may_see_group, may_see_phone
 from service.db import EVERYWHERE, Database, declare
 from service.disclosure import Cell, Figure, GroupRule, band_label, exact_cells, merge_upward, rules
 from service.errors import UnknownError
@@ -56,8 +56,8 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
         raise UnknownError("community", code=division[:60])
     publication = figures.select_publication(connection, division)
     grids = frames["grids"]
-    grids["staff"] = _staff(figures.select_staff(connection, division), grids)
-    cases, counts, recent = _cases(connection, principal, division, frames["communities"])
+    grids["staff"] = _staff(figures.select_staff(connection, division), grids, principal)
+    cases, counts, recent = _cases(connection, principal, division, frames["communities"], grids)
     # nought is a figure only where cases may be seen, and no figure is shown of a handful of households
     shown = grids["households"].notna() if cases is not None else [False] * len(grids)
     grids["cases_30d"] = [
@@ -104,19 +104,28 @@ def _in_range(grids: gpd.GeoDataFrame, bounds: tuple[int, int] | None) -> float 
     return float(grids["households"].between(*bounds).mean())
 
 
-def _staff(rows: list[dict[str, str]], grids: gpd.GeoDataFrame) -> list[list[dict[str, str]]]:
+def _staff(
+    rows: list[dict[str, str]], grids: gpd.GeoDataFrame, principal: Principal
+) -> list[list[dict[str, str]]]:
+    shows_phone = may_see_phone(principal)
     by_grid: dict[str, list[dict[str, str]]] = {}
     for row in rows:
-        by_grid.setdefault(row["grid"], []).append({key: row[key] for key in ("role", "name", "phone")})
+        person = {"role": row["role"], "name": row["name"], "phone": row["phone"] if shows_phone else ""}
+        by_grid.setdefault(row["grid"], []).append(person)
     return [by_grid.get(code, []) for code in grids["code"]]
 
 
 def _cases(
-    connection: Connection, principal: Principal, division: str, community: gpd.GeoDataFrame
+    connection: Connection,
+    principal: Principal,
+    division: str,
+    community: gpd.GeoDataFrame,
+    grids: gpd.GeoDataFrame,
 ) -> tuple[Surface | None, dict[str, int], dict[str, list[dict[str, str]]]]:
     """The density of the cases that the principal may see, their number by grid, and the newest by grid.
 
-    Outside the centre cases are at places of several buildings, among which they are spread. Single cases are
+    Outside the centre cases are at places of several buildings, among which they are spread, and are counted
+    in the grid of their place: their own grid would tell on which side of a border they are. Single cases are
     listed on a grid's card only where the principal may see their grid.
     """
     allowed = access(principal, COLLECTIONS["cases"])
@@ -134,23 +143,43 @@ def _cases(
 
     points = shapely.get_coordinates(frame.geometry.to_numpy())
     moved = frame["grid"].isna().to_numpy() if "grid" in frame else np.ones(len(frame), dtype=bool)
+    recently = frame[frame["time"] > frame["time"].max() - timedelta(days=RECENT_DAYS)]
+    counts = _count_cases(recently, grids, principal)
     if moved.any() and not principal.reaches(Role.CENTRE):
         points[moved] = spread_cases(connection, division, points[moved])
     where = gpd.GeoSeries(shapely.points(points), crs=4326)
     # "recent" ends with the newest report, so that a community loaded once still shows its last weeks
-    newest, oldest = frame["time"].max(), frame["time"].min()
-    since = newest - timedelta(days=RECENT_DAYS)
-    days = max((newest.date() - oldest.date()).days + 1, 1)
+    days = max((frame["time"].max().date() - frame["time"].min().date()).days + 1, 1)
     surface = case_surface(where, community.geometry.iloc[0], days=days)
-    counts = figures.select_case_counts(connection, allowed, division, since=since.to_pydatetime())
     recent: dict[str, list[dict[str, str]]] = {}
     if "grid" in frame:
-        newest_first = frame[frame["time"] > since].sort_values(["time", "key"], ascending=[False, True])
+        newest_first = recently.sort_values(["time", "key"], ascending=[False, True])
         for row in newest_first.to_dict("records"):
             listed = recent.setdefault(row["grid"], [])
             if row["grid"] and len(listed) < RECENT_SHOWN:
                 listed.append(_recent_case(row))
     return surface, counts, recent
+
+
+def _count_cases(cases: gpd.GeoDataFrame, grids: gpd.GeoDataFrame, principal: Principal) -> dict[str, int]:
+    """Cases by grid: their own where the principal may see it, else the one at or nearest their place."""
+    import numpy as np
+    import pandas as pd
+    import shapely
+
+    if grids.empty:
+        return {}
+    own = cases["grid"] if "grid" in cases else pd.Series(None, index=cases.index, dtype=object)
+    moved = cases.geometry[own.isna()]
+    # the first of equals, so that a place on a border counts in the lower code
+    place, near = shapely.STRtree(grids.geometry.to_numpy()).query_nearest(moved.to_numpy())
+    order = np.lexsort((-near, place))
+    at = np.zeros(len(moved), dtype=np.int64)
+    at[place[order]] = near[order]
+    # what a worker knows of his own grids is exact: no case of a neighbour is counted there
+    around = pd.Series(grids["code"].to_numpy()[at])
+    counted = pd.concat([own.dropna(), around[~around.isin(principal.grids)]])
+    return {str(code): int(count) for code, count in counted.value_counts().items()}
 
 
 def _recent_case(row: Mapping[str, Any]) -> dict[str, str]:

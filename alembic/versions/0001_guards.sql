@@ -20,6 +20,15 @@ begin
 end $$;
 comment on function wangge_forget_metric() is 'the exact metric geometry is no longer that of an edited row';
 
+create function wangge_forget_place() returns trigger language plpgsql as $$
+begin
+    if old.geom is distinct from new.geom and old.place is not distinct from new.place then
+        new.place := null;
+    end if;
+    return new;
+end $$;
+comment on function wangge_forget_place() is 'the place of a case stands for the point that it had';
+
 create function wangge_append_only() returns trigger language plpgsql as $$
 begin
     raise exception 'the audit is append-only' using errcode = 'insufficient_privilege';
@@ -88,6 +97,7 @@ begin
     end loop;
 end $$;
 
+create trigger tr_cases_forget_place before update on cases for each row execute function wangge_forget_place();
 create trigger tr_audit_append_only before update or delete or truncate on audit
     for each statement execute function wangge_append_only();
 create trigger tr_grids_never_reissued before insert on grids for each row execute function wangge_never_reissue();

@@ -20,8 +20,9 @@ TABLES = (
     *("facilities", "population_groups", "buildings", "compounds", "streets", "divisions"),
 )
 FUNCTIONS = (
-    *("wangge_touch", "wangge_forget_metric", "wangge_append_only", "wangge_never_reissue", "wangge_frozen"),
-    *("wangge_plan_steps", "wangge_role", "wangge_scopes", "wangge_grids"),
+    *("wangge_touch", "wangge_forget_metric", "wangge_forget_place", "wangge_append_only"),
+    *("wangge_never_reissue", "wangge_frozen", "wangge_plan_steps"),
+    *("wangge_role", "wangge_scopes", "wangge_grids"),
 )
 
 

@@ -30,10 +30,11 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
     if context.html:
         with context.reading() as connection:
             communities = figures.select_communities(connection, context.principal)
-            extent = figures.select_extent(connection, context.principal)
-        centre = None if extent is None else ((extent[0] + extent[2]) / 2, (extent[1] + extent[3]) / 2)
+            example = figures.select_example(connection, context.principal)
         collections = visible_collections(context.principal)
-        return page(context, "landing.html", communities=communities, collections=collections, centre=centre)
+        return page(
+            context, "landing.html", communities=communities, collections=collections, example=example
+        )
     say = catalogue("service").say
     places = (
         ("/", "self", "application/json"),

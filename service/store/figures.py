@@ -80,6 +80,22 @@ def select_extent(connection: Connection, principal: Principal) -> tuple[float, 
     return None if row.west is None else (row.west, row.south, row.east, row.north)
 
 
+def select_example(connection: Connection, principal: Principal) -> tuple[float, float] | None:
+    """A point (degrees) in the first published grid that the principal may see; None if there is none."""
+    grids = access(principal, COLLECTIONS["grids"])
+    if grids is None:
+        return None
+    row = connection.execute(
+        text(f"""
+            select st_x(p) as lon, st_y(p) as lat
+            from (select st_pointonsurface(t.geom) as p from grids t where {grids.predicate}
+                  order by t.code limit 1) g
+        """),  # noqa: S608  # identifiers come from the registry only
+        dict(grids.parameters),
+    ).one_or_none()
+    return None if row is None else (row.lon, row.lat)
+
+
 def select_frame(
     connection: Connection, collection: Collection, allowed: Access, division: str
 ) -> gpd.GeoDataFrame:
@@ -161,22 +177,6 @@ def select_households(connection: Connection, division: str) -> dict[str, int]:
         {"division": division},
     )
     return {row.code: row.households for row in rows}
-
-
-def select_case_counts(
-    connection: Connection, allowed: Access, division: str, *, since: datetime
-) -> dict[str, int]:
-    """Cases since a time by grid, of those whose rows the principal may see."""
-    rows = connection.execute(
-        text(f"""
-            select t.grid_code as grid, count(*) as cases from cases t
-            where {allowed.predicate} and t.division_code = :division and t.time > :since
-              and t.grid_code is not null
-            group by t.grid_code
-        """),  # noqa: S608  # identifiers come from the registry only
-        {**allowed.parameters, "division": division, "since": since},
-    )
-    return {row.grid: int(row.cases) for row in rows}
 
 
 def select_state(connection: Connection, division: str) -> str:

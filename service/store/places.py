@@ -1,4 +1,8 @@
-"""The places to which cases are moved: written whenever the cases or the buildings of a division changed."""
+"""The places to which cases are moved. A place once given stays, as long as the case's own point does.
+
+Were it found anew whenever a building came or went, the case would be in both places, and both together may
+hold fewer addresses than either.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ _BUILDINGS = text("""
     from (select building_id, st_pointonsurface(geom) as p from buildings where division_code = :division) b
     group by building_id
 """)
-_CASES = text("select id, st_x(geom) as x, st_y(geom) as y from cases where division_code = :division")
+_CASES = text("""
+    select id, st_x(geom) as x, st_y(geom) as y from cases where division_code = :division and place is null
+""")
 _WRITE = text("""
     update cases c set place = st_setsrid(st_makepoint(n.x, n.y), 4326)
     from unnest(cast(:ids as bigint[]), cast(:xs as float8[]), cast(:ys as float8[])) as n(id, x, y)
@@ -36,15 +42,19 @@ def _read_buildings(connection: Connection, division: str) -> tuple[Points, Poin
 
 
 def place_cases(connection: Connection, division: str) -> int:
-    """Give every case of the division its place; returns how many have one (0: too few buildings)."""
+    """Give cases of the division that have no place theirs; returns how many got one.
+
+    With too few buildings for a place there is none, and those given before are taken back.
+    """
     cases = connection.execute(_CASES, {"division": division}).all()
     buildings, stretch = _read_buildings(connection, division)
-    points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
-    places = move_to_places(points * stretch, buildings * stretch, rules().floor.addresses) / stretch
-    found = ~np.isnan(places[:, 0])
-    if not found.any():
+    least = rules().floor.addresses
+    if len(buildings) < least:
         connection.execute(_CLEAR, {"division": division})
         return 0
+    points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
+    places = move_to_places(points * stretch, buildings * stretch, least) / stretch
+    found = ~np.isnan(places[:, 0])
     connection.execute(
         _WRITE,
         {

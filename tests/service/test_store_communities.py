@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, text
 
 from partition.errors import InputError
 from service import models
-from service.intake import check_layers
+from service.intake import Layers, check_layers
 from service.store.communities import find_community, list_communities, load_area, read_area
 from service.store.errors import NotFoundError
 
@@ -99,6 +99,26 @@ def test_cases_are_added_and_never_removed(connection: Connection) -> None:
     change = load_area(connection, area, make_layers(area, cases=10)).changes["cases"]
     assert change.removed == 0
     assert connection.scalar(select(func.count()).select_from(models.cases)) == 30
+
+
+def test_a_case_keeps_its_place_until_it_is_elsewhere(connection: Connection) -> None:
+    """A place found anew at each load would, together with the old one, leave fewer addresses than either."""
+    area = make_town()
+    cases = make_layers(area)
+    load_area(connection, area, cases)
+    read = text("select case_id, st_astext(place) as place, st_astext(geom) as geom from cases order by 1")
+    before = connection.execute(read).all()
+    gone = set(area.buildings["id"][::5])
+    fewer = replace(area, buildings=area.buildings[~area.buildings["id"].isin(gone)].reset_index(drop=True))
+    load_area(connection, fewer)
+    assert connection.execute(read).all() == before
+    assert cases.cases is not None
+    moved = cases.cases.copy()
+    moved.geometry = moved.geometry.where(moved["id"] != "k7", moved.geometry.translate(150, 0))
+    load_area(connection, fewer, Layers(cases=moved))
+    after = connection.execute(read).all()
+    changed = [old.case_id for old, new in zip(before, after, strict=True) if old.place != new.place]
+    assert changed == ["k7"]
 
 
 def test_an_area_comes_back_as_it_was(connection: Connection) -> None:
