@@ -75,7 +75,7 @@ def _read_instant(part: str, value: object) -> tuple[datetime, datetime] | None:
     try:
         if _DATE.match(part):
             day = datetime.fromisoformat(part).replace(tzinfo=UTC)
-            return day, day + timedelta(days=1) - timedelta(microseconds=1)
+            return day, day + timedelta(days=1, microseconds=-1)
         if _TIME.match(part):
             instant = datetime.fromisoformat(part.upper()).astimezone(UTC)
             return instant, instant
@@ -84,12 +84,17 @@ def _read_instant(part: str, value: object) -> tuple[datetime, datetime] | None:
     raise MalformedError("datetime", value=_short(value))
 
 
-def _read_whole(name: str, least: int, most: int) -> Any:
+def _read_whole(name: str, least: int, most: int, *, clip: bool = False) -> Any:
+    """clip: more than `most` is taken as `most`."""
+
     def read(value: object) -> int:
         text = str(value)
-        if not re.fullmatch(r"\d{1,18}", text, re.ASCII) or not least <= int(text) <= most:
+        whole = int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else -1
+        if clip:
+            whole = min(whole, most)
+        if not least <= whole <= most:
             raise MalformedError("whole-number", name=name, value=_short(text), least=least, most=most)
-        return int(text)
+        return whole
 
     return BeforeValidator(read)
 
@@ -141,13 +146,13 @@ class ItemQuery(BaseModel):
 class ItemsQuery(ItemQuery):
     """Parameters of a collection's features."""
 
-    limit: Annotated[int, _read_whole("limit", 1, LIMIT_MOST)] = Field(
-        LIMIT, description=f"Features a page, 1 to {LIMIT_MOST}."
+    limit: Annotated[int, _read_whole("limit", 1, LIMIT_MOST, clip=True)] = Field(
+        LIMIT, description=f"Features a page, from 1; more than {LIMIT_MOST} are never on one page."
     )
     offset: Annotated[int, _read_whole("offset", 0, 10**9)] = Field(
         0, description="Features to skip. Follow the link `next` instead: it neither skips nor repeats a row."
     )
-    cursor: Annotated[int, _read_whole("cursor", 0, 2**63 - 1)] | None = Field(
+    cursor: Annotated[int, _read_whole("cursor", 0, 10**18 - 1)] | None = Field(
         None, description="Where the page begins; part of the link `next`."
     )
     bbox: str | None = Field(
@@ -163,6 +168,14 @@ class LocateQuery(ItemQuery):
 
     lon: Annotated[float, _read_degrees("lon", 180)] = Field(description="Degrees east.")
     lat: Annotated[float, _read_degrees("lat", 90)] = Field(description="Degrees north.")
+
+
+class HealthQuery(BaseModel):
+    """The one parameter that every address has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of error texts.")
 
 
 class MapQuery(BaseModel):

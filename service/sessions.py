@@ -14,6 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 
 from service.access import PUBLIC, Principal, Role
 
@@ -27,6 +28,7 @@ class Sessions:
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._key = secrets.token_bytes(32)
         self._invited: dict[bytes, Principal] = {}
+        self._ended: set[str] = set()
         self._now = now
 
     def invite(self, principal: Principal) -> str:
@@ -46,22 +48,34 @@ class Sessions:
             "grids": sorted(principal.grids),
             "subject": principal.subject,
             "until": int(self._now()) + LIFETIME_S,
+            "session": secrets.token_urlsafe(9),
         }
         payload = base64.urlsafe_b64encode(json.dumps(claims).encode())
         return f"{payload.decode()}.{self._sign(payload)}"
 
     def principal(self, cookie: str | None) -> Principal:
-        """Who the cookie says is asking; the public if there is none, or a forged or old one."""
+        """Who the cookie says is asking; the public if there is none, or a forged, old or ended one."""
+        claims = self._claims(cookie)
+        if claims is None or claims["until"] < self._now() or claims["session"] in self._ended:
+            return PUBLIC
+        return Principal(Role(claims["role"]), claims["scope"], frozenset(claims["grids"]), claims["subject"])
+
+    def end(self, cookie: str | None) -> None:
+        """Let the cookie, and every copy of it, be worth nothing from now on."""
+        claims = self._claims(cookie)
+        if claims is not None:
+            self._ended.add(claims["session"])
+
+    def _claims(self, cookie: str | None) -> dict[str, Any] | None:
+        """What a cookie that this process signed says; None for any other."""
         payload, _, signature = (cookie or "").rpartition(".")
         try:
             if not payload or not hmac.compare_digest(self._sign(payload.encode()), signature):
-                return PUBLIC
-            claims = json.loads(base64.urlsafe_b64decode(payload))
+                return None
+            claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload))
         except (binascii.Error, UnicodeError, TypeError, ValueError):
-            return PUBLIC
-        if claims["until"] < self._now():
-            return PUBLIC
-        return Principal(Role(claims["role"]), claims["scope"], frozenset(claims["grids"]), claims["subject"])
+            return None
+        return claims
 
     def _sign(self, payload: bytes) -> str:
         return hmac.new(self._key, payload, hashlib.sha256).hexdigest()

@@ -28,7 +28,8 @@ def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Redirec
 
 @router.post("/logout")
 def log_out(context: InContext) -> RedirectResponse:
-    """Forget the cookie."""
+    """End the session: neither this browser's cookie nor a copy of it lets anyone in again."""
+    context.sessions.end(context.request.cookies.get(COOKIE))
     answer = RedirectResponse("/", status_code=303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
     return answer

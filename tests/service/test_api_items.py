@@ -222,6 +222,19 @@ def test_times(served: Served) -> None:
     assert len(everything(client, "streets", datetime="2001-01-01")) > 0  # not about a time
 
 
+def test_more_than_a_page_holds_is_a_full_page(served: Served) -> None:
+    """OGC API – Features 1.0.1: a limit above the largest is no error but taken as the largest."""
+    client = served.client()
+    assert client.get("/collections/grids/items", params={"limit": 10**6}).json() | {"links": []} == (
+        client.get("/collections/grids/items", params={"limit": 10_000}).json() | {"links": []}
+    )
+
+
+def test_the_last_day_there_is_may_end_an_interval(served: Served) -> None:
+    answer = served.client().get("/collections/grids/items", params={"datetime": "2020-01-01/9999-12-31"})
+    assert answer.json()["numberReturned"] > 0
+
+
 # --- what is refused ---
 
 
@@ -229,7 +242,6 @@ def test_times(served: Served) -> None:
     ("path", "code", "named"),
     [
         ("/collections/grids/items?limit=0", "whole-number", "limit"),
-        ("/collections/grids/items?limit=10001", "whole-number", "limit"),
         ("/collections/grids/items?limit=ten", "whole-number", "ten"),
         ("/collections/grids/items?limit=1.5", "whole-number", "1.5"),
         ("/collections/grids/items?limit=٣", "whole-number", "limit"),
@@ -237,6 +249,7 @@ def test_times(served: Served) -> None:
         ("/collections/grids/items?cursor=x", "whole-number", "cursor"),
         ("/collections/grids/items?cursor=99999999999999999999", "whole-number", "cursor"),
         ("/collections/grids/items?colour=red", "parameter-unknown", "colour"),
+        ("/healthz?colour=red", "parameter-unknown", "colour"),
         ("/collections/grids/items?limit=1&limit=2", "parameter-repeated", "limit"),
         ("/collections/grids/items?bbox=1,2,3", "bbox-numbers", "1,2,3"),
         ("/collections/grids/items?bbox=1,2,3,x", "bbox-numbers", "x"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,6 +14,7 @@ import shapely
 
 from service.access import Role
 from service.disclosure import rules
+from service.sessions import COOKIE
 
 from .api import HIDDEN
 from .towns import CODE
@@ -205,7 +207,45 @@ def test_a_map_is_never_stale(served: Served) -> None:
             )
 
 
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER])
+def test_counts_of_cases_tell_no_more_than_their_places(served: Served, role: Role) -> None:
+    """The number on a card follows from the rows that the role may see, and from nothing else."""
+    own = frozenset({f"{CODE}001"}) if role is Role.GRID_WORKER else frozenset()
+    client = served.client(role, grids=own)
+    shapes = sorted(grids_of(served).items())
+    rows = client.get("/collections/cases/items", params={"limit": 10_000}).json()["features"]
+    times = [datetime.fromisoformat(row["properties"]["time"]) for row in rows]
+    expected: dict[str, int] = dict.fromkeys(dict(shapes), 0)
+    for row, time in zip(rows, times, strict=True):
+        if time <= max(times) - timedelta(days=30):
+            continue
+        known = row["properties"].get("grid")
+        place = shapely.Point(row["geometry"]["coordinates"])
+        code = known or min(shapes, key=lambda entry: (entry[1].distance(place), entry[0]))[0]
+        expected[code] += known is not None or code not in own
+    cards = _cards(client.get(f"/maps/{CODE}").text)
+    assert {code: card["figures"]["cases_30d"] for code, card in cards.items()} == expected
+    assert sum(expected.values()) > 5
+
+
+def test_who_is_responsible_is_public_and_how_to_call_them_is_not(served: Served) -> None:
+    for role in (Role.PUBLIC, Role.CONSUMER):
+        cards = _cards(served.client(role).get(f"/maps/{CODE}").text)
+        staff = [person for card in cards.values() for person in card["staff"]]
+        assert staff
+        assert all(person["name"] for person in staff)
+        assert any(person["phone"] for person in staff) == (role is not Role.PUBLIC)
+
+
 # --- pages, login, headers ---
+
+
+def test_the_point_to_try_locate_at_is_in_a_grid(served: Served) -> None:
+    client = served.client()
+    page = client.get("/", headers={"accept": "text/html"}).text
+    found = re.search(r'href="(/locate\?[^"]*)"', page)
+    assert found is not None
+    assert client.get(found[1].replace("&amp;", "&")).status_code == 200
 
 
 def test_the_landing_page_speaks_both_languages_and_both_forms(served: Served) -> None:
@@ -258,12 +298,22 @@ def test_a_link_lets_in_once(served: Served) -> None:
     assert "grid" not in first.get("/collections/cases/items").json()["features"][0]["properties"]
 
 
+def test_a_copy_of_the_cookie_is_worth_nothing_after_logout(served: Served) -> None:
+    client = served.client(Role.CENTRE)
+    copy = client.cookies[COOKIE]
+    headers = {"cookie": f"{COOKIE}={copy}"}
+    path = "/collections/cases/items?limit=1"
+    assert "grid" in served.client().get(path, headers=headers).json()["features"][0]["properties"]
+    client.post("/logout")
+    assert "grid" not in served.client().get(path, headers=headers).json()["features"][0]["properties"]
+
+
 def test_a_forged_or_old_cookie_is_the_public(served: Served) -> None:
     import base64
     import time
 
     from service.access import PUBLIC, Principal
-    from service.sessions import COOKIE, LIFETIME_S, Sessions
+    from service.sessions import LIFETIME_S, Sessions
 
     claims = base64.urlsafe_b64encode(
         json.dumps({"role": "centre", "scope": "", "grids": [], "subject": "", "until": 2**40}).encode()
