@@ -16,7 +16,10 @@ from partition.texts import LANGUAGES, catalogue
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of facility: group, icon (solid Font Awesome), colour; minor ones are dots, off at first."""
+    """A kind of facility: group, icon (solid Font Awesome), colour.
+
+    Minor ones are dots. They and the group `other` are off at first.
+    """
 
     group: str
     icon: str
@@ -36,7 +39,12 @@ KINDS = {
         "#b23a48",
         words=("卫生", "卫生服务", "医院", "诊所", "hospital", "doctors", "pharmacy", "药"),
     ),
-    "school": Kind("service", "graduation-cap", "#8a5a14", words=("学校", "小学", "中学")),
+    "school": Kind(
+        "service",
+        "graduation-cap",
+        "#8a5a14",
+        words=("学校", "小学", "中学", "大学", "university", "college"),
+    ),
     "kindergarten": Kind("service", "child-reaching", "#a3641c", words=("幼儿园", "托儿")),
     "elderly_care": Kind("service", "person-cane", "#6b4e9b", words=("养老", "日间照料", "care")),
     "market": Kind(
@@ -58,6 +66,17 @@ KINDS = {
     "charging": Kind("street", "charging-station", "#2e7d6b", words=("充电", "charging_station")),
     "parking": Kind("street", "square-parking", "#44658c", words=("停车",)),
     "bus_stop": Kind("street", "bus", "#44658c", words=("公交", "车站")),
+    "government": Kind("other", "landmark", "#59636e", words=("政府", "办事处", "townhall")),
+    "post_office": Kind("other", "envelope", "#59636e", words=("邮政", "邮局", "快递")),
+    "bank": Kind("other", "building-columns", "#59636e", words=("银行",)),
+    "library": Kind("other", "book", "#59636e", words=("图书馆", "阅览室")),
+    "sports": Kind("other", "person-running", "#59636e", words=("体育", "健身", "sports_centre", "gym")),
+    "shop": Kind("other", "shop", "#59636e", words=("商店", "便利店", "convenience")),
+    "restaurant": Kind(
+        "other", "utensils", "#59636e", words=("餐饮", "餐馆", "饭店", "cafe", "fast_food", "bar")
+    ),
+    "fuel": Kind("other", "gas-pump", "#59636e", words=("加油",)),
+    "worship": Kind("other", "place-of-worship", "#59636e", words=("宗教", "寺", "place_of_worship")),
 }
 _OTHER = Kind("other", "location-dot", "#59636e")
 
@@ -107,7 +126,7 @@ def _data(view: CommunityView) -> list[dict[str, Any]]:
         label = (
             {lang: texts.say(f"kind.{key}", lang) for lang in LANGUAGES}
             if key in KINDS
-            else key.removeprefix("=")
+            else key.removeprefix("=").replace("_", " ")
         )
         entries.append(
             {
@@ -115,7 +134,7 @@ def _data(view: CommunityView) -> list[dict[str, Any]]:
                 "group": kind.group,
                 "label": label if isinstance(label, dict) else dict.fromkeys(LANGUAGES, label),
                 "minor": kind.minor,
-                "shown": key in KINDS and not kind.minor,
+                "shown": kind.group != "other" and not kind.minor,
                 "colour": kind.colour,
                 "icon": {"box": box, "path": path},
                 "points": [
