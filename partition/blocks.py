@@ -11,7 +11,7 @@ import numpy.typing as npt
 import shapely
 
 from partition.arrays import Geometries, Lengths, Numbers
-from partition.linework import BORDER_CLASSES, CLASS_NUMBER, GATE_M, SAME_M, SEVERING, Linework
+from partition.linework import BORDER_CLASSES, CLASS_NUMBER, GATE_M, SAME_M, SEVERING, Linework, node_lines
 
 # Where several lines coincide, this order says what the border counts as: the strongest first.
 STRENGTH = ("water", "rail", "arterial", "secondary", "local", "wall", "lane", "path", "none")
@@ -45,12 +45,11 @@ def build_blocks(linework: Linework, community: shapely.Geometry) -> Blocks:
 
     Dangling lines bound nothing. The faces share their vertices exactly and their union is the community.
     """
-    edges = shapely.get_parts(shapely.unary_union(np.append(linework.lines, shapely.boundary(community))))
-    faces = shapely.get_parts(shapely.polygonize(edges))
+    faces = shapely.get_parts(shapely.polygonize(node_lines(linework.lines, community)))
     inside = shapely.intersects(community, shapely.point_on_surface(faces))
     faces = faces[inside & (shapely.area(faces) > 0)]
     corners = shapely.bounds(faces)
-    faces = faces[np.lexsort((corners[:, 0], corners[:, 1], shapely.area(faces)))]
+    faces = faces[np.lexsort((corners[:, 0], corners[:, 1], shapely.area(faces).round(3)))]
     return Blocks(faces, find_borders(faces, linework))
 
 

@@ -114,7 +114,7 @@ def build_graph(
     between = a != b
     a, b = np.minimum(a, b)[between], np.maximum(a, b)[between]
     price = np.array([border_cost[name] - crossing_cost.get(name, 0.0) for name in BORDER_CLASSES])
-    length = borders.length[between]
+    length = borders.length[between].round(3)  # so that rounding of coordinates does not change plans
     cost = length * price[borders.kind[between]]
     if same_compound is not None:
         within = (same_compound[a] == same_compound[b]) & (same_compound[a] >= 0)

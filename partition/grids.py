@@ -53,15 +53,16 @@ def unit_frame(units: Units, grid_of_unit: list[str], crs: pyproj.CRS) -> gpd.Ge
     )
 
 
-def match_edges(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+def match_edges(grids: gpd.GeoDataFrame, communities: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Give grids on both sides of a border between communities the same vertices.
 
     A street that ends on the border puts a vertex on its side only; the other side gets it here. Nothing else
-    moves.
+    moves, and corners of communities stay where they are.
     """
+    corners = cKDTree(shapely.get_coordinates(communities.geometry.to_numpy()))
     polygons = grids.geometry.to_numpy()
     for _ in range(ROUNDS):
-        polygons = _unify_vertices(polygons)
+        polygons = _unify_vertices(polygons, corners)
         polygon, points = _missing_vertices(polygons)
         for i in np.unique(polygon):
             polygons[i] = _insert(polygons[i], points[polygon == i])
@@ -84,7 +85,7 @@ def _missing_vertices(polygons: Geometries) -> tuple[Numbers, Lengths]:
     return owner[line[~own]], points[point[~own]]
 
 
-def _unify_vertices(polygons: Geometries) -> Geometries:
+def _unify_vertices(polygons: Geometries, corners: cKDTree) -> Geometries:
     """Vertices that differ by rounding only become one: two communities reckoned the same crossing apart."""
     coords = np.unique(shapely.get_coordinates(polygons), axis=0)
     pairs = cKDTree(coords).query_pairs(SAME_POINT_M, output_type="ndarray")
@@ -92,14 +93,15 @@ def _unify_vertices(polygons: Geometries) -> Geometries:
         return polygons.copy()
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(coords), len(coords)))
     _, cluster = connected_components(links, directed=False)
-    _, first = np.unique(cluster, return_index=True)
-    target = coords[first[cluster]]
+    # of several, the one nearest to a corner of a community
+    order = np.lexsort((corners.query(coords)[0].round(6), cluster))
+    target = coords[order[np.unique(cluster[order], return_index=True)[1]]][cluster]
     moved = {tuple(old): new for old, new in zip(coords.tolist(), target.tolist(), strict=True) if old != new}
 
     def move(points: Lengths) -> Lengths:
         return np.array([moved.get(tuple(point), point) for point in points.tolist()])
 
-    return np.asarray(shapely.transform(polygons, move))
+    return np.asarray(shapely.remove_repeated_points(shapely.transform(polygons, move)))
 
 
 def _insert(polygon: shapely.Geometry, points: Lengths) -> shapely.Geometry:

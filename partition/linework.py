@@ -19,6 +19,7 @@ WALKABLE = ("path", "lane", "local", "secondary", "arterial")
 NEAR_MISS_M = 5.0  # a street that stops this close to another is taken to meet it
 CROSSED_M = 0.5  # a line inside a footprint for more than this crosses the building
 SAME_M = 0.01  # two things this close lie on the same line
+NODE_M = 1e-7  # lines are noded on a lattice this fine: a line that ends on another surely meets it
 OVERSHOOT_M = 1e-4  # a join is drawn this much too long, so that noding surely meets the line
 GATE_M = 1.5  # how far from a crossing both its sides are looked at
 
@@ -113,11 +114,17 @@ def _leads_through(point: shapely.Point, severing: Geometries, ways: Geometries)
     return int(touched.sum()) >= 2
 
 
+def node_lines(lines: Geometries, community: shapely.Geometry) -> Geometries:
+    """The lines and the community's border, cut wherever they meet; coordinates move by NODE_M at most."""
+    together = np.append(lines, shapely.boundary(community))
+    return np.asarray(shapely.get_parts(shapely.unary_union(together, grid_size=NODE_M)))
+
+
 def close_near_misses(lines: Geometries, community: shapely.Geometry, footprints: Geometries) -> Geometries:
     """Short lines that join dangling ends to what they nearly reach; none of them crosses a footprint."""
     if not len(lines):
         return np.empty(0, dtype=object)
-    edges = shapely.get_parts(shapely.unary_union(np.append(lines, shapely.boundary(community))))
+    edges = node_lines(lines, community)
     ends = np.concatenate([shapely.get_coordinates(shapely.get_point(edges, i)) for i in (0, -1)])
     owner = np.tile(np.arange(len(edges)), 2)
     _, node, degree = np.unique(ends, axis=0, return_inverse=True, return_counts=True)

@@ -57,7 +57,7 @@ def rebuild_grids(
                 crs=area.crs,
             )
         )
-    grids = match_edges(pd.concat(drawn, ignore_index=True))
+    grids = match_edges(pd.concat(drawn, ignore_index=True), area.communities)
     grids = grids.join(total_by_grid(buildings[buildings["grid"] != ""], grids["code"].to_list()), on="code")
     grids["area_m2"] = grids.geometry.area.round(2)
     inside = area.buildings["community"].to_numpy() >= 0

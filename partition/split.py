@@ -136,6 +136,7 @@ def split_area(
     tell("judge", 0.0)
     with clock.step("judge"):
         judgement = judge_plan(area, frame, buildings, profile, reasons)
+        judgement = replace(judgement, violations=judgement.violations + _miscounts(area, divisions, grids))
     tell("judge", 1.0)
     repairs = tuple(finding for division in divisions for finding in division.findings)
     findings = area.findings + profile.findings() + repairs
@@ -165,8 +166,9 @@ def divide_community(
             plan = make_plan(graph, balance, Weights(), grids=grids, effort=effort, seed=seed)
             reasons = out_of_range(graph, plan.assignment, balance, fixed=grids is not None)
         enough_units = grids is None or plan.grids >= grids
-        if best is None or _merit(Division(units, graph, balance, plan, reasons)) < _merit(best):
-            best = Division(units, graph, balance, plan, reasons)
+        division = Division(units, graph, balance, plan, reasons)
+        if best is None or _merit(division, grids) < _merit(best, grids):
+            best = division
         if enough_units and all(reason.proven and reason.cause != "pocket" for reason in reasons.values()):
             break
     assert best is not None  # noqa: S101 - the loop runs at least once
@@ -186,9 +188,23 @@ def _repairs(linework: Linework, community: str) -> tuple[Finding, ...]:
     )
 
 
-def _merit(division: Division) -> tuple[int, float, float]:
+def _merit(division: Division, wanted: int | None) -> tuple[int, int, float, float]:
+    """Less is better: first the number of grids that was asked for, then the range, then the cost."""
+    missed = 0 if wanted is None else abs(division.plan.grids - wanted)
     unproven = sum(not reason.proven for reason in division.reasons.values())
-    return unproven, division.plan.outside, division.plan.value
+    return missed, unproven, division.plan.outside, division.plan.value
+
+
+def _miscounts(area: Area, divisions: list[Division], wanted: int | None) -> tuple[Finding, ...]:
+    """Communities that did not get the number of grids asked for, since their pieces are too few or apart."""
+    found = []
+    for community, division in zip(area.communities["id"], divisions, strict=True):
+        made = division.plan.grids
+        if wanted is not None and made != wanted:
+            code = "grids_fewer" if made < wanted else "grids_more"
+            values = {"wanted": wanted, "made": made}
+            found.append(Finding(code, "violated", "grids", rows=(community,), values=values))
+    return tuple(found)
 
 
 def _compound_of(units: Units, compounds: gpd.GeoDataFrame) -> Numbers:
@@ -251,7 +267,7 @@ def _draw(
             held = int(division.plan.households(division.graph)[g])
             alone = ids[unit == reason.unit] if reason.unit >= 0 else []
             reasons[codes[g]] = explain(codes[g], held, reason, division.balance, community.id, alone)
-    frame = match_edges(pd.concat(drawn, ignore_index=True)) if drawn else _no_grids(area)
+    frame = match_edges(pd.concat(drawn, ignore_index=True), area.communities) if drawn else _no_grids(area)
     frame = frame.join(total_by_grid(buildings[buildings["grid"] != ""], frame["code"].to_list()), on="code")
     frame["area_m2"] = frame.geometry.area.round(2)
     all_units = pd.concat(units, ignore_index=True) if units else gpd.GeoDataFrame(geometry=[], crs=area.crs)

@@ -185,10 +185,10 @@ class _Joining:
     ) -> None:
         self.parent = list(range(len(faces)))
         self.beside: dict[int, int] = {}
-        self.area = shapely.area(faces).tolist()
+        self.area = shapely.area(faces).round(3).tolist()
         self.kept = kept.tolist()
         self.outer = borders.outer.tolist()
-        weight = np.array([cost[name] for name in BORDER_CLASSES])[borders.kind] * borders.length
+        weight = np.array([cost[name] for name in BORDER_CLASSES])[borders.kind] * borders.length.round(3)
         # neighbour -> [cost of the border, its length, length that can be walked across]
         self.near: list[dict[int, list[float]]] = [defaultdict(lambda: [0.0, 0.0, 0.0]) for _ in faces]
         for a, b, w, length, severed in zip(
@@ -323,6 +323,6 @@ def _number_units(
         blocks=blocks,
         unit=unit,
         households=np.bincount(unit, weights=households, minlength=count).astype(np.int64),
-        area_m2=total(unit, shapely.area(blocks.faces), count),
+        area_m2=total(unit, shapely.area(blocks.faces).round(3), count),
         building_unit=np.where(placed, unit[face_of], -1),
     )

@@ -123,3 +123,18 @@ def test_the_order_of_streets_does_not_matter() -> None:
     rows += [("lane", LineString([(x, -5), (x + 3, 205)])) for x in (33, 120)]
     one, other = divide(streets(*rows))[0], divide(streets(*rows[::-1]))[0]
     assert shapely.equals_exact(one.faces, other.faces).all()
+
+
+def test_lines_that_end_on_a_slanted_line_meet_it_whatever_the_rounding() -> None:
+    avenue = LineString([(-5, 3), (205, 117.3)])
+    lanes = [LineString([avenue.interpolate(d), (5 + d * 0.9, 205)]) for d in np.linspace(11.3, 200.7, 12)]
+    blocks, linework = divide(streets(("arterial", avenue), *(("lane", lane) for lane in lanes)))
+    assert len(blocks.faces) == len(lanes) + 2
+    assert linework.near_misses == 0
+    assert shapely.area(blocks.faces).sum() == pytest.approx(SQUARE.area, abs=1e-3)
+
+
+def test_lines_on_top_of_each_other_but_for_rounding_leave_no_sliver() -> None:
+    lines = [LineString([(-5, 3), (71 + k * 1e-10, 43), (205, 117.3 + k * 1e-10)]) for k in range(4)]
+    blocks, _ = divide(streets(*(("local", line) for line in lines)))
+    assert len(blocks.faces) == 2

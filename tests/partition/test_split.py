@@ -140,3 +140,21 @@ def test_what_nobody_can_cross_parts_grids(kind: str) -> None:
     assert not set(made.buildings["grid"][south]) & set(made.buildings["grid"][~south])
     assert codes(made.report.violations) == ["size_cut_off"] * 2
     assert np.sort(made.grids["households"]).tolist() == [150, 150]
+
+
+@pytest.mark.parametrize(("wanted", "made"), [(3, 3), (12, 12), (13, 12)])
+def test_the_number_of_grids_asked_for_is_made_as_far_as_buildings_allow(wanted: int, made: int) -> None:
+    houses = [box(x, y, x + 15, y + 12) for x in range(10, 130, 30) for y in range(10, 100, 30)]
+    street = LineString([(62, -5), (62, 105)])
+    done = split(make_area([box(0, 0, 130, 100)], [street], ["local"], houses, [10] * 12), grids=wanted)
+    assert len(done.grids) == made
+    told = [v for v in done.report.violations if v.code == "grids_fewer"]
+    assert [v.values for v in told] == ([{"wanted": 13, "made": 12}] if wanted == 13 else [])
+
+
+def test_fewer_grids_than_parts_that_nobody_can_walk_between_are_told() -> None:
+    houses = [box(x, 40, x + 15, 60) for x in (10, 40, 120, 150)]
+    river = LineString([(90, -5), (90, 105)])
+    done = split(make_area([box(0, 0, 180, 100)], [river], ["water"], houses, [80] * 4), grids=1)
+    assert len(done.grids) == 2
+    assert "grids_more" in codes(done.report.violations)
