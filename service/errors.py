@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -47,10 +48,15 @@ class WrongHostError(ServiceError):
     """The request does not come to an address that this server answers for."""
 
 
+class ForeignPageError(ServiceError):
+    """A page of another server asks for a change."""
+
+
 STATUS: dict[type[ServiceError], int] = {
     MalformedError: 400,
     UnknownError: 404,
     LinkSpentError: 403,
+    ForeignPageError: 403,
     WrongHostError: 421,
 }
 
@@ -112,7 +118,9 @@ def _parameter_error(error: RequestValidationError) -> ServiceError:
         return MalformedError("parameter-unknown", name=name)
     if fault["type"] == "missing":
         return MalformedError("parameter-missing", name=name)
-    return MalformedError("parameter-value", name=name, value=_shown(fault.get("input")), reason=fault["msg"])
+    # only parameters with a choice of values are judged by the model; the others say themselves what is wrong
+    choice = ", ".join(re.findall(r"'([^']*)'", fault["msg"]))
+    return MalformedError("parameter-value", name=name, value=_shown(fault.get("input")), choice=choice)
 
 
 def _shown(value: object) -> str:

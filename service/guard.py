@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import STATUS, WrongHostError, problem
+from service.errors import STATUS, ForeignPageError, ServiceError, WrongHostError, problem
 
 logger = logging.getLogger("service.access_log")
 
@@ -44,10 +44,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _is_foreign(request: Request) -> bool:
+    """Whether a page of another server makes the browser ask for more than to read."""
+    site = request.headers.get("sec-fetch-site", "none")  # only browsers send it
+    return request.method not in ("GET", "HEAD") and site not in ("same-origin", "none")
+
+
 class Guard:
     """The outermost layer of the application. `hosts`: further names it answers for besides loopback ones.
 
-    Asking for the name keeps a foreign page from reaching a server on loopback by a name that resolves to it.
+    Asking for the name keeps a foreign page from reaching a server on loopback by a name that resolves to it;
+    a cookie alone does not tell pages of other ports of this machine from ours.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
@@ -78,10 +85,15 @@ class Guard:
         try:
             request = Request(scope)
             name = request.url.hostname or ""
-            if is_loopback(name) or name in self.hosts:
+            refusal: ServiceError | None = None
+            if not (is_loopback(name) or name in self.hosts):
+                refusal = WrongHostError("host")
+            elif _is_foreign(request):
+                refusal = ForeignPageError("foreign-page")
+            if refusal is None:
                 await self.app(scope, receive, send_guarded)
             else:
-                answer = problem(request, STATUS[WrongHostError], WrongHostError("host"))
+                answer = problem(request, STATUS[type(refusal)], refusal)
                 await answer(scope, receive, send_guarded)
         finally:
             path = scope.get("raw_path", b"").partition(b"?")[0].decode("ascii", "replace")

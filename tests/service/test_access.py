@@ -125,5 +125,26 @@ def test_sensitive_categories_are_found_by_word() -> None:
     assert rules().sensitive("domestic_violence")
     assert rules().sensitive("Neighbour DISPUTE")
     assert rules().sensitive("家庭纠纷调解")
+    for category in (
+        "邻里矛盾",
+        "信访",
+        "社区矫正",
+        "吸毒人员",
+        "独居老人探访",
+        "未成年人保护",
+        "残疾人服务",
+    ):
+        assert rules().sensitive(category)
+    for category in (
+        "车辆停放",
+        "噪声扰民",
+        "占道经营",
+        "安全隐患",
+        "路灯故障",
+        "环境卫生",
+        "违章搭建",
+        "street_light",
+    ):
+        assert not rules().sensitive(category)
     assert not rules().sensitive("manhole_cover_missing")
     assert not rules().sensitive("井盖缺失")

@@ -359,6 +359,17 @@ def test_other_names_of_this_machine_are_not_answered(served: Served) -> None:
         assert client.get("/", headers={"host": host}).status_code == 200
 
 
+def test_a_page_of_another_server_cannot_log_anyone_out(served: Served) -> None:
+    client = served.client(Role.CENTRE)
+    for site in ("cross-site", "same-site"):
+        answer = client.post("/logout", headers={"sec-fetch-site": site})
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "foreign-page"
+    features = client.get("/collections/cases/items?limit=1", headers={"sec-fetch-site": "cross-site"}).json()
+    assert "grid" in features["features"][0]["properties"]
+    assert client.post("/logout", headers={"sec-fetch-site": "same-origin"}).status_code == 303
+
+
 def test_heads_have_no_body_and_other_methods_are_refused(served: Served) -> None:
     client = served.client()
     head = client.head("/collections/grids/items")
