@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from partition.texts import Language, catalogue
+from service.headers import HEADERS
 from service.languages import language_of, wants_html
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,11 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def hide(request: Request, error: Exception) -> Response:
-        # Starlette raises the error again after this answer, and the server logs it whole
-        return problem(request, 500, ServiceError("unexpected"))
+        # Starlette answers this outside of every middleware, so the guard adds nothing to it; then it raises
+        # the error again, and the server logs it whole
+        answer = problem(request, 500, ServiceError("unexpected"))
+        answer.headers.update(HEADERS)
+        return answer
 
 
 def problem(request: Request, status: int, error: ServiceError) -> Response:

@@ -43,8 +43,9 @@ def _page(request: Request, name: str, lang: Language, status: int, values: dict
         return catalogue("service").say(key, lang, **placeholders)
 
     kept = [(key, value) for key, value in request.query_params.multi_items() if key not in ("lang", "token")]
+    path = "/" + request.url.path.lstrip("/")  # two slashes would begin another host's address
     languages = [
-        (code, label, f"{request.url.path}?{urlencode([*kept, ('lang', code)])}")
+        (code, label, f"{path}?{urlencode([*kept, ('lang', code)])}")
         for code, label in (("zh", "中文"), ("en", "English"))
     ]
     # a language that was chosen stays chosen on the way through the pages

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
-from service.guard import POLICY
+from service.headers import POLICY
 from service.mapping import Maps
 from service.routes.context import InContext
 from service.schemas import MapQuery

@@ -352,6 +352,30 @@ def test_every_answer_keeps_to_itself(served: Served) -> None:
         assert "server" not in headers
 
 
+def test_an_unforeseen_error_keeps_to_itself_too(served: Served) -> None:
+    from service import db
+
+    from .api import serve
+
+    bare = db.Database(served.database.owner, db.open_app(served.database.app.url.set(database="postgres")))
+    with serve(bare, served.area) as other:
+        for accept in ("application/json", "text/html"):
+            answer = httpx.get(f"{other.address}/collections/grids/items", headers={"accept": accept})
+            assert answer.status_code == 500
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert answer.headers["cache-control"] == "private, no-store"
+            for inside in ("select ", "relation", "Traceback", "psycopg", ".py"):
+                assert inside not in answer.text
+    bare.app.dispose()
+
+
+def test_no_address_makes_a_page_link_to_another_host(served: Served) -> None:
+    url = httpx.URL(served.address).copy_with(raw_path=b"//elsewhere.example/x")
+    page = served.client().get(url, headers={"accept": "text/html"})
+    assert page.status_code == 404
+    assert re.findall(r'href="(//[^"]*)"', page.text) == []
+
+
 def test_other_names_of_this_machine_are_not_answered(served: Served) -> None:
     client = served.client()
     assert client.get("/", headers={"host": "grids.example:8000"}).status_code == 421

@@ -118,10 +118,10 @@ def test_a_taken_port(home: Path) -> None:
         port = str(taken.getsockname()[1])
         refused = call(home, "serve", "--port", port)
         assert refused.returncode == 2
-        assert f"port {port} is taken" in refused.stderr
+        assert f"Port {port} is taken" in refused.stderr
         refused = call(home, "demo", "--port", port)
         assert refused.returncode == 2
-        assert f"port {port} is taken" in refused.stderr
+        assert f"Port {port} is taken" in refused.stderr
 
 
 def test_the_default_port_gives_way(home: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_default_port_gives_way(home: Path) -> None:
 def test_other_machines_are_not_served(home: Path, host: str) -> None:
     refused = call(home, "serve", "--host", host)
     assert refused.returncode == 2
-    assert "no authentication" in refused.stderr
+    assert "No authentication" in refused.stderr
     assert host in refused.stderr
 
 
