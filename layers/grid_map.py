@@ -60,6 +60,7 @@ def _data(view: CommunityView) -> dict[str, Any]:
                 "figures": {name: _number(row.get(name)) for name in _FIGURES},
                 "staff": _people(row.get("staff")),
                 "groups": _plain_list(row.get("groups")),
+                "about": bool(row.get("cases_about", False)),
                 "recent": _plain_list(row.get("recent")),
             }
         )

@@ -63,6 +63,9 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
     grids["cases_30d"] = [
         counts.get(code, 0) if show else None for code, show in zip(grids["code"], shown, strict=True)
     ]
+    # counted where they are shown, at places near their own points
+    exact_cases = set(grids["code"]) if principal.reaches(Role.CENTRE) else principal.grids
+    grids["cases_about"] = ~grids["code"].isin(exact_cases)
     grids["recent"] = [recent.get(code, []) for code in grids["code"]]
     groups, on_cards, exact = _groups(connection, principal, division, grids)
     grids["groups"] = [on_cards.get(code, []) for code in grids["code"]]

@@ -123,7 +123,8 @@ create function wangge_grids() returns text[] language sql stable parallel safe
 grant usage on schema public to wangge_app;
 grant select on alembic_version to wangge_app;
 revoke update, delete on audit from wangge_app;
-revoke delete on grids, grid_lineage, plans from wangge_app;
+-- with a division would go all its grids, and with them the memory of their codes
+revoke delete on divisions, grids, grid_lineage, plans from wangge_app;
 
 -- --- row policies: the settings are read once a statement (a scalar subquery), not once a row ---
 

@@ -161,7 +161,8 @@
       }
       if (figures.cases_30d !== null || grid.recent.length) {
         var cases = section(wangge.say("card.cases"));
-        if (figures.cases_30d !== null) cases.firstChild.append(wangge.element("span", {}, wangge.say("card.cases_count", { count: wangge.number(figures.cases_30d) })));
+        if (figures.cases_30d !== null) cases.firstChild.append(wangge.element("span", {},
+          grid.about && figures.cases_30d ? wangge.say("card.cases_about", { count: wangge.number(figures.cases_30d) }) : wangge.say("card.cases_count", { count: wangge.number(figures.cases_30d) })));
         var recent = wangge.element("ul", { class: "wg-recent" });
         grid.recent.forEach(function (event) {
           recent.append(wangge.element("li", {},

@@ -12,6 +12,7 @@ from service.commands import options
 from service.commands.terminal import Terminal, terminal
 
 if TYPE_CHECKING:
+    from data.plan_file import PlanFile
     from partition.area import Area
     from partition.findings import Finding
     from partition.judgement import Judgement
@@ -135,7 +136,7 @@ def check(
     """
     term = terminal()
     with term.answering_errors():
-        from data.plan_file import check_writable, write_plan, write_report
+        from data.plan_file import check_writable, read_plan, write_plan, write_report
 
         for path in (out, report):
             if path:
@@ -145,7 +146,8 @@ def check(
             progress.step("read")
             checked = _area(area, {}, columns, encoding, missing, drop_personal)
             progress.step("judge")
-            frames, judgement, notes = judge_file(checked, plan, rules)
+            given = read_plan(plan, checked.crs, columns=options.column_map(columns), encoding=encoding)
+            frames, judgement, notes = judge_file(checked, given, rules, plan)
             if out:
                 progress.step("write")
                 write_plan(out, checked, *frames)
@@ -161,23 +163,22 @@ def check(
 
 
 def judge_file(
-    area: Area, plan: Path, rules: Profile
+    area: Area, given: PlanFile, rules: Profile, file: Path
 ) -> tuple[tuple[Any, Any], Judgement, tuple[Finding, ...]]:
-    """Judge the plan in a file: its polygons where they agree with the buildings' column, else polygons drawn
-    anew.
+    """Judge the plan that a file holds: its polygons where they agree with the buildings' column, else
+    polygons drawn anew.
     """
-    from data.plan_file import codes_of, read_plan
+    from data.plan_file import codes_of
     from partition.findings import Finding
     from partition.judgement import judge_plan
     from partition.rebuild import grids_from_polygons, rebuild_grids
 
-    polygons, mapping = read_plan(plan, area.crs)
-    notes: tuple[Finding, ...] = ()
-    drawn = grids_from_polygons(area, polygons) if polygons is not None else None
-    if mapping is not None:
-        codes, unknown = codes_of(area, mapping)
+    notes = given.findings
+    drawn = grids_from_polygons(area, given.polygons) if given.polygons is not None else None
+    if given.mapping is not None:
+        codes, unknown = codes_of(area, given.mapping)
         if unknown:
-            notes += (Finding("plan_unknown_buildings", "noted", "buildings", rows=unknown, file=str(plan)),)
+            notes += (Finding("plan_unknown_buildings", "noted", "buildings", rows=unknown, file=str(file)),)
         inside = area.buildings["community"].to_numpy() >= 0
         if drawn is None or (drawn[1]["grid"].to_numpy() != codes)[inside].any():
             if drawn is not None:

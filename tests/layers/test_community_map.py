@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from string import Formatter
 
 import geopandas as gpd
@@ -45,6 +46,15 @@ def test_every_text_asked_for_is_there() -> None:
     asked |= {f"card.{state}" for state in ("below_range", "in_range", "above_range")}
     assert "card.staff" in asked
     assert asked <= set(texts)
+
+
+def test_a_number_of_moved_cases_is_marked_as_approximate() -> None:
+    whole = view()
+    moved = replace(whole, grids=whole.grids.assign(cases_about=whole.grids["code"].str.endswith("002")))
+    page = render(moved, lang="zh", assets="inline")
+    found = re.search(r'id="grid_map_\d+-data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    assert [card["code"][-3:] for card in json.loads(found[1])["grids"] if card["about"]] == ["002"]
 
 
 def test_names_from_files_stay_text() -> None:

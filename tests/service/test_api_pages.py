@@ -225,6 +225,7 @@ def test_counts_of_cases_tell_no_more_than_their_places(served: Served, role: Ro
         expected[code] += known is not None or code not in own
     cards = _cards(client.get(f"/maps/{CODE}").text)
     assert {code: card["figures"]["cases_30d"] for code, card in cards.items()} == expected
+    assert {code for code, card in cards.items() if not card["about"]} == own
     assert sum(expected.values()) > 5
 
 

@@ -156,6 +156,7 @@ def test_a_planner_changes_only_what_is_in_scope(two_towns: Engine) -> None:
         "delete from audit",
         "truncate audit",
         "delete from grids",
+        "delete from divisions",
         "delete from grid_lineage",
         "alter table buildings add column resident text",
         "alter table buildings disable row level security",
