@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,14 @@ import pandas as pd
 import pyogrio
 import pyproj
 
+from data.aliases import name_columns, plain
+from data.files import Source, list_layers, read_layer
 from partition.area import Area
+from partition.columns import read_texts
 from partition.errors import InputError
 from partition.findings import Finding
 from partition.grids import GRID_COLUMNS
+from partition.repair import repair_polygons
 
 
 @contextmanager
@@ -73,21 +79,43 @@ def write_plan(path: Path, area: Area, grids: gpd.GeoDataFrame, buildings: gpd.G
     """
     out_grids = grids[GRID_COLUMNS].to_crs(area.source_crs)
     out_grids["residents"] = out_grids["residents"].round().astype("Int64")
+    rows = plan_buildings(area, buildings)
+    taken = {_folded(column) for column in rows.columns}
+    # a column of the input may bear the name that GeoPackage gives its own
+    own = {
+        "FID": next(name for name in ("fid", "ogc_fid", "plan_fid") if name not in taken),
+        "GEOMETRY_NAME": "geometry" if "geom" in taken else "geom",
+    }
     with replacing(path) as part:
         pyogrio.write_dataframe(out_grids, part, layer="grids", driver="GPKG")
-        pyogrio.write_dataframe(
-            plan_buildings(area, buildings), part, layer="buildings", driver="GPKG", append=True
-        )
+        pyogrio.write_dataframe(rows, part, layer="buildings", driver="GPKG", append=True, layer_options=own)
 
 
 def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """The input's rows of buildings, in their order and CRS, with the code of each one's grid ("" for
     none).
+
+    Names that differ by case only are one name to GeoPackage: the second gets a number.
     """
     rows = area.original_buildings.reset_index(drop=True)
+    rows = rows.drop(columns=[column for column in rows.columns if _folded(column) == "grid"])
     grid = np.full(len(rows), "", dtype=object)
     grid[buildings["row"].to_numpy()] = buildings["grid"].to_numpy()
-    return rows.drop(columns="grid", errors="ignore").assign(grid=grid)
+    seen = {"id", "geometry"}
+    names = {}
+    for column in rows.columns:
+        name, number = str(column), 1
+        while _folded(name) in seen and column not in ("id", "geometry"):
+            number += 1
+            name = f"{column} ({number})"
+        seen.add(_folded(name))
+        names[column] = name
+    return rows.rename(columns=names).assign(grid=grid)
+
+
+def _folded(name: object) -> str:
+    """A column's name as SQLite compares names."""
+    return re.sub("[A-Z]", lambda letter: letter.group().lower(), str(name))
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
@@ -98,68 +126,117 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
         )
 
 
-def read_plan(path: Path, crs: pyproj.CRS) -> tuple[gpd.GeoDataFrame | None, dict[str, str] | None]:
-    """Read a plan made anywhere: polygons (`code`, geometry in `crs`; None without), and building id → code
-    (None without).
-
-    A GeoPackage or other vector file with a layer of polygons that have a code, a layer of buildings with a
-    column `grid`, or both; or a CSV with `id` and `grid`. Raises InputError where neither is found.
+@dataclass(frozen=True)
+class PlanFile:
+    """A plan made anywhere: polygons (`code`, geometry, valid; None without), building id → code (None
+    without), and what reading had to say.
     """
-    if not path.is_file():
-        raise InputError([Finding("plan_missing", "refused", file=str(path))])
-    if path.suffix.lower() == ".csv":
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig")
-        return None, _mapping(table, path)
-    try:
-        names = [str(name) for name, _ in pyogrio.list_layers(path)]
-    except pyogrio.errors.DataSourceError:
-        raise InputError([Finding("plan_unreadable", "refused", file=str(path))]) from None
+
+    polygons: gpd.GeoDataFrame | None
+    mapping: dict[str, str] | None
+    findings: tuple[Finding, ...]
+
+
+def read_plan(
+    path: Path,
+    crs: pyproj.CRS,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+) -> PlanFile:
+    """Read a plan: a file with a layer of polygons that have a code, a layer or table of buildings with a
+    column `grid`, or both.
+
+    crs: in which the polygons are wanted. columns, encoding: as in `data.vector.read_area`. Raises InputError
+    where neither is found, or one building is given two codes.
+    """
+    source = Source.of(path, encoding)
+    names = list_layers(source)
+    chosen = {key.removeprefix("buildings."): column for key, column in (columns or {}).items()}
     polygons: gpd.GeoDataFrame | None = None
     mapping: dict[str, str] | None = None
+    findings: list[Finding] = []
     for name in sorted(names, key=lambda n: (n not in ("grids", "buildings"), n)):
-        frame = pyogrio.read_dataframe(path, layer=name)
-        columns = {str(column).lower(): column for column in frame.columns}
-        grid, code, key = (_first(columns, some) for some in (GRID_NAMES, CODE_NAMES, KEY_NAMES))
-        if mapping is None and grid and key and name != "grids":
-            mapping = _mapping(frame.rename(columns={grid: "grid", key: "id"}), path)
-        elif (
-            polygons is None
-            and code
-            and "geometry" in frame
-            and frame.geom_type.isin(["Polygon", "MultiPolygon"]).all()
-        ):
-            if frame.crs is None:
-                raise InputError([Finding("plan_without_crs", "refused", layer=name, file=str(path))])
-            polygons = frame.rename(columns={code: "code"})[["code", "geometry"]].to_crs(crs)
-            polygons["code"] = polygons["code"].astype(str)
+        content = read_layer(source, name)
+        frame = content.frame
+        there = {plain(str(column)): str(column) for column in reversed(frame.columns)}
+        grid, code = _first(there, GRID_NAMES), _first(there, CODE_NAMES)
+        key = _key(frame, chosen)
+        if mapping is None and grid is not None and key is not None and name != "grids":
+            mapping = _mapping(read_texts(frame[key]), read_texts(frame[grid]), path)
+        elif polygons is None and code is not None and _holds_polygons(frame):
+            polygons, mended = _polygons(frame, code, name, crs, path)
+            findings += mended
+        else:
+            continue
+        findings += [
+            replace(finding, layer=name if len(names) > 1 else "", file=str(path))
+            for finding in content.findings
+        ]
     if polygons is None and mapping is None:
         raise InputError([Finding("plan_empty", "refused", file=str(path))])
-    return polygons, mapping
+    return PlanFile(polygons, mapping, tuple(findings))
 
 
-GRID_NAMES = ("grid", "grid_code", "网格", "网格编码", "网格编号")
+GRID_NAMES = ("grid", "grid_code", "网格", "网格编码", "网格编号", "网格号", "所属网格")
 CODE_NAMES = ("code", *GRID_NAMES)
-KEY_NAMES = ("id", "building", "building_id", "楼号", "楼栋号", "楼栋编号", "建筑编号")
 
 
-def _first(columns: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((columns[name] for name in names if name in columns), None)
+def _first(columns: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((columns[plain(name)] for name in names if plain(name) in columns), None)
 
 
-def _mapping(table: pd.DataFrame, path: Path) -> dict[str, str]:
-    columns = {str(column).lower(): column for column in table.columns}
-    grid, key = _first(columns, GRID_NAMES), _first(columns, KEY_NAMES)
-    if grid is None or key is None:
-        raise InputError([Finding("plan_empty", "refused", file=str(path))])
-    ids = table[key].astype(str)
-    codes = table[grid].fillna("").astype(str).str.strip()
-    double = table.assign(_i=ids, _c=codes).groupby("_i")["_c"].nunique()
-    if (double > 1).any():
-        rows = tuple(double.index[double > 1].astype(str))
+def _key(frame: pd.DataFrame, chosen: Mapping[str, str]) -> str | None:
+    """The column of building ids: the plan's own `id`, else what is chosen or understood as such."""
+    columns = [str(column) for column in frame.columns if column != "geometry"]
+    if "id" in columns:
+        return "id"
+    said = {"id": chosen["id"]} if chosen.get("id") in columns else {}
+    naming = name_columns("buildings", columns, said)
+    return next((column for column, standard in naming.columns.items() if standard == "id"), None)
+
+
+def _holds_polygons(frame: pd.DataFrame) -> bool:
+    if not isinstance(frame, gpd.GeoDataFrame):
+        return False
+    kinds = frame.geom_type.dropna()
+    return len(kinds) > 0 and bool(kinds.isin(["Polygon", "MultiPolygon"]).all())
+
+
+def _polygons(
+    frame: gpd.GeoDataFrame, code: str, layer: str, crs: pyproj.CRS, path: Path
+) -> tuple[gpd.GeoDataFrame, list[Finding]]:
+    """The polygons with their codes in `crs`, those that cross themselves mended, empty ones left out."""
+    if frame.crs is None:
+        raise InputError([Finding("plan_without_crs", "refused", layer=layer, file=str(path))])
+    shapes = np.empty(len(frame), dtype=object)
+    shapes[:] = frame.geometry.to_crs(crs).to_numpy()
+    done = repair_polygons(shapes)
+    codes = np.array(read_texts(frame[code]), dtype=object)
+    told = (
+        ("left_out_empty", done.empty),
+        ("left_out_no_area", done.vanished),
+        ("geometry_mended", done.mended),
+    )
+    findings = [
+        Finding(said, "repaired", layer, rows=tuple(codes[rows]), file=str(path))
+        for said, rows in told
+        if rows.any()
+    ]
+    kept = gpd.GeoDataFrame({"code": codes[done.usable]}, geometry=list(done.shapes[done.usable]), crs=crs)
+    return kept, findings
+
+
+def _mapping(ids: list[str], codes: list[str], path: Path) -> dict[str, str]:
+    """Building id → code. Rows without id say nothing."""
+    table = pd.DataFrame({"id": ids, "code": codes})
+    table = table[table["id"] != ""].drop_duplicates()
+    double = dict.fromkeys(table["id"][table["id"].duplicated()])
+    if double:
         raise InputError(
-            [Finding("plan_building_twice", "refused", column="grid", rows=rows, file=str(path))]
+            [Finding("plan_building_twice", "refused", column="grid", rows=tuple(double), file=str(path))]
         )
-    return dict(zip(ids, codes, strict=True))
+    return dict(zip(table["id"], table["code"], strict=True))
 
 
 def codes_of(area: Area, mapping: Mapping[str, str]) -> tuple[npt.NDArray[np.object_], tuple[str, ...]]:
@@ -167,5 +244,5 @@ def codes_of(area: Area, mapping: Mapping[str, str]) -> tuple[npt.NDArray[np.obj
     ids.
     """
     ids = area.buildings["id"].astype(str)
-    unknown = tuple(sorted(set(mapping) - set(ids)))
+    unknown = tuple(sorted(set(mapping) - set(ids) - set(read_texts(area.original_buildings["id"]))))
     return ids.map(mapping).fillna("").to_numpy(dtype=object), unknown

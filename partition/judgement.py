@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,11 @@ import shapely
 
 from partition.area import Area
 from partition.balance import Balance
+from partition.codes import code_prefix
 from partition.findings import Finding
 from partition.linework import SAME_M
 from partition.metrics import (
     cut_buildings,
-    inner_borders,
     measure_cover,
     measure_streets,
     polsby_popper,
@@ -37,6 +38,7 @@ PROMISES = frozenset(
         "building_without_grid",
         "code_repeated",
         "code_malformed",
+        "code_foreign",
     }
 )
 
@@ -105,7 +107,7 @@ def judge_plan(
         for total, part in ((border, streetwise.border_m), (inside, streetwise.inside_m)):
             for name, metres in part.items():
                 total[name] = round(total.get(name, 0.0) + metres, 1)
-    violations += _code_faults(grids) + _homeless(buildings)
+    violations += _code_faults(grids, area.communities) + _homeless(buildings)
     compounds = split_compounds(
         area.compounds.geometry.to_numpy(),
         shapely.point_on_surface(buildings.geometry.to_numpy()),
@@ -230,7 +232,8 @@ def _cut_faults(area: Area, grids: gpd.GeoDataFrame, community: int) -> list[Fin
     """
     own = area.buildings[area.buildings["community"] == community]
     footprints = own.geometry.to_numpy()
-    cut = cut_buildings(inner_borders(grids.geometry.to_numpy()), footprints)
+    borders = shapely.get_parts(shapely.union_all(shapely.boundary(grids.geometry.to_numpy())))
+    cut = cut_buildings(borders, footprints)
     if not len(cut):
         return []
     edge = np.append(area.streets.geometry.to_numpy(), area.communities.geometry.iloc[community].boundary)
@@ -275,16 +278,37 @@ def _size_fault(row: Any, balance: Balance, own: gpd.GeoDataFrame) -> Finding:
     return Finding("size_unproven", "violated", "grids", rows=(row.code,), values={**values, "proven": False})
 
 
-def _code_faults(grids: gpd.GeoDataFrame) -> list[Finding]:
+def _code_faults(grids: gpd.GeoDataFrame, communities: gpd.GeoDataFrame) -> list[Finding]:
+    """Codes that are no codes, that occur twice, or that belong to another community."""
     codes = grids["code"].astype(str)
     faults = []
     repeated = sorted(set(codes[codes.duplicated()]))
     if repeated:
         faults.append(Finding("code_repeated", "violated", "grids", "code", rows=tuple(repeated)))
-    malformed = sorted(set(codes[~codes.str.fullmatch(r"(?a:\d{15}|.+-\d{3})")]))
+    formed = codes.str.fullmatch(r"(?a:\d{15}|.+-\d{3})").to_numpy(dtype=bool)
+    malformed = sorted({code or '""' for code in codes[~formed]})
     if malformed:
         faults.append(Finding("code_malformed", "violated", "grids", "code", rows=tuple(malformed)))
+    official = communities.set_index("id")["code"]
+    foreign = sorted(
+        {
+            code
+            for code, home, fine in zip(codes, grids["community"], formed, strict=True)
+            if fine and not _is_own(code, home, official[home])
+        }
+    )
+    if foreign:
+        faults.append(Finding("code_foreign", "violated", "grids", "code", rows=tuple(foreign)))
     return faults
+
+
+def _is_own(code: str, community_id: str, community_code: str) -> bool:
+    """Whether a well-formed code may be one of the community's; one without a code may still get official
+    ones.
+    """
+    return code[:-3] == code_prefix(community_id, community_code) or (
+        not community_code and re.fullmatch(r"[0-9]{15}", code) is not None
+    )
 
 
 def _homeless(buildings: gpd.GeoDataFrame) -> list[Finding]:

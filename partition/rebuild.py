@@ -153,7 +153,7 @@ def _shortest(graph: Graph, label: Numbers, piece: Numbers) -> list[int]:
 
 def grids_from_polygons(area: Area, polygons: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     """Grids and buildings of a plan that is given by polygons (`code`, geometry in `area.crs`), taken as they
-    are.
+    are; only vertices are put in where a neighbour has one.
 
     A grid belongs to the community that holds most of it, a building to the first grid that holds its point.
     """
@@ -169,7 +169,7 @@ def grids_from_polygons(area: Area, polygons: gpd.GeoDataFrame) -> tuple[gpd.Geo
     home = np.zeros(len(polygons), dtype=np.int64)
     order = np.lexsort((shared, g))
     home[g[order]] = c[order]
-    grids = polygons[["code", "geometry"]].reset_index(drop=True)
+    grids = match_edges(polygons[["code", "geometry"]].reset_index(drop=True), area.communities)
     grids["community"] = area.communities["id"].to_numpy()[home]
     first = grids.drop_duplicates("code")["code"].to_list()
     totals = total_by_grid(buildings[buildings["grid"] != ""], first)

@@ -72,7 +72,8 @@ def test_polygons_drawn_by_hand_are_judged_as_they_are() -> None:
     grids, buildings = grids_from_polygons(area, drawn.set_geometry(shapes, crs=area.crs))
     judgement = judge_plan(area, grids, buildings, PROFILE)
     found = {v.code: v for v in judgement.violations}
-    assert set(found) == {"gap", "overlap", "outside", "code_malformed"}
+    assert set(found) == {"gap", "overlap", "outside", "code_malformed", "building_cut"}
+    assert found["building_cut"].rows == ("B0001",)  # the gap runs through it
     assert found["gap"].values == {"gaps": 1, "area_m2": 1000.0}
     assert found["overlap"].rows == ("C1-001/C1-002",)
     assert found["overlap"].values["area_m2"] == 500.0

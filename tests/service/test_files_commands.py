@@ -193,3 +193,66 @@ def test_the_terminal_speaks_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WANGGE_LANG", "zh")
     done = run("partition", write_area(tmp_path / "area.gpkg"), "--out", tmp_path / "plan.gpkg")
     assert "规模达标" in done.output
+
+
+def test_columns_that_a_geopackage_cannot_name_twice_come_through(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg")
+    houses = gpd.read_file(area, layer="buildings").drop(columns="households")
+    more = {"fid": [7, 7, 8, 8], "geom": list("wxyz"), "Name": list("abcd"), "name": list("efgh"), "GRID": 1}
+    houses.assign(**more, households=[150, 160, 170, 140]).to_file(tmp_path / "houses.geojson")
+    done = run("partition", area, "--buildings", tmp_path / "houses.geojson", "--out", tmp_path / "plan.gpkg")
+    assert done.exit_code == 0, done.output
+    written = gpd.read_file(tmp_path / "plan.gpkg", layer="buildings")
+    assert list(written.columns) == [
+        "id", "fid", "geom", "Name", "name (2)", "households", "grid", "geometry",
+    ]  # fmt: skip
+    assert written["fid"].to_list() == [7, 7, 8, 8]
+    assert written["grid"].to_list() == ["C1-001", "C1-001", "C1-002", "C1-002"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "column"),
+    [([" A ", "B ", "C", "D"], "id"), ([1.0, 2.0, 3.0, None], "id"), ([11, 12, 13, 14], "楼栋编号")],
+)
+def test_a_plan_is_known_again_whatever_its_ids(tmp_path: Path, ids: list[object], column: str) -> None:
+    area = write_area(tmp_path / "area.gpkg")
+    houses = gpd.read_file(area, layer="buildings").assign(id=ids).rename(columns={"id": column})
+    pyogrio.write_dataframe(houses, area, layer="buildings", driver="GPKG")
+    assert run("partition", area, "--out", tmp_path / "plan.gpkg").exit_code == 0
+    done = run("check", area, tmp_path / "plan.gpkg")
+    assert done.exit_code == 0, done.output
+    assert "drawn anew" not in done.output
+
+
+def test_check_reads_a_plan_as_people_keep_it(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg")
+    table = "楼栋编号,所属网格\nA,C1-001\nB,C1-001\nC,C1-002\nD,C1-002\n"
+    (tmp_path / "plan.csv").write_text(table, encoding="gbk")
+    assert run("check", area, tmp_path / "plan.csv").exit_code == 0
+    (tmp_path / "plan.csv").write_text(table.replace("楼栋编号", "house"), encoding="gbk")
+    assert run("check", area, tmp_path / "plan.csv").exit_code == 2
+    (tmp_path / "bad.gpkg").write_text("no")
+    assert run("check", area, tmp_path / "bad.gpkg").exit_code == 2
+
+
+def test_check_sees_what_a_plan_drawn_by_hand_does_wrong(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg")
+
+    def judged(codes: list[str], shapes: list[shapely.Geometry]) -> list[str]:
+        hand = gpd.GeoDataFrame({"code": codes}, geometry=shapes, crs=CRS)
+        hand.to_file(tmp_path / "hand.gpkg")
+        report = tmp_path / "hand.json"
+        done = run("check", area, tmp_path / "hand.gpkg", "--report", report, "--lower", 1)
+        assert done.exit_code == (1 if done.output.count("not met") else 0)
+        violations = json.loads(report.read_text())["violations"]
+        return [f"{v['code']} {','.join(v['rows'])}" for v in violations]
+
+    east = [box(100, 0, 200, 100)]
+    assert judged(["C1-001", "C1-002"], [box(0, 0, 100, 100), *east]) == []
+    # the border at x = 70 runs through a house, and the neighbours do not share their vertices there
+    cut = [box(0, 0, 70, 100), box(70, 0, 100, 50), box(70, 50, 100, 100), *east]
+    codes = ["C1-001", "C1-002", "C1-003", "C1-004"]
+    assert "building_cut B" in judged(codes, cut)
+    assert judged(["C1-001", "C2-002"], [box(0, 0, 100, 100), *east]) == ["code_foreign C2-002"]
+    crossed = shapely.Polygon([(0, 0), (100, 100), (100, 0), (0, 100)])
+    assert judged(["C1-001", "C1-002"], [crossed, *east])[0] == "gap C1"
