@@ -206,6 +206,12 @@ def is_current(engine: Engine) -> bool:
         return connection.execute(text("select version_num from alembic_version")).scalar() == head
 
 
+def is_fenced(engine: Engine) -> bool:
+    """Whether row policies hold for the engine's role; they do not for superusers and the tables' owner."""
+    with _connected(engine) as connection:
+        return bool(connection.scalar(text("select row_security_active('population_groups')")))
+
+
 def comparison() -> dict[str, Any]:
     """How the tables of a database are compared with those of `service.models`."""
     from geoalchemy2 import alembic_helpers

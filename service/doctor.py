@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from partition.texts import Language, catalogue
 from service.cluster import Cluster
 from service.cluster_files import ADMIN_LINE, ClusterError, find_programs
-from service.db import DatabaseError, engines, is_current
+from service.db import APP_ROLE, DatabaseError, engines, is_current, is_fenced
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -107,8 +107,12 @@ def _database(settings: Settings, say: _Sayer, lang: Language) -> Iterator[Sympt
                 yield say(key, "good", say.text("doctor-server", address=address))
             with opened.app.connect() as connection:
                 yield _postgis(connection, say)
+            fenced = current and is_fenced(opened.app)
         if current:
             yield say("doctor-tables", "good", say.text("doctor-tables-current"))
+            if not fenced:
+                unfenced = say.text("doctor-unfenced", role=APP_ROLE)
+                yield say("doctor-fence", "wanting", unfenced, say.text("doctor-fence-mend", role=APP_ROLE))
         elif settings.database_url is None:
             yield say("doctor-tables", "good", say.text("doctor-tables-own"))
         else:

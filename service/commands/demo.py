@@ -140,10 +140,13 @@ def _serve(
     term: Terminal, opened: Database, bound: socket.socket, division: str | None, *, browser: bool, log: bool
 ) -> None:
     """Serve until stopped; prints where, once the first request would be answered."""
+    from service.db import is_fenced
     from service.main import create_app
     from service.serving import address_of, run
     from service.sessions import Sessions
 
+    if not is_fenced(opened.app):
+        term.err.print(term.text("serve.unfenced"), style="yellow", markup=False)
     sessions = Sessions()
     address = address_of(bound)
     lines = [("serve.landing", f"{address}/")]

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, text
 
+from partition.texts import LANGUAGES
 from service import db, models
 from service.cluster import Cluster
 from service.settings import Settings
@@ -157,3 +158,17 @@ def test_an_address_that_is_none_is_named(address: str, tmp_path: Path) -> None:
         db.engines(Settings(database_url=SecretStr(address), state_dir=tmp_path, runtime_dir=tmp_path)),
     ):
         pass
+
+
+def test_a_role_that_row_policies_do_not_bind_is_noticed(scratch: db.Database, tmp_path: Path) -> None:
+    from service.doctor import examine
+
+    assert db.is_fenced(scratch.app)
+    assert not db.is_fenced(scratch.owner)
+    for engine, noticed in ((scratch.app, False), (scratch.owner, True)):
+        settings = Settings(
+            database_url=SecretStr(engine.url.render_as_string(hide_password=False)), state_dir=tmp_path
+        )
+        for lang in LANGUAGES:
+            said = [symptom for symptom in examine(settings, lang) if "WANGGE_OWNER" in symptom.mend]
+            assert [symptom.state for symptom in said] == (["wanting"] if noticed else [])
