@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +121,7 @@ def _show_load(term: Terminal, loaded: Loaded) -> None:
     if loaded.outside:
         term.say("load.outside", count=loaded.outside)
     term.say("load.done", communities=", ".join(loaded.divisions))
-    term.say("load.next", code=loaded.divisions[0])
+    term.say("load.next", code=shlex.quote(loaded.divisions[0]))
 
 
 def plan(

@@ -20,7 +20,7 @@ router = APIRouter(tags=["maps"])
 _SCRIPT = re.compile(r"<script(?:\s+type=\"text/javascript\")?>(.*?)</script>", re.DOTALL)
 
 
-@router.get("/maps/{community}", summary="A community's map", response_class=HTMLResponse)
+@router.get("/maps/{community:path}", summary="A community's map", response_class=HTMLResponse)
 def show_map(context: InContext, community: str, query: Annotated[MapQuery, Query()]) -> Response:
     """A page with grids, heat maps and facilities. Exact figures of groups are put on record."""
     maps: Maps = context.request.app.state.maps

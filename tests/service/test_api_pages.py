@@ -7,6 +7,7 @@ import logging
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -236,6 +237,27 @@ def test_who_is_responsible_is_public_and_how_to_call_them_is_not(served: Served
         assert staff
         assert all(person["name"] for person in staff)
         assert any(person["phone"] for person in staff) == (role is not Role.PUBLIC)
+
+
+def test_the_id_of_a_community_may_hold_any_character(served: Served) -> None:
+    from sqlalchemy import text
+
+    odd = '一区/1 #?&"%'
+    rename = text("update divisions set code = :new, division_code = :new where code = :old")
+    with served.database.owner.begin() as connection:
+        connection.execute(rename, {"old": HIDDEN, "new": odd})
+    try:
+        client = served.client(Role.PLANNER)
+        assert client.get(f"/maps/{quote(odd)}").status_code == 200
+        assert client.get(f"/maps/{quote(odd, safe='')}").status_code == 200
+        ordinal = served.rows("select min(ordinal) from streets where division_code = :code", code=odd)[0][0]
+        key = quote(f"{odd}:{ordinal}")
+        item = client.get(f"/collections/streets/items/{key}").json()
+        assert item["properties"]["community"] == odd
+        assert client.get(item["links"][0]["href"]).json() == item
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(rename, {"old": odd, "new": HIDDEN})
 
 
 # --- pages, login, headers ---
