@@ -11,46 +11,21 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
-from partition.texts import Language, catalogue
+from partition.texts import catalogue
+from service.faults import (
+    ForeignPageError,
+    LinkSpentError,
+    MalformedError,
+    ServiceError,
+    UnknownError,
+    WrongHostError,
+)
 from service.headers import HEADERS
 from service.languages import language_of, wants_html
 
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
-
-
-class ServiceError(Exception):
-    """The request cannot be answered. `key` names the sentence `error.<key>` of `service/texts.toml`."""
-
-    def __init__(self, key: str, /, **values: object) -> None:
-        self.key = key
-        self.values = values
-        super().__init__(self.text("en"))
-
-    def text(self, lang: Language) -> str:
-        """The reason as a sentence."""
-        return catalogue("service").say(f"error.{self.key}", lang, **self.values)
-
-
-class MalformedError(ServiceError):
-    """A parameter is unknown, repeated or has a value that cannot be understood."""
-
-
-class UnknownError(ServiceError):
-    """There is nothing of that name, or nothing that the principal may know of."""
-
-
-class LinkSpentError(ServiceError):
-    """The one-time login link was used before, or is not one of this server's."""
-
-
-class WrongHostError(ServiceError):
-    """The request does not come to an address that this server answers for."""
-
-
-class ForeignPageError(ServiceError):
-    """A page of another server asks for a change."""
 
 
 STATUS: dict[type[ServiceError], int] = {

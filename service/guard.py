@@ -14,7 +14,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import STATUS, ForeignPageError, ServiceError, WrongHostError, problem
+from service.errors import STATUS, problem
+from service.faults import ForeignPageError, ServiceError, WrongHostError
 from service.headers import HEADERS
 
 logger = logging.getLogger("service.access_log")

@@ -21,7 +21,7 @@ from partition.texts import LANGUAGES, Language, catalogue
 from service.access import Principal, Role, access, may_see_exact, may_see_group, may_see_phone
 from service.db import EVERYWHERE, Database, declare
 from service.disclosure import Cell, Figure, GroupRule, band_label, exact_cells, merge_upward, rules
-from service.errors import UnknownError
+from service.faults import UnknownError
 from service.registry import COLLECTIONS
 from service.store import figures
 

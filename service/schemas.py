@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from service.errors import MalformedError
+from service.faults import MalformedError
 
 LIMIT = 100
 LIMIT_MOST = 10_000

@@ -101,7 +101,7 @@ def load(
                     attribution=attribution,
                     progress=progress.tell,
                 )
-        for finding in (*checked.findings, *layers.findings):
+        for finding in (*checked.findings, *layers.findings, *loaded.findings):
             term.finding(finding)
         _show_load(term, loaded)
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import visible_collections
-from service.errors import UnknownError
+from service.faults import UnknownError
 from service.pages import page
 from service.registry import Collection
 from service.routes.context import Context, InContext, find_collection

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from partition.texts import Language
 from service.access import Access, Principal, access
 from service.db import Database
-from service.errors import MalformedError, UnknownError
+from service.faults import MalformedError, UnknownError
 from service.languages import language_of, wants_html
 from service.mapping import introduce, one_state
 from service.registry import COLLECTIONS, Collection

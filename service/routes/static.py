@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from layers.assets import read
 from layers.errors import UnknownAsset
-from service.errors import UnknownError
+from service.faults import UnknownError
 
 router = APIRouter(include_in_schema=False)
 

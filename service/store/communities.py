@@ -37,11 +37,15 @@ NEAR_DEGREES = 0.002
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: divisions' codes, rows by layer, buildings outside every community (not stored)."""
+    """What a load did: divisions' codes, rows by layer, buildings outside every community (not stored).
+
+    findings: communities that lie over others which an earlier load brought.
+    """
 
     divisions: tuple[str, ...]
     changes: Mapping[str, Change] = field(default_factory=dict)
     outside: int = 0
+    findings: tuple[Finding, ...] = ()
 
 
 def division_codes(area: Area) -> list[str]:
@@ -96,7 +100,29 @@ def load_area(
         assign_staff(connection, code)
         place_cases(connection, code)
     tell("cases", 1.0)
-    return Loaded(tuple(loader.codes), changes, int((area.buildings["community"] < 0).sum()))
+    outside = int((area.buildings["community"] < 0).sum())
+    return Loaded(tuple(loader.codes), changes, outside, _overlaps(connection, loader.codes))
+
+
+def _overlaps(connection: Connection, divisions: Sequence[str]) -> tuple[Finding, ...]:
+    """Communities just loaded that share more than a hundredth of the smaller area with an older one."""
+    rows = connection.execute(
+        text("""
+            select ours, other, area from (
+                select n.code as ours, o.code as other, st_area(n.geom) as a, st_area(o.geom) as b,
+                       st_area(st_intersection(n.geom, o.geom)) as shared,
+                       st_area(st_intersection(n.geom, o.geom)::geography) as area
+                from divisions n join divisions o on n.geom && o.geom and o.code <> all(:divisions)
+                where n.code = any(:divisions)
+            ) pairs
+            where shared > least(a, b) / 100 order by ours, other
+        """),
+        {"divisions": list(divisions)},
+    )
+    return tuple(
+        Finding("load_overlap", "noted", "community", rows=(ours, other), values={"area_m2": round(area)})
+        for ours, other, area in rows
+    )
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,16 @@ def test_two_communities_side_by_side_are_kept_apart(connection: Connection) -> 
     assert len(back.buildings) == len(west.buildings)
 
 
+def test_a_community_loaded_over_another_is_told(connection: Connection) -> None:
+    beside, over = "990101001002", "990101001003"
+    load_area(connection, make_town())
+    assert load_area(connection, make_town(code=beside, east_m=5000)).findings == ()
+    assert load_area(connection, make_town()).findings == ()
+    (finding,) = load_area(connection, make_town(code=over)).findings
+    assert (finding.code, finding.rows) == ("load_overlap", (over, CODE))
+    assert finding.values["area_m2"] == pytest.approx(make_town().communities.area.sum(), rel=0.01)
+
+
 def test_a_community_is_found_by_code_id_or_name(connection: Connection) -> None:
     with pytest.raises(NotFoundError, match="no community in the database"):
         find_community(connection, "c1")
