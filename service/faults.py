@@ -1,0 +1,38 @@
+"""Why a request cannot be answered. `service/errors.py` gives each its status code."""
+
+from __future__ import annotations
+
+from partition.texts import Language, catalogue
+
+
+class ServiceError(Exception):
+    """The request cannot be answered. `key` names the sentence `error.<key>` of `service/texts.toml`."""
+
+    def __init__(self, key: str, /, **values: object) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(self.text("en"))
+
+    def text(self, lang: Language) -> str:
+        """The reason as a sentence."""
+        return catalogue("service").say(f"error.{self.key}", lang, **self.values)
+
+
+class MalformedError(ServiceError):
+    """A parameter is unknown, repeated or has a value that cannot be understood."""
+
+
+class UnknownError(ServiceError):
+    """There is nothing of that name, or nothing that the principal may know of."""
+
+
+class LinkSpentError(ServiceError):
+    """The one-time login link was used before, or is not one of this server's."""
+
+
+class WrongHostError(ServiceError):
+    """The request does not come to an address that this server answers for."""
+
+
+class ForeignPageError(ServiceError):
+    """A page of another server asks for a change."""
