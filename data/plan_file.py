@@ -39,9 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises InputError where the folder cannot be written.
     """
     check_writable(path)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(descriptor)
-    part = Path(name)
+    part = _draft(path)
     part.unlink()  # GDAL wants to make the file itself
     try:
         yield part
@@ -49,6 +47,13 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    """An empty file beside `path`, under a name that nobody has."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(descriptor)
+    return Path(name)
 
 
 def _umask() -> int:
@@ -65,12 +70,32 @@ def check_writable(path: Path, inputs: tuple[Path, ...] = ()) -> None:
         fault = "output_no_folder"
     elif path.is_dir():
         fault = "output_is_folder"
-    elif not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    elif (path.exists() and not (path.is_file() and os.access(path, os.W_OK))) or not _can_hold(path):
         fault = "output_unwritable"
     elif path.exists() and any(given.exists() and given.samefile(path) for given in inputs):
         fault = "output_is_input"
     if fault:
         raise InputError([Finding(fault, "refused", values={"path": str(path), "folder": str(folder)})])
+
+
+def _can_hold(path: Path) -> bool:
+    """Whether a file can be made beside `path`: rights alone do not tell (read-only disks, long names)."""
+    try:
+        _draft(path).unlink()
+    except OSError:
+        return False
+    return True
+
+
+def check_outputs(plan: Path | None, report: Path | None, inputs: tuple[Path, ...]) -> None:
+    """Raise InputError where a plan (a GeoPackage) and its report cannot be written to these files."""
+    for path in (plan, report):
+        if path is not None:
+            check_writable(path, inputs)
+    if plan is not None and plan.suffix.lower() != ".gpkg":
+        raise InputError([Finding("output_kind", "refused", values={"path": str(plan)})])
+    if plan is not None and report is not None and plan.resolve() == report.resolve():
+        raise InputError([Finding("output_twice", "refused", values={"path": str(plan)})])
 
 
 def write_plan(path: Path, area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from partition.arrays import Lengths, Numbers
 from partition.errors import CodeError
+from partition.findings import Finding
 
 COMMUNITY_CODE = re.compile(r"[0-9]{12}", re.ASCII)
 GREATEST = 999
@@ -31,7 +32,8 @@ def code_prefix(community_id: str, community_code: str) -> str:
     if not community_code:
         return f"{community_id}-"
     if not COMMUNITY_CODE.fullmatch(community_code):
-        raise CodeError(f"community code {community_code!r} does not have 12 digits")
+        fault = Finding("community_code_malformed", "refused", "community", "code", rows=(community_id,))
+        raise CodeError([fault])
     return community_code
 
 
@@ -47,5 +49,7 @@ def issue_codes(prefix: str, count: int, issued: Collection[str] = ()) -> list[s
     ]
     first = max(used, default=0) + 1
     if first + count - 1 > GREATEST:
-        raise CodeError(f"community {prefix}: {count} grids do not fit between {first:03d} and {GREATEST}")
+        values = {"number": count, "left": max(GREATEST - first + 1, 0)}
+        rows = (prefix.removesuffix("-"),)
+        raise CodeError([Finding("codes_exhausted", "refused", "community", rows=rows, values=values)])
     return [f"{prefix}{number:03d}" for number in range(first, first + count)]

@@ -31,5 +31,5 @@ class ProfileError(InputError):
     """The profile is unknown or its numbers contradict each other."""
 
 
-class CodeError(PartitionError):
-    """The code is malformed."""
+class CodeError(InputError):
+    """A code is malformed, or no number is left."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,9 +33,7 @@ class Finding:
 
     def text(self, lang: Language = "en") -> str:
         """The finding as one sentence: where, what, and the mend."""
-        shown = ", ".join(self.rows[:ROWS_SHOWN])
-        if len(self.rows) > ROWS_SHOWN:
-            shown += f" … (+{len(self.rows) - ROWS_SHOWN})"
+        shown = name_rows(self.rows)
         sentence = catalogue("partition").say(
             f"finding.{self.code}",
             lang,
@@ -63,3 +61,9 @@ class Finding:
             "values": dict(self.values),
             "text": {"zh": self.text("zh"), "en": self.text("en")},
         }
+
+
+def name_rows(rows: Sequence[str]) -> str:
+    """The first `ROWS_SHOWN` ids as they stand in a sentence, and how many more there are."""
+    more = f" … (+{len(rows) - ROWS_SHOWN})" if len(rows) > ROWS_SHOWN else ""
+    return ", ".join(rows[:ROWS_SHOWN]) + more

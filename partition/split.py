@@ -18,7 +18,7 @@ from partition.arrays import Numbers
 from partition.balance import Balance
 from partition.codes import code_prefix, issue_codes, reading_order
 from partition.constraints import Reason, out_of_range
-from partition.findings import Finding
+from partition.findings import Finding, name_rows
 from partition.graph import Graph, build_graph, link_islands
 from partition.grids import GRID_COLUMNS, dissolve, match_edges, total_by_grid, unit_frame
 from partition.judgement import Judgement, judge_plan
@@ -279,16 +279,17 @@ def explain(
     code: str, held: int, reason: Reason, balance: Balance, community: str, buildings: Collection[str]
 ) -> Finding:
     """The finding that says why a grid is out of range."""
+    cause = "buildings" if reason.cause == "building" and len(buildings) > 1 else reason.cause
     values = {
         "households": held,
         "lower": balance.lower,
         "upper": balance.upper,
         "alone": reason.households,
-        "building": ", ".join(map(str, buildings)),
+        "building": name_rows(tuple(map(str, buildings))),
         "community": community,
         "proven": reason.proven,
     }
-    return Finding(f"size_{reason.cause}", "violated", "grids", rows=(code,), values=values)
+    return Finding(f"size_{cause}", "violated", "grids", rows=(code,), values=values)
 
 
 def _no_grids(area: Area) -> gpd.GeoDataFrame:

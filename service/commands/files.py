@@ -72,14 +72,12 @@ def partition(
     """
     term = terminal()
     with term.answering_errors():
-        from data.plan_file import check_writable, write_plan, write_report
+        from data.plan_file import check_outputs, write_plan, write_report
         from partition.split import split_area
 
         files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
         inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
-        for path in (out, report):
-            if path:
-                check_writable(path, inputs)
+        check_outputs(out, report, inputs)
         rules = _profile(profile, lower, target, upper)
         with term.progress() as progress:
             progress.step("read")
@@ -136,11 +134,9 @@ def check(
     """
     term = terminal()
     with term.answering_errors():
-        from data.plan_file import check_writable, read_plan, write_plan, write_report
+        from data.plan_file import check_outputs, read_plan, write_plan, write_report
 
-        for path in (out, report):
-            if path:
-                check_writable(path, (area,))
+        check_outputs(out, report, (area,))
         rules = _profile(profile, lower, target, upper)
         with term.progress() as progress:
             progress.step("read")

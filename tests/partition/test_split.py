@@ -10,6 +10,7 @@ import shapely
 from shapely import LineString, MultiPolygon, box
 
 from partition.area import Area
+from partition.errors import InputError
 from partition.findings import Finding
 from partition.policy import Profile, Size
 from partition.split import Split, split_area
@@ -158,3 +159,23 @@ def test_fewer_grids_than_parts_that_nobody_can_walk_between_are_told() -> None:
     done = split(make_area([box(0, 0, 180, 100)], [river], ["water"], houses, [80] * 4), grids=1)
     assert len(done.grids) == 2
     assert "grids_more" in codes(done.report.violations)
+
+
+def test_buildings_that_cannot_be_parted_are_named_together() -> None:
+    houses = [box(10, 40, 30, 60), box(20, 40, 40, 60), box(150, 40, 170, 60)]
+    done = split(make_area([box(0, 0, 210, 100)], [], [], houses, [250, 250, 220]))
+    (violation,) = done.report.violations
+    assert violation.code == "size_buildings"
+    assert violation.values["alone"] == 500
+    assert "B0000, B0001" in violation.text()
+
+
+def test_more_grids_than_numbers_is_a_wrong_call_with_its_mend() -> None:
+    houses = [box(x, y, x + 6, y + 6) for x in range(0, 400, 10) for y in range(0, 260, 10)]
+    area = make_area([box(-2, -2, 400, 260)], [], [], houses, [5] * len(houses))
+    with pytest.raises(InputError) as told:
+        split_area(area, PROFILE.with_size(1, 5, 5), effort=1)
+    (finding,) = told.value.findings
+    assert finding.values == {"number": 1040, "left": 999}
+    assert "--lower" in finding.text()
+    assert "编码" in finding.text("zh")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -186,7 +187,22 @@ def test_outputs_that_cannot_be_are_refused_before_anything_is_done(tmp_path: Pa
     ):
         done = run("partition", area, "--out", out)
         assert (done.exit_code, words in done.output) == (2, True), done.output
+    for words, out, report in (
+        ("must end in .gpkg", "plan.shp", "r.json"),
+        ("cannot both be written", "plan.gpkg", "plan.gpkg"),
+        ("cannot be written", "n" * 250 + ".gpkg", "r.json"),
+    ):
+        done = run("partition", area, "--out", tmp_path / out, "--report", tmp_path / report)
+        assert (done.exit_code, words in done.output) == (2, True), done.output
     assert area.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"area.gpkg"}
+
+
+def test_a_device_is_no_output(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "plan.gpkg")
+    done = run("partition", write_area(tmp_path / "area.gpkg"), "--out", tmp_path / "plan.gpkg")
+    assert (done.exit_code, "cannot be written" in done.output) == (2, True)
+    assert (tmp_path / "plan.gpkg").is_fifo()
 
 
 def test_the_terminal_speaks_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
