@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from service.cluster_files import DEBIAN_ROOT, ClusterError, ServerUser
+from service.cluster_files import BOOTSTRAP_SQL, DEBIAN_ROOT, ClusterError, ServerUser
 
 if TYPE_CHECKING:
     import psycopg
     from sqlalchemy import URL
 
-    from service.settings import Settings
 
 MAGIC = b"PGDMP"
 # what every backup of ours holds, whatever its version
@@ -85,26 +84,6 @@ class Place:
             raise ClusterError("backup-connect", database=database, reason=_one_line(str(error))) from None
         with connection:
             yield connection
-
-
-@contextmanager
-def place(settings: Settings) -> Iterator[Place]:
-    """The database of `settings`, running for the time of the context."""
-    address = settings.owner_database_url or settings.database_url
-    if address is None:
-        from service.cluster import Cluster
-
-        with Cluster(settings.state_dir, settings.runtime_dir).running() as cluster:
-            yield cluster.place()
-        return
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        url = make_url(address.get_secret_value())
-    except ArgumentError:
-        raise ClusterError("backup-url") from None
-    yield place_of_url(url)
 
 
 def place_of_url(url: URL) -> Place:
@@ -227,14 +206,12 @@ def _prepare(target: Place, database: str) -> None:
     """Give the new database its extensions: it has them from template1 in the embedded cluster."""
     import psycopg
 
-    from service.db import bootstrap
-
     with target.connect(database) as connection:
         wanted = "select count(*) from pg_extension where extname in ('postgis', 'btree_gist')"
         if connection.execute(wanted).fetchone() == (2,):
             return
         try:
-            connection.execute(bootstrap())
+            connection.execute(BOOTSTRAP_SQL.read_bytes())
         except psycopg.errors.InsufficientPrivilege as error:
             raise ClusterError("restore-privilege", reason=_one_line(str(error))) from error
 

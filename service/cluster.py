@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from service.cluster_files import (
+    BOOTSTRAP_SQL,
     DEBIAN_ROOT,
     ClusterError,
     Programs,
@@ -55,7 +56,7 @@ ORPHAN_SECONDS = 5
 
 # template1 gets the extensions: each database made from it has PostGIS, and nobody need be superuser again
 BOOTSTRAP = f"""
-{Path(__file__).with_name("bootstrap.sql").read_text(encoding="utf-8")}
+{BOOTSTRAP_SQL.read_text(encoding="utf-8")}
 CREATE ROLE {ROLES["owner"]} LOGIN;
 CREATE ROLE {ROLES["app"]} LOGIN;
 CREATE DATABASE {DATABASE} OWNER {ROLES["owner"]};

@@ -23,6 +23,8 @@ ADMIN_LINE = (
     " python3-venv postgresql-postgis fonts-wqy-microhei chromium libatomic1"
 )
 DEBIAN_ROOT = Path("/usr/lib/postgresql")
+# what a superuser runs once for each database
+BOOTSTRAP_SQL = Path(__file__).with_name("bootstrap.sql")
 
 
 class ClusterError(OperatingError):

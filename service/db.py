@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
+from service.cluster_files import BOOTSTRAP_SQL
 from service.operating import OperatingError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+    from service.backup import Place
     from service.settings import Settings
 
 APP_ROLE = "wangge_app"
@@ -106,6 +108,21 @@ def _engine(url: URL, *, pool_size: int, **connect: str) -> Engine:
     )
 
 
+@contextmanager
+def place(settings: Settings) -> Iterator[Place]:
+    """The database of `settings` for PostgreSQL's own tools, running for the time of the context."""
+    from service.backup import place_of_url
+
+    address = settings.owner_database_url or settings.database_url
+    if address is None:
+        from service.cluster import Cluster
+
+        with Cluster(settings.state_dir, settings.runtime_dir).running() as cluster:
+            yield cluster.place()
+        return
+    yield place_of_url(_url(address.get_secret_value(), "WANGGE_OWNER_DATABASE_URL"))
+
+
 def _url(address: str, name: str) -> URL:
     try:
         url = make_url(address)
@@ -167,11 +184,6 @@ def migrations() -> Path:
         if (folder / "env.py").is_file():
             return folder
     raise DatabaseError("database-migrations-missing", path=package / "migrations")
-
-
-def bootstrap() -> str:
-    """The SQL that a superuser runs once for each database."""
-    return Path(__file__).with_name("bootstrap.sql").read_text(encoding="utf-8")
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -254,9 +266,7 @@ def _check_server(connection: Connection) -> None:
     database = connection.engine.url.database
     found = {row.extname: row.extversion for row in connection.execute(text("select * from pg_extension"))}
     if "postgis" not in found or "btree_gist" not in found:
-        raise DatabaseError(
-            "database-extensions", database=database, path=Path(__file__).with_name("bootstrap.sql")
-        )
+        raise DatabaseError("database-extensions", database=database, path=BOOTSTRAP_SQL)
     version = tuple(int(part) for part in str(found["postgis"]).split(".")[:2])
     if version < POSTGIS:
         raise DatabaseError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from partition.texts import Language, catalogue
 from service.cluster import Cluster
-from service.cluster_files import ADMIN_LINE, ClusterError, find_programs
+from service.cluster_files import ADMIN_LINE, BOOTSTRAP_SQL, ClusterError, find_programs
 from service.db import APP_ROLE, DatabaseError, engines, is_current, is_fenced
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _postgis(connection: Connection, say: _Sayer) -> Symptom:
         )
     ).one()
     if row[2] is None:
-        mend = f"psql -d {connection.engine.url.database} -f {Path(__file__).with_name('bootstrap.sql')}"
+        mend = f"psql -d {connection.engine.url.database} -f {BOOTSTRAP_SQL}"
         return say("doctor-postgis", "missing", say.text("doctor-absent"), mend)
     return say("doctor-postgis", "good", f"PostGIS {row[2]}, PostgreSQL {row[0]}, {row[1]}")
 

@@ -94,7 +94,7 @@ def backup(file: BackupFile) -> None:
     term = terminal()
     with term.answering_errors():
         from service.backup import backup as write
-        from service.backup import place
+        from service.db import place
 
         with place(_settings()) as found:
             size = write(found, file)
@@ -109,8 +109,8 @@ def restore(file: BackupFile) -> None:
     """
     term = terminal()
     with term.answering_errors():
-        from service.backup import place
         from service.backup import restore as read
+        from service.db import place
 
         with place(_settings()) as found:
             read(found, file)
