@@ -121,5 +121,15 @@ class Terminal:
 
 @cache
 def terminal() -> Terminal:
-    """The terminal, in the language of the settings."""
-    return Terminal(Settings().language)
+    """The terminal, in the language of the settings. A setting that cannot be ends the command with 2."""
+    from pydantic import ValidationError
+
+    try:
+        return Terminal(Settings().language)
+    except ValidationError as error:
+        term = Terminal(Settings.model_construct().language)
+        for fault in error.errors(include_url=False):
+            name = f"WANGGE_{fault['loc'][0]}".upper()
+            said = term.text("setting-wrong", name=name, value=fault["input"])
+            term.err.print(said, style="bold red", markup=False)
+        raise typer.Exit(2) from None

@@ -130,3 +130,13 @@ def test_faults_in_any_layer_load_nothing(
     assert "broken.gpkg" in said.replace("\n", "")
     with scratch.owner.connect() as connection:
         assert connection.scalar(text("select count(*) from divisions")) == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("WANGGE_PORT", "abc"), ("WANGGE_LANG", "fr")])
+def test_a_setting_that_cannot_be_is_named(
+    wangge: Wangge, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = wangge("plans", exit_code=2).output
+    assert name in said
+    assert value in said
