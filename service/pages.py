@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from partition.texts import Language, catalogue
 
 if TYPE_CHECKING:
-    from service.routes.context import Context
+    from service.context import Context
 
 
 @cache

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import visible_collections
+from service.context import Context, InContext, find_collection
 from service.faults import UnknownError
 from service.pages import page
 from service.registry import Collection
-from service.routes.context import Context, InContext, find_collection
 from service.schemas import ItemQuery, ItemsQuery, PageQuery, read_box, read_span
 from service.store import figures, items
 

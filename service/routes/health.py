@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy import text
 
-from service.routes.context import InContext
+from service.context import InContext
 from service.schemas import HealthQuery
 
 router = APIRouter(tags=["service"])

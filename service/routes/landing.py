@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import visible_collections
+from service.context import InContext
 from service.pages import page
-from service.routes.context import InContext
 from service.schemas import PageQuery
 from service.store import figures
 

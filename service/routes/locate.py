@@ -9,9 +9,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from service.context import InContext, find_collection
 from service.faults import UnknownError
 from service.routes.collections import GEOJSON, feature_answer
-from service.routes.context import InContext, find_collection
 from service.schemas import LocateQuery
 from service.store import items
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
+from service.context import InContext
 from service.faults import LinkSpentError
-from service.routes.context import InContext
 from service.schemas import LoginQuery
 from service.sessions import COOKIE, LIFETIME_S
 

@@ -10,9 +10,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
+from service.context import InContext
 from service.headers import POLICY
 from service.mapping import Maps
-from service.routes.context import InContext
 from service.schemas import MapQuery
 
 router = APIRouter(tags=["maps"])
