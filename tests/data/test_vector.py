@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
@@ -413,6 +414,21 @@ def test_a_name_that_a_shapefile_cut_short(package: Path, tmp_path: Path) -> Non
     table.write_bytes(table.read_bytes().replace(b"abcdefghij", "常住人口".encode()[:10]))
     area = check_area(read_area(package, layers={"buildings": path}))
     assert area.buildings["residents"].tolist() == [25, 50, 75, 100]
+
+
+def test_names_that_a_shapefile_cut_to_the_same_are_both_there(tmp_path: Path) -> None:
+    path = tmp_path / "社区.shp"
+    shapes = gpd.GeoDataFrame(
+        {"社区编号": ["C1"], "社区编码": ["420503001001"]}, geometry=[shapely.box(0, 0, 1, 1)], crs=4490
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # GDAL says that it cuts the names
+        shapes.to_file(path, encoding="UTF-8")
+    (told,) = [f for f in read_area(layers={"community": path}).findings if f.column == "id"]
+    assert told.code == "column_ambiguous"
+    assert told.values["columns"] == "社区编, 社区编 (2)"
+    raw = read_area(layers={"community": path}, columns={"community.id": "社区编"})
+    assert raw.frames["community"][["id", "code"]].to_numpy().tolist() == [["C1", "420503001001"]]
 
 
 def test_a_text_that_a_shapefile_cut_short(package: Path, tmp_path: Path) -> None:
