@@ -125,12 +125,16 @@ def name_columns(
 
 
 def _is_cut(column: str, words: Iterable[str]) -> bool:
-    """Whether a column is called as the beginning of one of the words that is left in ten bytes."""
+    """Whether a column is called as the beginning of one of the words that is left in ten bytes.
+
+    A number may stand behind it: two names that were cut to one are told apart so.
+    """
+    name = plain(column.rstrip("\ufffd"))
     for word in words:
         for encoding in ("utf-8", "gb18030"):
             if len(word.encode(encoding)) > NAME_BYTES:
                 left = word.encode(encoding)[:NAME_BYTES].decode(encoding, "ignore")
-                if plain(column.rstrip("\ufffd")) == plain(left):
+                if plain(left) in (name, name.rstrip("0123456789")):
                     return True
     return False
 

@@ -8,6 +8,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+# a dBASE table keeps so much of a column's name
+NAME_BYTES = 10
 # GB18030 holds GBK and GB2312 entire
 CHINESE = "GB18030"
 _ALIASES = {
@@ -86,8 +88,12 @@ def table_texts(content: bytes) -> list[bytes]:
 
 
 def mend_table(content: bytes, encoding: str) -> bytes:
-    """The table without the broken signs that names and texts end in where they were cut to their width."""
+    """The table without the broken signs that names and texts end in where they were cut to their width.
+
+    Names that become one by this (社区编号 and 社区编码) get a number.
+    """
     mended = bytearray(content)
+    names: set[bytes] = set()
     for span in table_spans(content):
         text = content[span.start : span.stop].rstrip(b" \0")
         try:
@@ -96,7 +102,21 @@ def mend_table(content: bytes, encoding: str) -> bytes:
             blank = b"\0" if span.is_name else b" "
             start = span.start + error.start
             mended[start : span.stop] = blank * (span.stop - start)
+        if span.is_name:
+            name = _free_name(bytes(mended[span.start : span.stop]).rstrip(b"\0"), names, encoding)
+            names.add(name)
+            mended[span.start : span.start + NAME_BYTES] = name.ljust(NAME_BYTES, b"\0")
     return bytes(mended)
+
+
+def _free_name(name: bytes, taken: set[bytes], encoding: str) -> bytes:
+    """The name, or its beginning with the first number that nobody has."""
+    found, number = name, 1
+    while found in taken:
+        number += 1
+        mark = str(number).encode()
+        found = name[: NAME_BYTES - len(mark)].decode(encoding, "ignore").encode(encoding) + mark
+    return found
 
 
 def companion(path: Path, member: str | None, suffix: str) -> bytes | None:

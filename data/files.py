@@ -153,7 +153,6 @@ def _read(
             raise source.fault("encoding_wrong", encoding=encoding or "UTF-8") from None
         except UNREADABLE:
             raise source.fault("file_unreadable") from None
-    frame.columns = _apart([str(column) for column in frame.columns])
     notes = []
     if any("Measured" in word for word in (kind, *(str(warning.message) for warning in said))):
         notes.append(Finding("measures_dropped", "repaired", file=str(source.path)))
@@ -169,15 +168,6 @@ def _read(
         if frame.crs is not None and not is_usable(frame.crs):
             frame = frame.set_crs(None, allow_override=True)
     return Content(frame, tuple(notes))
-
-
-def _apart(names: list[str]) -> list[str]:
-    """Names that became one when they were cut short (社区编号 and 社区编码 in a Shapefile) get a number."""
-    found: list[str] = []
-    for name in names:
-        again = names[: len(found)].count(name)
-        found.append(f"{name} ({again + 1})" if again else name)
-    return found
 
 
 def _has_curves(source: Source, layer: str | None) -> bool:
