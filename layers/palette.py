@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 # Fill of grids; neighbours get different ones. Ours: soft, of similar weight, apart in lightness and hue.
-GRIDS = ("#7faad3", "#f4cd7a", "#b7dfc6", "#d0938f", "#d9d0ee")
+# blue comes late: next to water it would look like water
+GRIDS = ("#f4cd7a", "#b7dfc6", "#d0938f", "#7faad3", "#d9d0ee")
 
 # Density of cases, light to dark (warm), and key population (cool), one colour a class.
 CASES = ("#fbe3b5", "#f8c377", "#ee9a4c", "#d86c2f", "#a8421b")
