@@ -68,6 +68,9 @@ def partition(
     Reads an area (one GeoPackage, or a file for each layer), and writes a plan: its grids, and the grid of
     each building. No database is needed.
 
+    读取区域数据（一个 GeoPackage，或每个图层一个文件），写出方案：网格，以及每栋建筑所属的网格。
+    不需要数据库。
+
     Example · 示例:  wangge partition area.gpkg --out plan.gpkg --report report.json
     """
     term = terminal()
@@ -98,13 +101,14 @@ def partition(
 def check(
     area: Annotated[Path, typer.Argument(metavar="AREA", help="The area the plan is for · 区域数据")],
     plan: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="PLAN",
             help="Polygons with a code, or buildings with a column `grid` (GeoPackage, Shapefile, GeoJSON, "
             "CSV) · 带编码的网格面，或带 grid 列的建筑表",
+            show_default=False,
         ),
-    ],
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -114,6 +118,10 @@ def check(
             show_default=False,
         ),
     ] = None,
+    community: options.CommunityFile = None,
+    streets: options.StreetsFile = None,
+    buildings: options.BuildingsFile = None,
+    compounds: options.CompoundsFile = None,
     columns: options.ColumnMap = None,
     encoding: options.Encoding = None,
     missing: options.MissingHouseholds = options.Missing.zero,
@@ -128,28 +136,38 @@ def check(
 
     Looks for gaps, overlaps, buildings that are cut or left out, sizes, fragments and codes. Where buildings
     have a column `grid` that the polygons do not match (edited in QGIS, say), the polygons are drawn anew
-    from the column; --out writes that plan.
+    from the column; --out writes that plan. Where the area is in separate files, name them by options, and
+    give the plan alone.
+
+    检查缝隙、重叠、被切或遗漏的建筑、规模、飞块和编码。建筑的 grid 列与网格面不一致时（例如在 QGIS 中改过），
+    按该列重新画边界，用 --out 写出。区域数据分文件时，用选项逐个给出，只写方案一个参数。
 
     Example · 示例:  wangge check area.gpkg edited.gpkg --out plan.gpkg
     """
     term = terminal()
     with term.answering_errors():
         from data.plan_file import check_outputs, read_plan, write_plan, write_report
+        from partition.report import Report
 
-        check_outputs(out, report, (area,))
+        files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        source, drawn = _area_and_plan(area, plan, files)
+        inputs = (*((source,) if source else ()), *(one for some in files.values() for one in some))
+        check_outputs(out, report, inputs)
         rules = _profile(profile, lower, target, upper)
         with term.progress() as progress:
             progress.step("read")
-            checked = _area(area, {}, columns, encoding, missing, drop_personal)
+            checked = _area(source, files, columns, encoding, missing, drop_personal)
             progress.step("judge")
-            given = read_plan(plan, checked.crs, columns=options.column_map(columns), encoding=encoding)
-            frames, judgement, notes = judge_file(checked, given, rules, plan)
+            given = read_plan(drawn, checked.crs, columns=options.column_map(columns), encoding=encoding)
+            frames, judgement, notes = judge_file(checked, given, rules, drawn)
             if out:
                 progress.step("write")
                 write_plan(out, checked, *frames)
             if report:
-                found = [finding.to_dict() for finding in (*checked.findings, *notes)]
-                write_report(report, judgement_dict(judgement, rules) | {"findings": found})
+                told = Report(
+                    rules, judgement, (*checked.findings, *rules.findings(), *notes), progress.seconds
+                )
+                write_report(report, told.to_dict())
         show_findings(term, (*checked.findings, *notes))
         show_judgement(term, judgement, rules)
         if out or report:
@@ -186,21 +204,22 @@ def judge_file(
     return drawn, judge_plan(area, *drawn, rules), notes
 
 
-def judgement_dict(judgement: Judgement, rules: Profile) -> dict[str, Any]:
-    """A judgement as plain data, in the shape of a report."""
-    size = rules.size
-    return {
-        "profile": rules.name,
-        "size": {"measure": size.measure, "lower": size.lower, "target": size.target, "upper": size.upper},
-        "figures": judgement.figures,
-        "communities": judgement.communities,
-        "grids": judgement.grids,
-        "violations": [finding.to_dict() for finding in judgement.violations],
-    }
-
-
 def _files(**files: Path | list[Path] | None) -> dict[str, list[Path]]:
     return {layer: given if isinstance(given, list) else [given] for layer, given in files.items() if given}
+
+
+def _area_and_plan(
+    first: Path, second: Path | None, files: Mapping[str, list[Path]]
+) -> tuple[Path | None, Path]:
+    """AREA and PLAN of a call; with the area in separate files the plan stands alone."""
+    if second is not None:
+        return first, second
+    if files:
+        return None, first
+    raise typer.BadParameter(
+        "missing: AREA PLAN, or --community … --streets … --buildings … PLAN · 缺少方案文件",
+        param_hint="PLAN",
+    )
 
 
 def _profile(name: str, lower: float | None, target: float | None, upper: float | None) -> Profile:

@@ -1,0 +1,55 @@
+"""What is told of a plan: the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from partition.findings import Finding
+from partition.judgement import Judgement
+from partition.policy import Profile
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a plan achieves, what it does not, and what was done to the input.
+
+    seed and effort are those the plan was made with, None for a plan that was drawn elsewhere.
+    """
+
+    profile: Profile
+    judgement: Judgement
+    findings: tuple[Finding, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    effort: int | None = None
+
+    @property
+    def violations(self) -> tuple[Finding, ...]:
+        return self.judgement.violations
+
+    @property
+    def sound(self) -> bool:
+        """Whether every promise is kept and every grid out of range has a proven reason."""
+        return self.judgement.sound
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, ready for JSON."""
+        size = self.profile.size
+        return {
+            "profile": self.profile.name,
+            "size": {
+                "measure": size.measure,
+                "lower": size.lower,
+                "target": size.target,
+                "upper": size.upper,
+            },
+            "seed": self.seed,
+            "effort": self.effort,
+            "figures": self.judgement.figures,
+            "communities": self.judgement.communities,
+            "grids": self.judgement.grids,
+            "violations": [finding.to_dict() for finding in self.violations],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
+        }
