@@ -12,7 +12,7 @@ app = typer.Typer(
     name="wangge",
     help="Draw and watch community management grids · 社区网格的划分与查看",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",  # paragraphs of the help fill the terminal
     pretty_exceptions_show_locals=False,
 )
 

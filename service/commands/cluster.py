@@ -34,6 +34,8 @@ def start() -> None:
     """Start the embedded database and keep it running · 启动内置数据库并保持运行
 
     Other commands start and stop it by themselves; this spares them the start.
+
+    其他命令会自行启停数据库；先启动可省去每次等待。
     """
     term = terminal()
     with term.answering_errors():
@@ -56,6 +58,8 @@ def status() -> None:
     """Whether the embedded database runs, and who uses it · 内置数据库的状态
 
     Ends with 0 if it runs, with 1 if not.
+
+    运行中退出码为 0，否则为 1。
     """
     term = terminal()
     with term.answering_errors():
@@ -73,6 +77,8 @@ def migrate() -> None:
     """Bring the tables up to date · 升级数据库表结构
 
     The embedded database is kept up to date by every command; a server of your own by this one, as its owner.
+
+    内置数据库由各命令自动升级；自己的服务器以所有者身份用本命令升级。
     """
     term = terminal()
     with term.answering_errors():
@@ -90,6 +96,8 @@ def backup(file: BackupFile) -> None:
     """Write the whole database to a file · 备份整个数据库
 
     The file appears only when it is complete. It holds unsuppressed counts: keep it like the database itself.
+
+    备份完整后文件才会出现。其中的计数未作披露控制，应与数据库同等保管。
     """
     term = terminal()
     with term.answering_errors():
@@ -106,6 +114,8 @@ def restore(file: BackupFile) -> None:
 
     The backup is restored beside the database and takes its place when complete; if anything fails, the
     database stays as it was. Whoever is connected is disconnected.
+
+    先在一旁恢复，完整后才替换；任何一步失败，原数据库保持不变。已有的连接会被断开。
     """
     term = terminal()
     with term.answering_errors():
@@ -121,6 +131,8 @@ def doctor() -> None:
     """What is installed, what is missing, and the line that mends it · 检查运行环境
 
     Ends with 0 if the product can run, with 1 if not.
+
+    系统可以运行时退出码为 0，否则为 1。
     """
     from rich.table import Table
     from rich.text import Text

@@ -44,6 +44,8 @@ def serve(host: Host = None, port: Port = None, browser: Browser = False) -> Non
     """Serve the API and the maps of what is loaded, until Ctrl-C · 启动服务，按 Ctrl-C 停止
 
     Prints one-time login links for the planner and the command centre; without one a visitor is the public.
+
+    会打印规划人员和指挥中心的一次性登录链接；不登录则按公众身份查看。
     """
     from service.db import database
     from service.serving import Stopped, listen, stopping
@@ -73,6 +75,8 @@ def map_community(
     """Write a community's map to one file that needs nothing else · 输出可独立打开的社区地图
 
     The file shows what the role may see; the command centre's holds exact figures, so mind where it goes.
+
+    文件内容以所选身份可见的为限；指挥中心的地图含准确数字，请注意保管。
     """
     from service.db import database
     from service.mapping import write_map
@@ -88,9 +92,7 @@ def map_community(
 
 
 def demo(
-    once: Annotated[
-        bool, typer.Option("--once", help="Write demo-out/ and stop · 只写出 demo-out/ 后结束")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Write demo-out/ and stop · 只写出文件后结束")] = False,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Folder of --once · --once 的输出文件夹")
     ] = Path("demo-out"),
@@ -101,6 +103,8 @@ def demo(
     """The sample community on a map: load, divide, publish, serve · 演示：示例社区上图
 
     Everything stays on this machine. Ctrl-C stops the server and the database. The second time it is quick.
+
+    一切都在本机进行。按 Ctrl-C 停止服务和数据库。第二次启动很快。
     """
     from service.db import database
     from service.demo import prepare, write_files

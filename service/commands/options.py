@@ -26,26 +26,26 @@ AreaPath = Annotated[
     typer.Argument(
         metavar="AREA",
         help="GeoPackage with layers community, streets, buildings (optional: compounds, facilities, cases, "
-        "population_groups, staff) · 含社区、街道、建筑等图层的 GeoPackage",
+        "population_groups, staff), or a folder of files · 含社区、道路、建筑等图层的 GeoPackage，或文件夹",
     ),
 ]
 
 
-def _file(layer: str, zh: str, more: str = "") -> typer.models.OptionInfo:
+def _file(layer: str, zh: str, more: tuple[str, str] = ("", "")) -> typer.models.OptionInfo:
     option: typer.models.OptionInfo = typer.Option(
         f"--{layer.replace('_', '-')}",
         metavar="FILE",
         rich_help_panel=_FILE,
-        help=f"Layer {layer} from this file · {zh}图层所在文件{more}",
+        help=f"Layer {layer} from this file{more[0]} · {zh}图层所在文件{more[1]}",
     )
     return option
 
 
 CommunityFile = Annotated[Path | None, _file("community", "社区")]
-StreetsFile = Annotated[Path | None, _file("streets", "街道")]
+StreetsFile = Annotated[Path | None, _file("streets", "道路")]
 BuildingsFile = Annotated[
     list[Path] | None,
-    _file("buildings", "建筑", "; again for a table (CSV) joined by id · 可再给一个按编号连接的表"),
+    _file("buildings", "建筑", ("; again for a table (CSV) joined by id", "，可再给一个按编号关联的表")),
 ]
 CompoundsFile = Annotated[Path | None, _file("compounds", "小区")]
 FacilitiesFile = Annotated[Path | None, _file("facilities", "设施")]
@@ -86,12 +86,17 @@ DropPersonal = Annotated[
         "--drop-personal",
         rich_help_panel=_READING,
         help="Drop columns that hold personal data instead of refusing the file · "
-        "舍弃含个人信息的列，而不是拒绝整个文件",
+        "舍弃含个人信息的列，不拒绝文件",
     ),
 ]
 ProfileName = Annotated[
     str,
-    typer.Option("--profile", rich_help_panel=_PLANNING, help="Rule by which grids are sized · 网格划分规则"),
+    typer.Option(
+        "--profile",
+        rich_help_panel=_PLANNING,
+        help="Rule by which grids are sized: a city's (yichang, yantai …) or a TOML file · "
+        "网格划分规则：城市名或 TOML 文件",
+    ),
 ]
 Seed = Annotated[
     int,
@@ -127,5 +132,7 @@ def column_map(given: list[str] | None) -> dict[str, str]:
     pairs = [entry.partition("=") for entry in given or ()]
     wrong = ["".join(pair) for pair in pairs if not (pair[0].strip() and pair[2].strip())]
     if wrong:
-        raise typer.BadParameter(f"NAME=COLUMN expected, not {', '.join(wrong)}", param_hint="--map")
+        raise typer.BadParameter(
+            f"NAME=COLUMN expected, not {', '.join(wrong)} · 应写成 NAME=列名", param_hint="--map"
+        )
     return {name.strip(): column.strip() for name, _, column in pairs}

@@ -66,6 +66,9 @@ def load(
     Replaces streets, compounds, buildings, facilities, counts and staff of the communities in the file; cases
     are added. Published grids stay. The same file twice changes nothing. All or nothing is loaded.
 
+    以文件替换其中社区的道路、小区、建筑、设施、人群计数和网格人员，事件只增不减；已发布的网格不变。
+    同一文件再次导入不产生改动；要么全部导入，要么什么也不导入。
+
     Example · 示例:  wangge load area.gpkg
     """
     term = terminal()
@@ -140,7 +143,9 @@ def plan(
     Grids with the same buildings as a grid in force keep its code; other codes are new. Ends with 1 if a
     promise is broken or a grid is out of range without a proven reason.
 
-    Example · 示例:  wangge plan 990101001001 --profile yichang
+    建筑组成不变的网格沿用现行编码，其余取新编码。承诺未兑现，或有网格超出范围而原因未能证明时，退出码为 1。
+
+    Example · 示例:  wangge plan 999901001001 --profile yichang
     """
     term = terminal()
     with term.answering_errors():
@@ -192,6 +197,9 @@ def publish(
     Checks coverage, contiguity and completeness in the database, closes the grids in force, opens the plan's,
     writes the lineage, and finds the grid of every building, case and member of staff anew: all in one step.
 
+    在数据库中检查覆盖、连通与完整，停用现行网格，启用本方案的网格，记录沿革，并重新确定每栋建筑、
+    每个事件和每位网格人员所在的网格，一步完成。
+
     Example · 示例:  wangge publish 7
     """
     term = terminal()
@@ -233,6 +241,9 @@ def export(
     GeoPackage: grids and buildings (layers `grids`, `buildings`) in the input's CRS. GeoJSON: grids, WGS 84.
     Shapefile: grids, with .cpg; column names have ten characters there (buildings_unknown is bldg_unkn). What
     is written is what a planner may see: households by building, and no figure about a population group.
+
+    GeoPackage 含网格与建筑两个图层，坐标系同输入；GeoJSON 只含网格（WGS 84）；Shapefile 只含网格，附 .cpg，
+    列名限十个字符（buildings_unknown 写作 bldg_unkn）。内容以规划人员可见的为限，不含重点人群数据。
 
     Example · 示例:  wangge export 7 --out grids.shp --encoding GBK
     """

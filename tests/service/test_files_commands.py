@@ -251,6 +251,43 @@ def test_check_reads_a_plan_as_people_keep_it(tmp_path: Path) -> None:
     assert run("check", area, tmp_path / "bad.gpkg").exit_code == 2
 
 
+def test_check_takes_an_area_in_separate_files(planned: Path, tmp_path: Path) -> None:
+    files = {layer: tmp_path / f"{layer}.gpkg" for layer in ("community", "streets", "buildings")}
+    for layer, path in files.items():
+        frame = gpd.read_file(sample_path(), layer=layer)
+        if layer == "buildings":
+            frame[["id", "households"]].to_csv(tmp_path / "households.csv", index=False)
+            frame = frame[["id", "geometry"]]
+        frame.to_file(path)
+    named = [word for layer, path in files.items() for word in (f"--{layer}", path)]
+    plan = planned / "plan.gpkg"
+    done = run("check", plan, *named, "--buildings", tmp_path / "households.csv")
+    assert done.exit_code == 0, done.output
+    assert "4,413" in done.output
+    lacking = run("check", plan)
+    assert lacking.exit_code == 2
+    assert "AREA PLAN" in lacking.output
+
+
+def test_help_teaches_in_both_languages() -> None:
+    for words in (
+        "partition",
+        "check",
+        "load",
+        "plan",
+        "publish",
+        "map",
+        "export",
+        "serve",
+        "demo",
+        "doctor",
+    ):
+        shown = run(words, "--help").output
+        explained = shown[: shown.index("─")]
+        assert explained.count("。") >= 1, words  # a sentence of Chinese beside the English
+        assert explained.count(". ") + explained.count(".\n") >= 1, words
+
+
 def test_check_sees_what_a_plan_drawn_by_hand_does_wrong(tmp_path: Path) -> None:
     area = write_area(tmp_path / "area.gpkg")
 
