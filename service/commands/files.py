@@ -147,6 +147,7 @@ def check(
     term = terminal()
     with term.answering_errors():
         from data.plan_file import check_outputs, read_plan, write_plan, write_report
+        from partition.report import Report
 
         files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
         source, drawn = _area_and_plan(area, plan, files)
@@ -163,8 +164,10 @@ def check(
                 progress.step("write")
                 write_plan(out, checked, *frames)
             if report:
-                found = [finding.to_dict() for finding in (*checked.findings, *notes)]
-                write_report(report, judgement_dict(judgement, rules) | {"findings": found})
+                told = Report(
+                    rules, judgement, (*checked.findings, *rules.findings(), *notes), progress.seconds
+                )
+                write_report(report, told.to_dict())
         show_findings(term, (*checked.findings, *notes))
         show_judgement(term, judgement, rules)
         if out or report:
@@ -199,19 +202,6 @@ def judge_file(
             drawn, notes = (grids, buildings), notes + changed
     assert drawn is not None  # noqa: S101 - read_plan gives one of the two
     return drawn, judge_plan(area, *drawn, rules), notes
-
-
-def judgement_dict(judgement: Judgement, rules: Profile) -> dict[str, Any]:
-    """A judgement as plain data, in the shape of a report."""
-    size = rules.size
-    return {
-        "profile": rules.name,
-        "size": {"measure": size.measure, "lower": size.lower, "target": size.target, "upper": size.upper},
-        "figures": judgement.figures,
-        "communities": judgement.communities,
-        "grids": judgement.grids,
-        "violations": [finding.to_dict() for finding in judgement.violations],
-    }
 
 
 def _files(**files: Path | list[Path] | None) -> dict[str, list[Path]]:
