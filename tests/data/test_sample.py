@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -358,3 +359,13 @@ def test_facilities_stand_in_the_community(made: sample.Frames, metric: dict[str
     assert shapely.distance(furniture.union_all(), buildings.union_all()) > 0
     river = metric["streets"].loc[metric["streets"]["class"] == "water"].union_all()
     assert facilities.distance(river).min() > 12
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_examples_of_readme_lie_in_the_sample(name: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / name).read_text(encoding="utf-8")
+    ground = gpd.read_file(sample.path(), layer="community").to_crs(4326).union_all()
+    (box,) = re.findall(r"bbox=([\d.,]+)", text)
+    (point,) = re.findall(r"lon=([\d.]+)&lat=([\d.]+)", text)
+    assert shapely.box(*map(float, box.split(","))).intersects(ground)
+    assert shapely.Point(*map(float, point)).within(ground)
