@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from partition.texts import Language
+
 Kind = Literal["string", "integer", "number", "boolean", "date-time"]
 Sensitivity = Literal["open", "figures", "cases"]
+
+UNITS_EN = {"户": "households", "人": "people", "栋": "buildings", "层": "storeys"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Column:
     whole: str = "planner"
     own_rows: bool = False
     writable: bool = False
+
+    def unit_in(self, lang: Language) -> str:
+        """The unit's name; symbols such as m² are the same in both languages."""
+        return UNITS_EN.get(self.unit, self.unit) if lang == "en" else self.unit
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def describe(context: Context, collection: Collection, extent: tuple[float, ...]
         "crs": [CRS84],
         "columns": [
             {"name": column.name, "type": column.kind, "title": getattr(column, context.lang)}
-            | ({"unit": column.unit} if column.unit else {})
+            | ({"unit": column.unit_in(context.lang)} if column.unit else {})
             for column, _ in allowed.columns
         ],
         "links": [

@@ -33,6 +33,22 @@ def grids_of(served: Served) -> dict[str, shapely.Geometry]:
     }
 
 
+def test_units_are_named_in_the_asked_language(served: Served) -> None:
+    client = served.client()
+    units = {
+        lang: {
+            column["name"]: column.get("unit")
+            for column in client.get("/collections/grids", params={"lang": lang}).json()["columns"]
+        }
+        for lang in ("zh", "en")
+    }
+    assert (units["zh"]["households"], units["zh"]["area_m2"]) == ("户", "m²")
+    assert (units["en"]["households"], units["en"]["area_m2"]) == ("households", "m²")
+    for name in ("grids", "buildings"):
+        columns = client.get(f"/collections/{name}", params={"lang": "en"}).json()["columns"]
+        assert all(column.get("unit", "").isascii() or column["unit"] == "m²" for column in columns)
+
+
 # --- locate ---
 
 
