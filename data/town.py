@@ -59,7 +59,6 @@ class Estate:
     name: str
     corners: Sequence[Place]
     gates: Sequence[Place]
-    walled: bool = True
 
 
 @dataclass(frozen=True)

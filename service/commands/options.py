@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, with one wording. Both languages stand on one line."""
+"""Arguments and options that several commands share, with one wording in both languages."""
 
 from __future__ import annotations
 
