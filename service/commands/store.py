@@ -295,7 +295,14 @@ def plans(
         with _owner() as engine, engine.connect() as connection:
             division = find_community(connection, community) if community else None
             rows = list_plans(connection, division)
-        shown = [{**row, "created_at": f"{row['created_at']:%Y-%m-%d %H:%M}"} for row in rows]
+        shown = [
+            {
+                **row,
+                "status": term.text(f"plan-status.{row['status']}"),
+                "created_at": f"{row['created_at']:%Y-%m-%d %H:%M}",
+            }
+            for row in rows
+        ]
         _list(
             term,
             shown,

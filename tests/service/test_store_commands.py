@@ -12,8 +12,10 @@ from click.testing import Result
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from partition.texts import catalogue
 from service.commands import store, terminal
 from service.db import Database
+from service.models import PLAN_STATUSES
 
 from .towns import CODE, make_layers, make_town
 
@@ -71,7 +73,15 @@ def town_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_from_file_to_file(wangge: Wangge, town_file: Path, scratch: Database, tmp_path: Path) -> None:
+def test_every_status_of_a_plan_has_its_word() -> None:
+    for lang in ("zh", "en"):
+        words = {catalogue("service").say(f"plan-status.{status}", lang) for status in PLAN_STATUSES}
+        assert len(words) == len(PLAN_STATUSES)
+
+
+def test_from_file_to_file(
+    wangge: Wangge, town_file: Path, scratch: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loaded = wangge("load", town_file)
     assert f"Loaded {CODE}" in loaded.output
     assert f"wangge plan {CODE}" in loaded.output
@@ -88,6 +98,13 @@ def test_from_file_to_file(wangge: Wangge, town_file: Path, scratch: Database, t
     assert "Plan 1 is published" in published.output
     assert "nothing changed" in wangge("publish", 1).output
     assert "published" in wangge("plans", CODE).output
+    monkeypatch.setenv("WANGGE_LANG", "zh")
+    terminal.terminal.cache_clear()
+    in_chinese = wangge("plans", CODE).output
+    assert "已发布" in in_chinese
+    assert "published" not in in_chinese
+    monkeypatch.setenv("WANGGE_LANG", "en")
+    terminal.terminal.cache_clear()
 
     out = tmp_path / "grids.gpkg"
     assert str(out) in wangge("export", 1, "--out", out).output.replace("\n", "")
