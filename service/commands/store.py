@@ -55,11 +55,16 @@ def load(
     missing: options.MissingHouseholds = options.Missing.zero,
     drop_personal: options.DropPersonal = False,
     attribution: Annotated[
-        str, typer.Option("--attribution", help="Where the data come from, shown with every map · 数据来源")
-    ] = "",
+        str | None,
+        typer.Option("--attribution", help="Where the data come from, shown with every map · 数据来源"),
+    ] = None,
     synthetic: Annotated[
-        bool, typer.Option("--synthetic", help="The data are invented; maps say so · 标明为合成数据")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--synthetic/--no-synthetic",
+            help="The data are invented, and maps say so; else as it was · 标明为合成数据；不写则保持原样",
+        ),
+    ] = None,
 ) -> None:
     """Load communities with their layers · 导入社区及各图层
 

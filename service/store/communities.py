@@ -61,8 +61,8 @@ def load_area(
     area: Area,
     layers: Layers | None = None,
     *,
-    synthetic: bool = False,
-    attribution: str = "",
+    synthetic: bool | None = None,
+    attribution: str | None = None,
     progress: Progress | None = None,
 ) -> Loaded:
     """Make the database hold the area's communities as they are in it, within the caller's transaction.
@@ -70,7 +70,8 @@ def load_area(
     Replaces streets, compounds and buildings, and those of facilities, population groups and staff that are
     given; cases are added and changed, never removed; communities that the area does not name are left alone.
     Rows that did not change keep id and version, so the same area twice changes nothing. Published grids
-    stay; buildings that are new to them are placed in the grid around them.
+    stay; buildings that are new to them are placed in the grid around them. synthetic and attribution stay
+    as they were where they are None.
     """
     layers = layers or Layers()
     loader = _Loader(connection, area, division_codes(area))
@@ -133,10 +134,20 @@ class _Loader:
     area: Area
     codes: list[str]
 
-    def communities(self, found: Sequence[Finding], synthetic: bool, attribution: str) -> Change:
+    def communities(
+        self, found: Sequence[Finding], synthetic: bool | None, attribution: str | None
+    ) -> Change:
         frame = self.area.communities
         count = len(frame)
         findings = json.dumps([finding.to_dict() for finding in (*self.area.findings, *found)])
+        marks = {
+            code: (was_synthetic, was_attribution)
+            for code, was_synthetic, was_attribution in self.connection.execute(
+                text("select code, synthetic, attribution from divisions where code = any(:codes)"),
+                {"codes": self.codes},
+            )
+        }
+        kept = [marks.get(code, (False, "")) for code in self.codes]
         return merge_rows(
             self.connection,
             models.divisions,
@@ -149,8 +160,8 @@ class _Loader:
                 "name": _list(frame["name"]),
                 "class": _list(frame["class"]),
                 "local": _list(frame["code"] == ""),
-                "synthetic": [synthetic] * count,
-                "attribution": [attribution] * count,
+                "synthetic": [was if synthetic is None else synthetic for was, _ in kept],
+                "attribution": [was if attribution is None else attribution for _, was in kept],
                 "source_crs": [crs_text(self.area.source_crs)] * count,
                 "metric_crs": [crs_text(self.area.crs)] * count,
                 "findings": [findings] * count,

@@ -64,6 +64,22 @@ def test_the_same_area_twice_changes_nothing(connection: Connection) -> None:
     assert all(not (c.added or c.changed or c.removed) for c in again.changes.values())
 
 
+def test_invented_data_stay_marked_until_told_otherwise(connection: Connection) -> None:
+    def marks() -> tuple[object, ...]:
+        d = models.divisions.c
+        return tuple(connection.execute(select(d.synthetic, d.attribution)).one())
+
+    area = make_town()
+    load_area(connection, area)
+    assert marks() == (False, "")
+    load_area(connection, area, synthetic=True, attribution="ours")
+    again = load_area(connection, area)
+    assert marks() == (True, "ours")
+    assert again.changes["community"].changed == 0
+    load_area(connection, area, synthetic=False, attribution="")
+    assert marks() == (False, "")
+
+
 def test_a_changed_area_replaces_only_what_changed(connection: Connection) -> None:
     area = make_town()
     load_area(connection, area, make_layers(area))
