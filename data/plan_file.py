@@ -118,7 +118,7 @@ def write_plan(path: Path, area: Area, grids: gpd.GeoDataFrame, buildings: gpd.G
 
 def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """The input's rows of buildings, in their order and CRS, with the code of each one's grid ("" for
-    none).
+    none). Where households were estimated, `households_estimated` holds them.
 
     Names that differ by case only are one name to GeoPackage: the second gets a number.
     """
@@ -135,7 +135,12 @@ def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             name = f"{column} ({number})"
         seen.add(_folded(name))
         names[column] = name
-    return rows.rename(columns=names).assign(grid=grid)
+    rows = rows.rename(columns=names).assign(grid=grid)
+    estimated = buildings[buildings["estimated"]]
+    if len(estimated):
+        figures = pd.Series(estimated["households"].to_numpy(), index=estimated["row"], dtype="Int64")
+        rows["households_estimated"] = figures.reindex(rows.index)
+    return rows
 
 
 def _folded(name: object) -> str:

@@ -57,7 +57,9 @@ def divide_community(
             graph = _with_islands(graph, units, polygon, balance)
         with clock.step("plan"):
             plan = make_plan(graph, balance, Weights(), grids=grids, effort=effort, seed=seed)
-            reasons = out_of_range(graph, plan.assignment, balance, fixed=grids is not None)
+            reasons = out_of_range(
+                graph, plan.assignment, balance, fixed=grids is not None, finest=cut_above == 0
+            )
         enough_units = grids is None or plan.grids >= grids
         division = Division(units, graph, balance, plan, reasons)
         if best is None or _merit(division, grids) < _merit(best, grids):

@@ -132,6 +132,34 @@ def test_households_cut_off_are_named_as_such() -> None:
     assert {g: r.cause for g, r in reasons.items()} == {1: "cut_off"}
 
 
+@pytest.mark.parametrize(
+    ("loads", "cause"),
+    [([150, 160, 140], "indivisible"), ([150, 250, 50], "unproven"), ([40] * 13, "unproven")],
+)
+def test_a_few_buildings_that_cannot_be_grouped_are_proven(loads: list[int], cause: str) -> None:
+    graph, balance = lattice(len(loads), 1, loads), Balance(200, 300, 400)
+    one = np.zeros(len(loads), dtype=np.int64)
+    for finest, expected in ((True, cause), (False, "unproven")):
+        (reason,) = out_of_range(graph, one, balance, fixed=False, finest=finest).values()
+        assert reason.cause == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_are_found_where_there_are_some(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    loads = rng.integers(20, 200, 6)
+    graph, balance = lattice(6, 1, loads), Balance(150, 180, 210)
+    possible = any(
+        ((held >= 150) & (held <= 210))[held > 0].all()
+        for labels in itertools.product(range(6), repeat=6)
+        for held in [np.bincount(labels, weights=loads)]
+    )
+    everything = np.zeros(6, dtype=np.int64)
+    causes = {r.cause for r in out_of_range(graph, everything, balance, fixed=False, finest=True).values()}
+    assert causes <= {"unproven", "no_number", "indivisible", "too_few"}
+    assert ("unproven" in causes) == (possible and loads.sum() > 210)
+
+
 def test_count_of_grids() -> None:
     balance = Balance(200, 300, 400)
     assert count_grids(np.array([100] * 9), balance) == (3, 3, 4)

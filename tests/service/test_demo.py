@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,14 +82,12 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, logged
 
 
-def test_the_second_run_makes_nothing_anew_and_is_quick(home: Path) -> None:
+def test_the_second_run_makes_nothing_anew(home: Path) -> None:
     before = call(home, "plans").stdout
-    begun = time.monotonic()
     process, printed = start(home, "demo", "--port", "0")
     address = re.search(r"http://127\.0\.0\.1:\d+", printed)
     assert address is not None
     assert httpx.get(f"{address[0]}/").status_code == 200
-    assert time.monotonic() - begun < 10
     assert end(process)[0] == 0
     assert call(home, "plans").stdout == before
 

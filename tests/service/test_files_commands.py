@@ -166,6 +166,19 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert "手机" in done.output
 
 
+def test_estimated_households_are_flagged(tmp_path: Path) -> None:
+    area = write_area(tmp_path / "area.gpkg", households=[150, 160, None, 140])
+    assert run("partition", area, "--out", tmp_path / "zero.gpkg").exit_code == 0
+    assert "households_estimated" not in gpd.read_file(tmp_path / "zero.gpkg", layer="buildings")
+    assert run("partition", area, "--missing", "estimate", "--out", tmp_path / "plan.gpkg").exit_code == 0
+    buildings = gpd.read_file(tmp_path / "plan.gpkg", layer="buildings")
+    assert buildings["households_estimated"].notna().to_list() == [False, False, True, False]
+    held = buildings["households"].fillna(0).sum() + buildings["households_estimated"].sum()
+    grids = gpd.read_file(tmp_path / "plan.gpkg", layer="grids")
+    assert grids["households"].sum() == held > 450
+    assert grids["buildings_unknown"].sum() == 1
+
+
 def test_an_old_plan_is_replaced_only_by_a_whole_new_one(tmp_path: Path) -> None:
     area = write_area(tmp_path / "area.gpkg")
     out = tmp_path / "plan.gpkg"
