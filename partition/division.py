@@ -19,7 +19,7 @@ from partition.grids import dissolve
 from partition.linework import Linework, build_linework, cluster_footprints
 from partition.plan import Plan, make_plan
 from partition.policy import Profile
-from partition.refine import Weights
+from partition.problem import Problem
 from partition.units import Units, build_units
 
 COMPOUND_COST = 1.0  # for each metre of border between two units of one compound, on top of the street's cost
@@ -56,7 +56,7 @@ def divide_community(
             graph = build_graph(units, profile.border_cost, profile.crossing_cost, compound, COMPOUND_COST)
             graph = _with_islands(graph, units, polygon, balance)
         with clock.step("plan"):
-            plan = make_plan(graph, balance, Weights(), grids=grids, effort=effort, seed=seed)
+            plan = make_plan(Problem.of_households(graph, balance), grids=grids, effort=effort, seed=seed)
             reasons = out_of_range(
                 graph, plan.assignment, balance, fixed=grids is not None, finest=cut_above == 0
             )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from partition.arrays import Numbers
-from partition.balance import Balance, count_grids
+from partition.balance import count_grids
 from partition.graph import Graph
-from partition.refine import Weights, refine_plan
+from partition.problem import Problem
+from partition.refine import refine_plan
 from partition.seed import seed_plan
 
 EFFORT = 10_000  # proposals by unit
@@ -19,7 +20,7 @@ RESTARTS = 2  # first plans tried for each number of grids
 @dataclass(frozen=True)
 class Plan:
     """`assignment` gives each unit's grid (0 … `grids`-1); `outside` is the households beyond the range,
-    `value` the objective in weighted metres (see `refine.Weights`).
+    `value` the objective in weighted metres (see `problem.Weights`).
     """
 
     assignment: Numbers
@@ -32,28 +33,27 @@ class Plan:
         return np.bincount(self.assignment, weights=graph.households, minlength=self.grids).astype(np.int64)
 
 
-def make_plan(
-    graph: Graph, balance: Balance, weights: Weights, *, grids: int | None, effort: int, seed: int
-) -> Plan:
+def make_plan(problem: Problem, *, grids: int | None = None, effort: int = EFFORT, seed: int = 0) -> Plan:
     """The best plan found for one community: each walkable component is divided by itself.
 
     `grids` fixes the number of grids in all; otherwise each component gets the number that suits its
     households.
     """
+    graph = problem.graph
     component = graph.components()
     members = [np.flatnonzero(component == c) for c in range(int(component.max()) + 1)]
     members.sort(key=lambda units: int(units[0]))
-    wanted = share_out(grids, graph, members, balance) if grids is not None else [None] * len(members)
+    wanted = share_out(grids, graph, members) if grids is not None else [None] * len(members)
     assignment = np.full(len(graph), -1, dtype=np.int64)
     made, outside, value = 0, 0.0, 0.0
     for number, (units, fixed) in enumerate(zip(members, wanted, strict=True)):
-        part = _divide(graph.subset(units), balance, weights, fixed, effort, seed * 1_000_003 + number)
+        part = _divide(problem.subset(units), fixed, effort, seed * 1_000_003 + number)
         assignment[units] = part.assignment + made
         made, outside, value = made + part.grids, outside + part.outside, value + part.value
     return Plan(assignment, made, outside, value)
 
 
-def share_out(grids: int, graph: Graph, members: list[Numbers], balance: Balance) -> list[int]:
+def share_out(grids: int, graph: Graph, members: list[Numbers]) -> list[int]:
     """Share a fixed number of grids among components by their households: at least one each, largest
     remainder first.
     """
@@ -66,10 +66,9 @@ def share_out(grids: int, graph: Graph, members: list[Numbers], balance: Balance
     return [int(n) for n in share]
 
 
-def _divide(
-    graph: Graph, balance: Balance, weights: Weights, fixed: int | None, effort: int, seed: int
-) -> Plan:
+def _divide(problem: Problem, fixed: int | None, effort: int, seed: int) -> Plan:
     """Divide units that hang together."""
+    graph, balance = problem.graph, problem.ranges[0]
     load = np.minimum(graph.households, int(balance.upper))
     least, best, greatest = count_grids(graph.households, balance)
     if fixed is not None:
@@ -82,9 +81,7 @@ def _divide(
     for k in numbers:
         for restart in range(RESTARTS):
             first = seed_plan(graph, load, k, seed + 7919 * restart + 104729 * k)
-            done = refine_plan(
-                graph, load, first, balance, weights, steps=effort * len(graph), seed=seed + 31 * restart + k
-            )
+            done = refine_plan(problem, first, steps=effort * len(graph), seed=seed + 31 * restart + k)
             if chosen is None or (done.outside, done.value) < (chosen.outside, chosen.value):
                 chosen = Plan(done.labels, k, done.outside, done.value)
             if k == 1:

@@ -11,27 +11,12 @@ import numba
 import numpy as np
 
 from partition.arrays import Numbers
-from partition.balance import Balance
-from partition.graph import Graph
+from partition.problem import Problem
 from partition.rng import below, draw, make_state
 from partition.trees import span
 
 RESPLIT_SHARE = 0.03  # of the proposals merge two grids and split them anew
 HOT_M, COLD_M = 150.0, 1.0  # temperatures, in weighted metres
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a wish is worth, in weighted metres of border.
-
-    range_m: each household outside the range. deviation_m: a grid at twice its target, growing with the
-    square. compactness_m: a grid of Polsby-Popper ½ against a circle; it grows with
-    the inverse of Polsby-Popper.
-    """
-
-    range_m: float = 50.0
-    deviation_m: float = 4000.0
-    compactness_m: float = 150.0
 
 
 @dataclass(frozen=True)
@@ -45,18 +30,16 @@ class Refined:
     value: float
 
 
-def refine_plan(
-    graph: Graph, load: Numbers, labels: Numbers, balance: Balance, weights: Weights, *, steps: int, seed: int
-) -> Refined:
+def refine_plan(problem: Problem, labels: Numbers, *, steps: int, seed: int) -> Refined:
     """Better a plan by `steps` proposals; grids stay connected and none gets empty. Same arguments, same
     result.
 
-    `load` is the households by unit, a unit above the upper bound counted as the upper bound, so that it
-    stays alone.
+    A unit above the upper bound counts as the upper bound, so that it stays alone.
     """
+    graph, balance, weights = problem.graph, problem.ranges[0], problem.weights
     best, outside, value = _anneal(
         graph.indptr, graph.indices, graph.length, graph.cost, graph.walk,
-        load.astype(np.float64), graph.area, graph.outer,
+        np.minimum(problem.load[:, 0], balance.upper), graph.area, graph.outer,
         labels.astype(np.int64), int(labels.max()) + 1,
         np.array([balance.lower, balance.target, balance.upper]),
         np.array([weights.range_m, weights.deviation_m, weights.compactness_m]),

@@ -9,7 +9,8 @@ from partition.balance import Balance, count_grids
 from partition.constraints import out_of_range
 from partition.graph import Graph, from_arcs
 from partition.plan import make_plan
-from partition.refine import Weights, refine_plan
+from partition.problem import Problem, Weights
+from partition.refine import refine_plan
 from partition.seed import seed_plan
 
 
@@ -63,7 +64,7 @@ def test_refinement_reports_the_true_value_and_keeps_grids_connected(seed: int) 
     graph = lattice(6, 6, rng.integers(10, 60, 36), cost=rng.uniform(0.5, 2))
     balance, weights = Balance(100, 140, 200), Weights()
     first = seed_plan(graph, graph.households, 9, seed)
-    done = refine_plan(graph, graph.households, first, balance, weights, steps=20_000, seed=seed)
+    done = refine_plan(Problem.of_households(graph, balance, weights), first, steps=20_000, seed=seed)
     assert connected(graph, done.labels)
     assert len(np.unique(done.labels)) == 9
     held = np.bincount(done.labels, weights=graph.households)
@@ -86,14 +87,16 @@ def test_the_plan_of_a_tiny_town_is_the_best_there_is() -> None:
         held = np.bincount(labels, weights=graph.households, minlength=k)
         if not balance.excess(held).any() and connected(graph, labels):
             best = min(best, objective(graph, labels, balance, weights))
-    plan = make_plan(graph, balance, weights, grids=None, effort=4000, seed=0)
+    plan = make_plan(Problem.of_households(graph, balance, weights), grids=None, effort=4000, seed=0)
     assert plan.outside == 0
     assert plan.value == pytest.approx(best)
 
 
 def test_a_unit_above_the_bound_stays_alone() -> None:
     graph = lattice(5, 5, [40] * 12 + [450] + [40] * 12)
-    plan = make_plan(graph, Balance(200, 300, 400), Weights(), grids=None, effort=4000, seed=1)
+    plan = make_plan(
+        Problem.of_households(graph, Balance(200, 300, 400), Weights()), grids=None, effort=4000, seed=1
+    )
     held = plan.households(graph)
     assert plan.outside == 0
     assert sorted(held)[-1] == 450
@@ -115,7 +118,7 @@ def test_reasons_are_proven_where_they_can_be(
 ) -> None:
     graph = lattice(3, 3, households)
     balance = Balance(250, 300, 400)
-    plan = make_plan(graph, balance, Weights(), grids=grids, effort=1000, seed=0)
+    plan = make_plan(Problem.of_households(graph, balance, Weights()), grids=grids, effort=1000, seed=0)
     reasons = out_of_range(graph, plan.assignment, balance, fixed=grids is not None)
     assert {r.cause for r in reasons.values()} == ({cause} if cause else {"wanted_number"})
 
@@ -126,7 +129,7 @@ def test_households_cut_off_are_named_as_such() -> None:
     river = ((rows == 1) & (graph.indices == 2)) | ((rows == 2) & (graph.indices == 1))
     graph.walk[river] = False
     balance = Balance(200, 300, 400)
-    plan = make_plan(graph, balance, Weights(), grids=None, effort=1000, seed=0)
+    plan = make_plan(Problem.of_households(graph, balance, Weights()), grids=None, effort=1000, seed=0)
     assert plan.assignment.tolist() == [0, 0, 1, 1]
     reasons = out_of_range(graph, plan.assignment, balance, fixed=False)
     assert {g: r.cause for g, r in reasons.items()} == {1: "cut_off"}
