@@ -8,13 +8,14 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from partition.adjacency import build_graph, link_islands
 from partition.area import Area
 from partition.arrays import Numbers
 from partition.balance import Balance
 from partition.clock import Clock
 from partition.constraints import Reason, out_of_range
 from partition.findings import Finding
-from partition.graph import Graph, build_graph, link_islands
+from partition.graph import Graph
 from partition.grids import dissolve
 from partition.linework import Linework, build_linework, cluster_footprints
 from partition.plan import Plan, make_plan

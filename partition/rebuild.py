@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
+from partition.adjacency import build_graph
 from partition.area import Area
 from partition.arrays import Numbers
 from partition.findings import Finding
-from partition.graph import Graph, build_graph
+from partition.graph import Graph
 from partition.grids import dissolve, match_edges, total_by_grid
 from partition.linework import build_linework, cluster_footprints
 from partition.policy import Profile

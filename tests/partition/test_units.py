@@ -5,7 +5,7 @@ import pytest
 import shapely
 from shapely import LineString, box
 
-from partition.graph import build_graph, link_islands
+from partition.adjacency import build_graph, link_islands
 from partition.grids import dissolve
 from partition.linework import build_linework, cluster_footprints
 from partition.metrics import cut_buildings, inner_borders
