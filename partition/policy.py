@@ -1,144 +1,57 @@
-"""Profiles: the rules by which a city sizes its grids. The numbers stand in `profiles/*.toml`."""
+"""Profiles: the rules by which a city sizes its grids, by name or from a file. The numbers stand in
+`profiles/*.toml`; docs/profiles.md tells every key.
+"""
 
 from __future__ import annotations
 
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from partition.errors import ProfileError
 from partition.findings import Finding
+from partition.rules import (
+    BORDER_COST,
+    BOUNDS,
+    CROSSING_COST,
+    SIZES,
+    WISHES,
+    Measure,
+    Origin,
+    Profile,
+    Size,
+    TierRule,
+    ZoneRule,
+    is_bound,
+)
+from partition.workload import ExpressionError, parse_expression
 
-Measure = Literal["households", "residents", "area", "workload"]
-Origin = Literal["source", "ours"]
+__all__ = [
+    "Measure",
+    "Profile",
+    "Size",
+    "TierRule",
+    "ZoneRule",
+    "load_profile",
+    "profile_names",
+]
 
-
-@dataclass(frozen=True)
-class Size:
-    """A range wanted of one measure, bounds inclusive; `target` lies within."""
-
-    measure: Measure
-    lower: float
-    target: float
-    upper: float
-
-
-# Border and crossing cost per metre by what runs there; see the design, part 3.
-BORDER_COST = {
-    "none": 3.0,
-    "path": 1.5,
-    "lane": 1.0,
-    "local": 0.8,
-    "wall": 0.8,
-    "secondary": 0.5,
-    "arterial": 0.2,
-    "water": 0.1,
-    "rail": 0.1,
-}
-CROSSING_COST = {"arterial": 0.5}
-
-# what a rule may ask for besides sizes, and the solver does not carry out yet
-WISHES = ("complex_smaller", "estates_whole", "soft", "village_whole", "workload", "zones")
-SIZES = ("size", "second", "rural")
-BOUNDS = ("lower", "target", "upper")
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How a city wants its grids: sizes and costs, named after where the rule comes from.
-
-    size: the range of each grid. second: another range that holds at the same time. rural: the range in
-    communities of class "rural". tiers: households of a grid in each tier below. village_whole: a village
-    with fewer households is one grid. wishes: parts of the rule without a number, of `WISHES`.
-    origins: for each number ("size.target" …), whether the rule itself states it ("source") or Wangge set
-    it ("ours"). title and rule: in words, by language.
-    """
-
-    name: str
-    size: Size
-    border_cost: dict[str, float] = field(default_factory=lambda: dict(BORDER_COST))
-    crossing_cost: dict[str, float] = field(default_factory=lambda: dict(CROSSING_COST))
-    second: Size | None = None
-    rural: Size | None = None
-    tiers: tuple[float, ...] = ()
-    village_whole: float | None = None
-    wishes: tuple[str, ...] = ()
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    title: Mapping[str, str] = field(default_factory=dict)
-    rule: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def unmet(self) -> tuple[str, ...]:
-        """The parts of the rule that the solver does not carry out yet; `finding.unmet_<part>` says each."""
-        parts = set(self.wishes)
-        if self.second is not None:
-            parts.add("second")
-        if self.tiers:
-            parts.add("tiers")
-        if self.size.measure != "households":
-            parts.add("measure")
-        return tuple(sorted(parts))
-
-    def findings(self) -> tuple[Finding, ...]:
-        """A note for each part of the rule that a plan by this profile does not heed yet."""
-        return tuple(Finding(f"unmet_{part}", "noted", values={"profile": self.name}) for part in self.unmet)
-
-    def size_for(self, community_class: str) -> Size:
-        """The range in a community of class "urban", "rural" or "" (counts as urban)."""
-        return self.rural if community_class == "rural" and self.rural is not None else self.size
-
-    def with_size(
-        self, lower: float | None = None, target: float | None = None, upper: float | None = None
-    ) -> Profile:
-        """The profile with another range, in the profile's measure.
-
-        What is not given follows: with a target, the bounds keep their proportion to it. Without one, the
-        other bound stays if it fits (else it keeps its proportion to the given one), and the target stays if
-        it lies within, else it is the middle. A range given by hand holds in every community, so `rural` no
-        longer does.
-        Raises ProfileError unless 0 ≤ lower ≤ target ≤ upper and 0 < target.
-        """
-        given = {"lower": lower, "target": target, "upper": upper}
-        if all(value is None for value in given.values()):
-            return self
-        wrong = [
-            f"--{name}" for name, value in given.items() if value is not None and not _is_bound(name, value)
-        ]
-        if wrong:
-            raise ProfileError(
-                [Finding("size_not_positive", "refused", values={"options": ", ".join(wrong)})]
-            )
-        size = _complete(self.size, lower, target, upper)
-        if not size.lower <= size.target <= size.upper:
-            values = {name: getattr(size, name) for name in BOUNDS}
-            raise ProfileError([Finding("size_out_of_order", "refused", values=values)])
-        return replace(self, size=size, rural=None)
-
-
-def _is_bound(name: str, value: float) -> bool:
-    return math.isfinite(value) and (value > 0 or (name == "lower" and value == 0))
-
-
-def _complete(size: Size, lower: float | None, target: float | None, upper: float | None) -> Size:
-    if target is not None:
-        lower = round(size.lower * target / size.target) if lower is None else lower
-        upper = round(size.upper * target / size.target) if upper is None else upper
-        return Size(size.measure, lower, target, upper)
-    if lower is None and upper is not None:
-        lower = size.lower if size.lower <= upper else round(size.lower * upper / size.upper)
-    elif upper is None and lower is not None:
-        fits = lower <= size.upper or size.lower == 0
-        upper = max(size.upper, lower) if fits else round(size.upper * lower / size.lower)
-    lower, upper = cast(float, lower), cast(float, upper)
-    target = size.target if lower <= size.target <= upper else (lower + upper) / 2
-    return Size(size.measure, lower, round(target) if lower <= round(target) <= upper else target, upper)
-
-
-# --- reading ---
+KEYS = (
+    *SIZES,
+    "title",
+    "rule",
+    "wishes",
+    "village_whole",
+    "workload",
+    "zones",
+    "tiers",
+    "border_cost",
+    "crossing_cost",
+)
+PLACES = ("above", "below")
 
 
 def profile_names() -> tuple[str, ...]:
@@ -150,7 +63,7 @@ def profile_names() -> tuple[str, ...]:
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
-    """A profile by its name, or from a TOML file of the same form. Raises ProfileError."""
+    """A profile by its name, or from a TOML file of the same form. Raises ProfileError with every fault."""
     text = str(name_or_path)
     if text in profile_names():
         content = files("partition").joinpath("profiles", f"{text}.toml").read_text(encoding="utf-8")
@@ -174,14 +87,14 @@ def _parse(name: str, content: str, file: str) -> Profile:
     except tomllib.TOMLDecodeError as error:
         values = {"why": f" ({error})"}
         raise ProfileError([Finding("profile_unreadable", "refused", file=file, values=values)]) from None
-    reading = _Table(file)
+    reading = _Reading(file)
     profile = reading.profile(name, table)
     if reading.faults or profile is None:
         raise ProfileError(reading.faults)
     return profile
 
 
-class _Table:
+class _Reading:
     """The reading of a profile's TOML; gathers every fault by its key."""
 
     def __init__(self, file: str) -> None:
@@ -189,44 +102,48 @@ class _Table:
         self.faults: list[Finding] = []
         self.origins: dict[str, Origin] = {}
 
-    def fault(self, key: str, code: str = "profile_key") -> None:
-        self.faults.append(Finding(code, "refused", values={"key": key}, file=self.file))
+    def fault(self, key: str, code: str = "profile_key", **values: Any) -> None:
+        self.faults.append(Finding(code, "refused", values={"key": key, **values}, file=self.file))
+
+    def unknown(self, table: Mapping[str, Any], known: tuple[str, ...], within: str = "") -> None:
+        for key in sorted(set(table) - set(known)):
+            self.fault(f"{within}{key}", "profile_key_unknown")
 
     def profile(self, name: str, table: dict[str, Any]) -> Profile | None:
-        known = {*SIZES, "title", "rule", "wishes", "village_whole", "tiers", "border_cost", "crossing_cost"}
-        for key in sorted(set(table) - known):
-            self.fault(key, "profile_key_unknown")
+        self.unknown(table, KEYS)
         sizes = {key: self.size(key, table[key]) for key in SIZES if key in table}
         if "size" not in table:
             self.fault("size")
-        wishes = table.get("wishes", [])
-        if not isinstance(wishes, list) or not set(map(str, wishes)) <= set(WISHES):
-            self.fault("wishes")
-            wishes = []
+        wishes = self.wishes(table.get("wishes", []))
+        zones = self.zones(table["zones"]) if "zones" in table else None
+        if zones is None and "zones" in wishes:
+            zones = ZoneRule()
         village = self.number("village_whole", table["village_whole"]) if "village_whole" in table else None
-        tiers = table.get("tiers", [])
-        if not isinstance(tiers, list):
-            self.fault("tiers")
-            tiers = []
-        below = [self.number(f"tiers.{place}", entry) for place, entry in enumerate(tiers)]
+        workload = self.workload(table.get("workload", ""), list(sizes.values()))
+        tiers = self.tiers(table.get("tiers", []), sizes.get("size"))
         border = BORDER_COST | dict(self.costs("border_cost", table.get("border_cost", {})))
         crossing = CROSSING_COST | dict(self.costs("crossing_cost", table.get("crossing_cost", {})))
+        title = self.words("title", table.get("title", {}))
+        rule = self.words("rule", table.get("rule", {}))
         size = sizes.get("size")
         if size is None:
             return None
         return Profile(
-            name,
-            size,
-            border,
-            crossing,
-            sizes.get("second"),
-            sizes.get("rural"),
-            tuple(value for value in below if value is not None),
-            village,
-            tuple(sorted({*map(str, wishes), *(["village_whole"] if village is not None else [])})),
-            self.origins,
-            self.words("title", table.get("title", {})),
-            self.words("rule", table.get("rule", {})),
+            name=name,
+            size=size,
+            border_cost=border,
+            crossing_cost=crossing,
+            second=sizes.get("second"),
+            rural=sizes.get("rural"),
+            tiers=tiers,
+            village_whole=village,
+            wishes=tuple(sorted({*wishes, *(["zones"] if zones is not None else [])})),
+            origins=self.origins,
+            title=title,
+            rule=rule,
+            workload=workload,
+            zones=zones,
+            file=self.file,
         )
 
     def size(self, key: str, entry: Any) -> Size | None:
@@ -240,8 +157,7 @@ class _Table:
         if lower is None or target is None or upper is None:
             return None
         if not 0 <= lower <= target <= upper:
-            values = {"lower": lower, "target": target, "upper": upper}
-            self.faults.append(Finding("size_out_of_order", "refused", values=values, file=self.file))
+            self.fault(key, "profile_size_order", lower=lower, target=target, upper=upper)
             return None
         return Size(entry["measure"], lower, target, upper)
 
@@ -249,25 +165,95 @@ class _Table:
         """A number with where it comes from; a bare one is the profile's author's."""
         entry = entry if isinstance(entry, dict) else {"value": entry, "from": "source"}
         value, origin = entry.get("value"), entry.get("from")
-        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-        if not _is_bound(key.rpartition(".")[2], number) or origin not in get_args(Origin):
+        if set(entry) != {"value", "from"} or not _is_number(value) or origin not in get_args(Origin):
+            self.fault(key)
+            return None
+        number = float(value)
+        if not is_bound(key.rpartition(".")[2], number):
             self.fault(key)
             return None
         self.origins[key] = cast(Origin, origin)
         return number
+
+    def wishes(self, entry: Any) -> list[str]:
+        if not isinstance(entry, list) or not all(isinstance(wish, str) and wish in WISHES for wish in entry):
+            self.fault("wishes", "profile_wishes", known=", ".join(WISHES))
+            return []
+        return [str(wish) for wish in entry]
+
+    def zones(self, entry: Any) -> ZoneRule:
+        if not isinstance(entry, dict):
+            self.fault("zones")
+            return ZoneRule()
+        self.unknown(entry, ("kinds", "uses", "compounds"), "zones.")
+        named = {}
+        for key in ("kinds", "uses", "compounds"):
+            some = entry.get(key, [])
+            if not isinstance(some, list) or not all(isinstance(word, str) and word for word in some):
+                self.fault(f"zones.{key}")
+                some = []
+            named[key] = tuple(some)
+        return ZoneRule(**named)
+
+    def workload(self, entry: Any, sizes: list[Size | None]) -> str:
+        """The expression of workload: well formed, and there where a size measures it."""
+        wanted = any(size is not None and size.measure == "workload" for size in sizes)
+        if not isinstance(entry, str) or (wanted and not entry.strip()):
+            self.fault("workload", "profile_workload_missing")
+            return ""
+        if entry.strip():
+            try:
+                parse_expression(entry)
+            except ExpressionError as error:
+                self.fault("workload", f"expression_{error.code}", **error.values)
+        return entry.strip()
+
+    def tiers(self, entry: Any, basic: Size | None) -> tuple[TierRule, ...]:
+        """The tiers from large to small: those above the basic grid first, then those below it."""
+        if not isinstance(entry, list):
+            self.fault("tiers")
+            return ()
+        read = [self.tier(f"tiers.{place}", one) for place, one in enumerate(entry)]
+        tiers = [tier for tier in read if tier is not None]
+        if basic is None or len(tiers) < len(read):
+            return ()
+        above = [tier.size for tier in tiers if tier.above]
+        order = [*above, basic, *[tier.size for tier in tiers if not tier.above]]
+        falling = all(
+            one.target > other.target
+            for place, one in enumerate(order)
+            for other in order[place + 1 :]
+            if one.measure == other.measure
+        )
+        if not falling or [tier.above for tier in tiers] != sorted((t.above for t in tiers), reverse=True):
+            self.fault("tiers", "profile_tiers_order")
+        return tuple(tiers)
+
+    def tier(self, key: str, entry: Any) -> TierRule | None:
+        if not isinstance(entry, dict):
+            self.fault(key)
+            return None
+        self.unknown(entry, ("name", "place", "numbered", "measure", *BOUNDS), f"{key}.")
+        if "name" not in entry:
+            self.fault(f"{key}.name")
+        name = self.words(f"{key}.name", entry.get("name", {}))
+        place, numbered = entry.get("place", "below"), entry.get("numbered", True)
+        if place not in PLACES:
+            self.fault(f"{key}.place")
+        if not isinstance(numbered, bool):
+            self.fault(f"{key}.numbered")
+        size = self.size(key, {part: entry[part] for part in ("measure", *BOUNDS) if part in entry})
+        if size is None:
+            return None
+        bounds = (size.measure, size.lower, size.target, size.upper)
+        return TierRule(name, *bounds, numbered=bool(numbered), above=place == "above")
 
     def costs(self, key: str, entry: Any) -> Iterator[tuple[str, float]]:
         if not isinstance(entry, dict):
             self.fault(key)
             return
         for kind, value in entry.items():
-            good = (
-                isinstance(value, int | float)
-                and not isinstance(value, bool)
-                and math.isfinite(value)
-                and value >= 0
-            )
-            if kind not in BORDER_COST or not good:
+            if kind not in BORDER_COST or not _is_number(value) or not 0 <= value < math.inf:
                 self.fault(f"{key}.{kind}")
             else:
                 yield kind, float(value)
@@ -276,4 +262,9 @@ class _Table:
         if not isinstance(entry, dict) or not all(isinstance(text, str) for text in entry.values()):
             self.fault(key)
             return {}
+        self.unknown(entry, ("zh", "en"), f"{key}.")
         return dict(entry)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -23,7 +23,8 @@ def test_every_profile_is_whole(name: str) -> None:
     assert set(profile.title) == set(profile.rule) == {"zh", "en"}
     numbers = {f"{part}.{bound}" for part in ("size", "second", "rural") if getattr(profile, part)
                for bound in ("lower", "target", "upper")}  # fmt: skip
-    numbers |= {f"tiers.{place}" for place in range(len(profile.tiers))}
+    numbers |= {f"tiers.{place}.{bound}" for place in range(len(profile.tiers))
+                for bound in ("lower", "target", "upper")}  # fmt: skip
     numbers |= {"village_whole"} if profile.village_whole else set()
     assert set(profile.origins) == numbers
     for finding, part in zip(profile.findings(), profile.unmet, strict=True):
@@ -41,7 +42,13 @@ def test_the_numbers_of_the_rules() -> None:
     assert sizes["baise"].target == 700
     assert load_profile("shigu").second == Size("residents", 800, 900, 1000)
     assert load_profile("luoyang").second is not None
-    assert load_profile("xisimen").tiers == (80,)
+    area, small = load_profile("xisimen").tiers
+    assert (area.above, area.name["zh"], area.target) == (True, "片区", 2900)
+    assert (small.above, small.name["en"], small.size) == (
+        False,
+        "small grid",
+        Size("households", 53, 80, 107),
+    )
     origins = load_profile("yichang").origins
     assert origins == {"size.lower": "ours", "size.target": "source", "size.upper": "ours"}
 
@@ -139,13 +146,13 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "key"),
     [
-        ("lower = 80", "lower = 110", "size_out_of_order", None),
+        ("lower = 80", "lower = 110", "profile_size_order", "size"),
         ("lower = 80", 'lower = "many"', "profile_key", "size.lower"),
         ("upper = 120", "", "profile_key", "size"),
         ('"households"', '"souls"', "profile_key", "size.measure"),
         ("lane = 0.9", "motorway = 1.0", "profile_key", "border_cost.motorway"),
         ("lane = 0.9", "lane = -1", "profile_key", "border_cost.lane"),
-        ('["zones"]', '["wings"]', "profile_key", "wishes"),
+        ('["zones"]', '["wings"]', "profile_wishes", "wishes"),
         ("wishes =", "wishs =", "profile_key_unknown", "wishs"),
         ('from = "ours"', 'from = "hearsay"', "profile_key", "size.target"),
         ("[size]", "[size", "profile_unreadable", None),
