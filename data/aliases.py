@@ -38,6 +38,7 @@ LAYERS = (
     "streets",
     "buildings",
     "compounds",
+    "zones",
     "facilities",
     "cases",
     "population_groups",

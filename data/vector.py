@@ -25,14 +25,27 @@ from partition.personal import holds_personal_number
 
 LONLAT = pyproj.CRS.from_epsg(4326)
 # layers that are nothing without geometry
-SHAPED = ("community", "streets", "buildings", "compounds", "facilities")
+SHAPED = ("community", "streets", "buildings", "compounds", "zones", "facilities")
 # columns that nothing is made from: which of two is meant need not be known
 UNUSED = frozenset({("streets", "id"), ("streets", "name"), ("buildings", "name")})
 # layers of points, which may come as a table with coordinates
 POINTS = ("facilities", "cases")
 # columns that stay text though digits stand in them
 TEXT = frozenset(
-    {"id", "code", "name", "building", "grid", "phone", "community", "category", "kind", "time", "due"}
+    {
+        "id",
+        "code",
+        "name",
+        "building",
+        "grid",
+        "phone",
+        "community",
+        "category",
+        "kind",
+        "time",
+        "due",
+        "village_group",
+    }
 )
 
 
@@ -201,6 +214,8 @@ class _Reading:
         """The frame with standard words in its columns."""
         if "class" in frame:
             frame = frame.assign(**{"class": aliases.standard_values(layer, "class", frame["class"])})
+        if "kind" in frame and layer == "zones":
+            frame = frame.assign(kind=aliases.standard_values(layer, "kind", frame["kind"]))
         return self.classed(frame) if layer == "streets" else frame
 
     def classed(self, frame: pd.DataFrame) -> pd.DataFrame:

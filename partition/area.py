@@ -4,7 +4,8 @@ does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import geopandas as gpd
 import pyproj
@@ -12,6 +13,14 @@ import pyproj
 from partition.findings import Finding
 
 STREET_CLASSES = ("arterial", "secondary", "local", "lane", "path", "water", "rail", "wall")
+
+# what is done about figures that are missing
+Missing = Literal["refuse", "zero", "estimate"]
+
+
+def no_zones() -> gpd.GeoDataFrame:
+    """The layer of zones where there is none."""
+    return gpd.GeoDataFrame({"id": [], "name": [], "kind": [], "complexity": []}, geometry=[])
 
 
 @dataclass(frozen=True)
@@ -26,13 +35,17 @@ class Area:
         of the row in the input layer), id (str), households (int64, 0 where unknown and not estimated),
         unknown (bool: households were missing), estimated (bool: and were reckoned from floor area),
         residents (float64, NaN where unknown), use (str), floors
-        (float64, NaN where unknown), community (int: index into `communities`, -1 outside all), atom (int:
-        rows with one id are one building and share their atom; numbered in the order of this frame), geometry
-        (valid Polygon or MultiPolygon; overlaps are left as they are and reported). Rows that share an atom
-        carry their households once: the sum over an atom's rows is the building's figure. compounds: id
-        (str), name (str), geometry (valid Polygon or MultiPolygon). May be empty. original_buildings: the
-        input's building rows as they came, in input order and CRS, without personal columns (buildings.row
-        points into it). findings: every repair and note made on the way here.
+        (float64, NaN where unknown), shops (float64, NaN where unknown), complexity (float64 > 0: how much a
+        household here counts for, 1 where nothing is said), village_group (str, "" for none), community (int:
+        index into `communities`, -1 outside all), atom (int: rows with one id are one building and share
+        their atom; numbered in the order of this frame), geometry (valid Polygon or MultiPolygon; overlaps
+        are left as they are and reported). Rows that share an atom carry their households, residents and
+        shops once: the sum over an atom's rows is the building's figure. compounds: id (str), name (str),
+        geometry (valid Polygon or MultiPolygon). May be empty. zones: id (str), name (str), kind (str;
+        "other" where nothing is said), complexity (float64 > 0), geometry (as of compounds). May be empty.
+        original_buildings: the input's building rows as they came, in input order and CRS, without personal
+        columns (buildings.row points into it). findings: every repair and note made on the way here. missing:
+        what was done about missing households, and is done about other figures once a profile needs them.
     """
 
     crs: pyproj.CRS
@@ -43,3 +56,5 @@ class Area:
     compounds: gpd.GeoDataFrame
     original_buildings: gpd.GeoDataFrame
     findings: tuple[Finding, ...] = ()
+    zones: gpd.GeoDataFrame = field(default_factory=no_zones)
+    missing: Missing = "zero"

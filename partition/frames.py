@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -18,7 +18,7 @@ import pyproj
 import shapely
 
 from partition import repair
-from partition.area import STREET_CLASSES, Area
+from partition.area import STREET_CLASSES, Area, Missing, no_zones
 from partition.columns import read_flags, read_ids, read_numbers, read_texts
 from partition.crs import choose_metric_crs, is_usable
 from partition.errors import InputError
@@ -27,7 +27,6 @@ from partition.findings import Finding, Level
 from partition.households import Figures, estimate_households, join_figures
 from partition.personal import find_personal, holds_personal_number
 
-Missing = Literal["refuse", "zero", "estimate"]
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 
@@ -42,6 +41,8 @@ MOST_HOUSEHOLDS = 100_000
 PARTS_APART_M = 50.0
 # overlaps of buildings below this are slips of the drawing, m²
 OVERLAP_M2 = 1.0
+# a household that counts for more than this is a slip of the pen
+MOST_COMPLEXITY = 10.0
 CODE = re.compile(r"[0-9]{12}")
 COMMUNITY_CLASSES = ("urban", "rural", "")
 
@@ -144,9 +145,10 @@ class _Check:
         self.range()
         code = self.codes()
         figures = self.figures(missing)
+        factors = {layer: self.complexity(layer) for layer in ("buildings", "zones")}
         shapes = {
             layer: self.polygons(layer)
-            for layer in ("community", "buildings", "compounds")
+            for layer in ("community", "buildings", "compounds", "zones")
             if self.shaped(layer)
         }
         self.raise_refused()
@@ -159,10 +161,15 @@ class _Check:
         self.raise_refused()
         streets = self.streets(communities)
         buildings = self.buildings(
-            self.moved("buildings", shapes["buildings"]), communities, figures, missing
+            self.moved("buildings", shapes["buildings"]), communities, figures, factors["buildings"], missing
         )
         compounds = self.compounds(
             self.moved("compounds", shapes["compounds"]) if "compounds" in shapes else None
+        )
+        zones = (
+            self.zones(self.moved("zones", shapes["zones"]), factors["zones"])
+            if "zones" in shapes
+            else no_zones().set_crs(metric)
         )
         self.note_communities(communities, streets, buildings)
         self.raise_refused()
@@ -177,6 +184,8 @@ class _Check:
             compounds,
             self.original_buildings(),
             tuple(findings),
+            zones,
+            missing,
         )
 
     def layers(self) -> None:
@@ -226,7 +235,7 @@ class _Check:
         if not is_usable(self.raw.crs):
             return
         assert self.raw.crs is not None  # noqa: S101 - just judged
-        for layer in ("community", "streets", "buildings", "compounds"):
+        for layer in ("community", "streets", "buildings", "compounds", "zones"):
             if not self.shaped(layer):
                 continue
             fault = find_out_of_range(self.raw.crs, shapely.bounds(self.shapes(layer)))
@@ -258,6 +267,7 @@ class _Check:
         households = self.number(frame, "households", whole=True)
         source = "residents" if "residents" in frame or "population" not in frame else "population"
         residents = self.number(frame, source, whole=False)
+        shops = self.number(frame, "shops", whole=False)
         unknown = np.isnan(households)
         if missing == "refuse" and "households" in frame and not self.is_refused("buildings", "households"):
             self.find_rows("households_missing", "refused", "buildings", unknown, "households")
@@ -265,7 +275,17 @@ class _Check:
         if "id" in frame and len(frame) >= 3 and not unnamed.any() and len(set(ids)) == 1:
             self.find("ids_all_same", "refused", "buildings", ids[:1], "id", total=len(ids))
         self.find_rows("id_missing", "repaired", "buildings", unnamed, "id")
-        return Figures(households, residents)
+        return Figures(households, residents, shops)
+
+    def complexity(self, layer: str) -> npt.NDArray[np.float64]:
+        """How much a household in each row counts for; 1 where nothing is said."""
+        frame = self.frames.get(layer)
+        if frame is None or "complexity" not in frame:
+            return np.ones(0 if frame is None else len(frame))
+        factor, unread = read_numbers(frame["complexity"])
+        wrong = unread | (np.nan_to_num(factor, nan=1.0) <= 0) | (factor > MOST_COMPLEXITY)
+        self.find_rows("complexity_wrong", "refused", layer, wrong, "complexity", most=MOST_COMPLEXITY)
+        return np.where(np.isnan(factor), 1.0, factor)
 
     def number(self, frame: pd.DataFrame, column: str, *, whole: bool) -> npt.NDArray[np.float64]:
         """A column of figures, NaN where missing; those that cannot be are refused."""
@@ -411,6 +431,7 @@ class _Check:
         done: repair.Repaired,
         communities: gpd.GeoDataFrame,
         figures: Figures | None,
+        complexity: npt.NDArray[np.float64],
         missing: Missing,
     ) -> gpd.GeoDataFrame:
         """Buildings in order of their ids, each with its community and its households."""
@@ -432,16 +453,26 @@ class _Check:
                 "floors": floors,
                 "households": figures.households,
                 "residents": figures.residents,
+                "shops": figures.shops,
+                "complexity": complexity,
+                "village_group": read_texts(
+                    frame["village_group"] if "village_group" in frame else [None] * count
+                ),
                 "usable": usable,
             }
         )
         # rows left out come last, so that a building's first row is one that can carry its households
-        keys = table[["households", "residents", "floors", "use"]]
+        keys = table[["households", "residents", "floors", "use", "shops", "complexity", "village_group"]]
         order = _canonical(np.where(unnamed, "", ids), done.shapes, keys)
         order = order[np.argsort(~usable[order], kind="stable")]
         table, shapes = table.iloc[order].reset_index(drop=True), done.shapes[order]
         joined = join_figures(table)
-        table = table.assign(households=joined.households, residents=joined.residents, unknown=joined.unknown)
+        table = table.assign(
+            households=joined.households,
+            residents=joined.residents,
+            shops=joined.shops,
+            unknown=joined.unknown,
+        )
         for code, atoms in (("building_repeated", joined.agreeing), ("building_summed", joined.summed)):
             if len(atoms):
                 self.find(code, "repaired", layer, atoms, "id")
@@ -485,6 +516,9 @@ class _Check:
             "residents",
             "use",
             "floors",
+            "shops",
+            "complexity",
+            "village_group",
             "community",
             "atom",
         ]
@@ -545,26 +579,39 @@ class _Check:
 
     def compounds(self, done: repair.Repaired | None) -> gpd.GeoDataFrame:
         """Compounds in order of their ids; parts with one id are one."""
-        layer = "compounds"
         if done is None:
             empty = {"id": np.array([], dtype=object), "name": np.array([], dtype=object)}
             return gpd.GeoDataFrame(empty, geometry=[], crs=self.metric)
+        return self.grounds("compounds", done, {}, "compound_repeated")
+
+    def zones(self, done: repair.Repaired, complexity: npt.NDArray[np.float64]) -> gpd.GeoDataFrame:
+        """Functional zones in order of their ids; parts with one id are one."""
+        frame = self.frames["zones"]
+        kinds = read_texts(frame["kind"]) if "kind" in frame else [""] * len(frame)
+        further = {"kind": kinds, "complexity": complexity}
+        found = self.grounds("zones", done, further, "zone_repeated")
+        return found.assign(kind=found["kind"].replace("", "other"))
+
+    def grounds(
+        self, layer: str, done: repair.Repaired, further: Mapping[str, Any], repeated_code: str
+    ) -> gpd.GeoDataFrame:
+        """A layer of named ground: id, name, the further columns, geometry; parts with one id are one."""
         frame = self.frames[layer]
         names = read_texts(frame["name"]) if "name" in frame else [""] * len(frame)
         unnamed = self.unnamed[layer]
         table = pd.DataFrame(
-            {"id": self.labels[layer], "name": names, "unnamed": unnamed, "shape": done.shapes}
+            {"id": self.labels[layer], "name": names, "unnamed": unnamed, "shape": done.shapes, **further}
         )
         table = table[done.usable]
         table = table.iloc[_canonical(np.where(table["unnamed"], "", table["id"]), table["shape"].to_numpy())]
         repeated = table["id"].duplicated(keep=False)
         if repeated.any():
-            self.find("compound_repeated", "repaired", layer, dict.fromkeys(table["id"][repeated]), "id")
+            self.find(repeated_code, "repaired", layer, dict.fromkeys(table["id"][repeated]), "id")
         grouped = table.groupby("id", sort=False)
-        merged = grouped[["name"]].agg(_first)
+        merged = grouped[["name", *further]].agg(_first)
         shapes = [_merge(list(part)) for _, part in grouped["shape"]]
         result = gpd.GeoDataFrame(merged.reset_index(), geometry=shapes, crs=self.metric)
-        return result[["id", "name", "geometry"]]
+        return result[["id", "name", *further, "geometry"]]
 
     def note_communities(
         self, communities: gpd.GeoDataFrame, streets: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame

@@ -41,6 +41,7 @@ class Figures:
 
     households: Numbers
     residents: Numbers
+    shops: Numbers
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Joined:
 
     households: Numbers
     residents: Numbers
+    shops: Numbers
     unknown: Flags
     agreeing: tuple[str, ...]
     summed: tuple[str, ...]
@@ -57,29 +59,26 @@ class Joined:
 def join_figures(rows: pd.DataFrame) -> Joined:
     """Join the rows of each id.
 
-    rows: id, usable, households, residents; those that are not usable come last. Rows that agree count once,
-    on the building's first row; rows that differ are added up.
+    rows: id, usable, households, residents, shops; those that are not usable come last. Rows that
+    agree count once, on the building's first row; rows that differ are added up.
     """
-    ids = rows["id"].to_numpy()
-    households, h_summed = _join(
-        ids, rows["households"].to_numpy(dtype=float), rows["usable"].to_numpy(dtype=bool)
-    )
-    residents, r_summed = _join(
-        ids, rows["residents"].to_numpy(dtype=float), rows["usable"].to_numpy(dtype=bool)
-    )
+    ids, usable = rows["id"].to_numpy(), rows["usable"].to_numpy(dtype=bool)
+    joined, summed = {}, set()
+    for name in ("households", "residents", "shops"):
+        joined[name], added = join_column(ids, rows[name].to_numpy(dtype=float), usable)
+        summed |= added
     counts = rows["id"].value_counts()
     repeated = set(counts.index[counts > 1])
-    summed = h_summed | r_summed
     return Joined(
-        households,
-        residents,
-        np.isnan(households),
-        tuple(sorted(repeated - summed)),
-        tuple(sorted(summed)),
+        **joined,
+        unknown=np.isnan(joined["households"]),
+        agreeing=tuple(sorted(repeated - summed)),
+        summed=tuple(sorted(summed)),
     )
 
 
-def _join(ids: npt.NDArray[np.object_], values: Numbers, usable: Flags) -> tuple[Numbers, set[str]]:
+def join_column(ids: npt.NDArray[np.object_], values: Numbers, usable: Flags) -> tuple[Numbers, set[str]]:
+    """One column joined by id as in `join_figures`, and the ids whose rows were added up."""
     found = values.copy()
     summed: set[str] = set()
     for name, members in pd.Series(np.arange(len(ids))).groupby(ids).groups.items():
