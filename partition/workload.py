@@ -47,14 +47,13 @@ class Expression:
     columns: tuple[str, ...]
     _evaluate: Evaluate
 
-    def weigh(self, columns: Columns) -> Lengths:
-        """The weight of each building. `columns` holds an array for each of `self.columns`, all of one
-        length; a division by zero gives inf or NaN.
+    def weigh(self, columns: Columns, count: int) -> Lengths:
+        """The weight of each of `count` buildings. `columns` holds an array of that length for each of
+        `self.columns`; a division by zero gives inf or NaN.
         """
-        length = max((len(values) for values in columns.values()), default=0)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             weight = np.asarray(self._evaluate(columns), dtype=np.float64)
-        return np.array(np.broadcast_to(weight, length)) if weight.ndim == 0 else weight
+        return np.array(np.broadcast_to(weight, count))
 
 
 def parse_expression(text: str) -> Expression:
