@@ -1,0 +1,163 @@
+"""四至 as a person would say them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from shapely import LineString, box
+from shapely.affinity import rotate
+
+from partition.abuttals import SIDES, Abuttals, find_abuttals
+from partition.area import Area
+from tests.lattice import CRS, make_area
+
+SQUARE = box(0, 0, 400, 400)
+# a square of five grids round the crossing of 解放路 (north to south) and an avenue (two carriageways)
+STREETS = {
+    "解放路": ("secondary", [(200, -10), (200, 410)]),
+    "沿江大道": ("arterial", [(-10, 193), (410, 193)]),
+    "沿江大道 ": ("arterial", [(-10, 207), (410, 207)]),
+    "清溪": ("water", [(-10, 0), (410, 0)]),
+    "铁路": ("rail", [(400, -10), (400, 410)]),
+    "": ("lane", [(0, -10), (0, 410)]),
+}
+HOUSES = {
+    "12": box(20, 250, 80, 270),
+    "13": box(20, 330, 80, 350),
+    "A7": box(250, 250, 280, 270),
+    "1": box(20, 20, 40, 40),
+    "2": box(250, 20, 270, 40),
+}
+GRIDS = {
+    "C1-001": box(0, 300, 200, 400),
+    "C1-002": box(0, 200, 200, 300),
+    "C1-003": box(200, 200, 400, 400),
+    "C1-004": box(0, 0, 200, 200),
+    "C1-005": box(200, 0, 400, 200),
+}
+
+
+def town(streets=STREETS, community=(SQUARE,)) -> Area:
+    lines = [LineString(points) for _, points in streets.values()]
+    classes = [kind for kind, _ in streets.values()]
+    area = make_area(list(community), lines, classes, list(HOUSES.values()), [10] * len(HOUSES), list(HOUSES))
+    return replace(area, streets=area.streets.assign(name=[name.strip() for name in streets]))
+
+
+def grids(shapes=GRIDS) -> gpd.GeoDataFrame:
+    frame = {"code": list(shapes), "community": [code.partition("-")[0] for code in shapes]}
+    return gpd.GeoDataFrame(frame, geometry=list(shapes.values()), crs=CRS)
+
+
+def say(found: list[Abuttals], lang="zh") -> list[str]:
+    return [one.text(lang) for one in found]
+
+
+def test_the_bounds_are_what_a_person_would_say() -> None:
+    assert say(find_abuttals(grids(), town())) == [
+        "东至解放路，南至13号楼与12号楼之间，西至无名巷，北至社区边界。",
+        "东至解放路，南至沿江大道，西至无名巷，北至12号楼与13号楼之间。",
+        "东至铁路，南至沿江大道，西至解放路，北至社区边界。",
+        "东至解放路，南至清溪，西至无名巷，北至沿江大道。",
+        "东至铁路，南至清溪，西至解放路，北至沿江大道。",
+    ]
+    assert say(find_abuttals(grids(), town()), "en")[1] == (
+        "Bounded on the east by 解放路; on the south by 沿江大道; on the west by an unnamed lane; "
+        "on the north by the line between building 12 and building 13."
+    )
+
+
+def test_lengths_and_kinds_are_told() -> None:
+    sides = find_abuttals(grids(), town())[4].sides
+    assert {side: [(p.kind, p.names) for p in sides[side]] for side in SIDES} == {
+        "east": [("rail", ("铁路",))],
+        "south": [("water", ("清溪",))],
+        "west": [("secondary", ("解放路",))],
+        "north": [("arterial", ("沿江大道",))],
+    }
+    assert [sides[side][0].length_m for side in SIDES] == pytest.approx([200] * 4, abs=6)
+
+
+def turned(frame: gpd.GeoDataFrame, degrees: float) -> gpd.GeoDataFrame:
+    return frame.set_geometry([rotate(g, degrees, origin=(0, 0)) for g in frame.geometry])
+
+
+def turn(area: Area, degrees: float) -> Area:
+    layers = {name: turned(getattr(area, name), degrees) for name in ("communities", "streets", "buildings")}
+    return replace(area, **layers)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_turning_the_town_by_90_degrees_turns_the_words(quarters: int) -> None:
+    before = find_abuttals(grids(), town())
+    after = find_abuttals(turned(grids(), 90 * quarters), turn(town(), 90 * quarters))
+    anticlockwise = ("east", "north", "west", "south")
+    for one, other in zip(before, after, strict=True):
+        for i, side in enumerate(anticlockwise):
+            told = [(part.kind, part.names) for part in other.sides[anticlockwise[(i + quarters) % 4]]]
+            assert told == [(part.kind, part.names) for part in one.sides[side]]
+
+
+@pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
+def test_a_slanted_town_has_the_sides_of_its_streets(degrees: float) -> None:
+    after = find_abuttals(turned(grids(), degrees), turn(town(), degrees))
+    assert say(after) == say(find_abuttals(grids(), town()))
+
+
+def test_a_vertex_here_or_there_changes_no_word() -> None:
+    rng = np.random.default_rng(5)
+    fine = shapely.segmentize(grids().geometry.to_numpy(), 10.0)
+    fine = shapely.transform(fine, lambda xy: xy.round(6))
+    places = np.unique(shapely.get_coordinates(fine), axis=0)
+    moved = dict(zip(map(tuple, places.tolist()), places + rng.uniform(-0.8, 0.8, places.shape), strict=True))
+    shaken = shapely.transform(fine, lambda xy: np.array([moved[tuple(p)] for p in xy.tolist()]))
+    after = find_abuttals(grids().set_geometry(list(shaken)), town())
+    assert say(after) == say(find_abuttals(grids(), town()))
+
+
+def test_several_things_on_a_side_are_told_clockwise_and_crossing_streets_are_not_among_them() -> None:
+    streets = dict(STREETS)
+    del streets["解放路"]
+    streets["北街"] = ("local", [(200, 300), (200, 410)])
+    streets["南街"] = ("lane", [(200, 190), (200, 300)])
+    for number, y in enumerate(range(210, 400, 12)):
+        streets[f"横巷{number}"] = ("lane", [(150, y), (200, y)])
+    west, east = {"C1-001": box(0, 200, 200, 400), "C1-002": box(200, 200, 400, 400)}.items()
+    found = say(find_abuttals(grids(dict([west, east])), town(streets)))
+    assert found[0].startswith("东至北街、南街，")
+    assert "西至南街、北街，" in found[1]
+
+
+def test_across_the_border_of_the_community_lies_its_neighbour() -> None:
+    communities = (box(0, 200, 400, 400), box(0, 0, 400, 200))
+    streets = {name: row for name, row in STREETS.items() if "沿江" not in name}
+    area = town(streets, communities)
+    area = replace(area, communities=area.communities.assign(name=["江北社区", "江南社区"]))
+    alone = grids({"C1-001": box(0, 200, 200, 400), "C1-002": box(200, 200, 400, 400)})
+    assert "南至江南社区界，" in say(find_abuttals(alone, area))[0]
+    others = grids({"C2-001": box(0, 0, 200, 200), "C2-002": box(200, 0, 400, 200)})
+    together = pd.concat([alone, others], ignore_index=True)
+    assert say(find_abuttals(together, area))[:2] == say(find_abuttals(alone, area))
+    assert "北至江北社区界。" in say(find_abuttals(together, area))[2]
+
+
+def test_a_grid_round_another_is_bounded_by_what_lies_outside_both() -> None:
+    inner = box(120, 260, 180, 340)
+    ring = box(0, 200, 200, 400).difference(box(120, 260, 200, 340))
+    found = say(find_abuttals(grids({"C1-001": inner, "C1-002": ring}), town()))
+    assert found[1] == "东至解放路，南至沿江大道，西至无名巷，北至社区边界。"
+
+
+def test_a_tunnel_bounds_nothing() -> None:
+    area = town()
+    area = replace(area, streets=area.streets.assign(tunnel=area.streets["name"] == "铁路"))
+    assert say(find_abuttals(grids(), area))[2] == "东至社区边界，南至沿江大道，西至解放路，北至社区边界。"
+
+
+def test_no_grids_no_bounds() -> None:
+    assert find_abuttals(grids({}).iloc[:0], town()) == []
