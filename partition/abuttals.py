@@ -373,7 +373,7 @@ def _call_buildings(area: Area) -> list[str]:
     ids = area.buildings["id"].astype(str)
     given = area.original_buildings
     if "name" not in given.columns or len(given) <= area.buildings["row"].max():
-    return [str(text) for text in texts.astype(str).str.strip().where(known, ids)]
+        return [str(building) for building in ids]
     names = given["name"].to_numpy()[area.buildings["row"].to_numpy()]
     texts = pd.Series(names, index=ids.index, dtype=object)
     known = texts.notna() & (texts.astype(str).str.strip() != "")
