@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -13,18 +13,20 @@ import numpy as np
 import shapely
 
 from partition.area import Area
+from partition.arrays import Numbers
 from partition.balance import Balance
 from partition.codes import code_prefix
 from partition.findings import Finding
 from partition.linework import SAME_M
 from partition.metrics import (
     cut_buildings,
+    grids_of_compounds,
     measure_cover,
     measure_streets,
     polsby_popper,
-    split_compounds,
     variation,
 )
+from partition.parcels import cut_parcels
 from partition.policy import Profile
 
 # A plan that breaks one of these is not valid; everything else that is found is a wish that is not met.
@@ -39,6 +41,8 @@ PROMISES = frozenset(
         "code_repeated",
         "code_malformed",
         "code_foreign",
+        "community_failed",
+        "community_lost",
     }
 )
 
@@ -58,6 +62,18 @@ class Judgement:
         return not any(v.code in PROMISES or v.values.get("proven") is False for v in self.violations)
 
 
+@dataclass(frozen=True)
+class CommunityJudgement:
+    """What is found in one community: its line and those of its grids, what is violated, and the codes of the
+    grids that hold buildings of each compound.
+    """
+
+    line: dict[str, Any]
+    grids: list[dict[str, Any]]
+    violations: tuple[Finding, ...]
+    compounds: dict[str, list[str]]
+
+
 def judge_plan(
     area: Area,
     grids: gpd.GeoDataFrame,
@@ -71,58 +87,81 @@ def judge_plan(
     `area.buildings` with `grid`. reasons: for grids out of range, the finding that explains it; others are
     called unproven.
     """
-    violations: list[Finding] = []
-    by_community: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
+    found = []
+    own = grids_by_community(area, grids)
+    for number, parcel in enumerate(cut_parcels(replace(area, buildings=buildings))):
+        found.append(judge_community(parcel, grids.iloc[own[number]], profile, reasons))
+    return sum_judgements(area, grids, buildings, found)
+
+
+def grids_by_community(area: Area, grids: gpd.GeoDataFrame) -> list[Numbers]:
+    """The rows of the grids of each community, ascending."""
+    rows = grids.groupby("community", sort=False).indices
+    none = np.empty(0, dtype=np.int64)
+    return [np.sort(rows.get(community, none)) for community in area.communities["id"]]
+
+
+def judge_community(
+    parcel: Area,
+    grids: gpd.GeoDataFrame,
+    profile: Profile,
+    reasons: Mapping[str, Finding] | None = None,
+) -> CommunityJudgement:
+    """Judge the grids of one community (see `parcels.cut_parcels`); `parcel.buildings` has `grid`."""
+    community = next(parcel.communities.itertuples())
+    balance = Balance.of(profile.size_for(parcel.communities["class"].iloc[0]))
+    streetwise = measure_streets(grids.geometry.to_numpy(), community.geometry, parcel.streets)
+    held = grids["households"].to_numpy()
+    compounds = grids_of_compounds(
+        parcel.compounds.geometry.to_numpy(),
+        shapely.point_on_surface(parcel.buildings.geometry.to_numpy()),
+        parcel.buildings["grid"].to_numpy(),
+    )
+    return CommunityJudgement(
+        line={
+            "id": community.id,
+            "name": community.name,
+            "code": community.code,
+            "grids": len(grids),
+            "households": int(held.sum()),
+            "residents": _number(grids["residents"].sum(min_count=1)),
+            "buildings": int(grids["buildings"].sum()),
+            "buildings_unknown": int(grids["buildings_unknown"].sum()),
+            "area_m2": round(float(community.geometry.area), 1),
+            "variation": round(variation(held), 4),
+            "border_m": streetwise.border_m,
+            "inside_m": streetwise.inside_m,
+            "along_streets": round(streetwise.along_share, 4),
+        },
+        grids=_grid_lines(grids, balance),
+        violations=(
+            *_cover_faults(grids, community),
+            *_fragments(grids, community),
+            *_cut_faults(parcel, grids),
+            *_size_faults(grids, balance, reasons or {}, parcel.buildings),
+        ),
+        compounds={str(parcel.compounds["id"].iloc[c]): codes for c, codes in compounds.items()},
+    )
+
+
+def sum_judgements(
+    area: Area,
+    grids: gpd.GeoDataFrame,
+    buildings: gpd.GeoDataFrame,
+    found: Sequence[CommunityJudgement],
+) -> Judgement:
+    """The judgement of a plan from those of its communities, in order; frames as in `judge_plan`."""
+    lines = [line for one in found for line in one.grids]
     border: dict[str, float] = {}
     inside: dict[str, float] = {}
-    for number, community in enumerate(area.communities.itertuples()):
-        own = grids[grids["community"] == community.id]
-        polygons = own.geometry.to_numpy()
-        balance = Balance.of(profile.size_for(area.communities["class"].iloc[number]))
-        streetwise = measure_streets(polygons, community.geometry, area.streets)
-        violations += _cover_faults(own, community)
-        violations += _fragments(own, community)
-        violations += _cut_faults(area, own, number)
-        lines += _grid_lines(own, balance)
-        violations += _size_faults(own, balance, reasons or {}, buildings)
-        held = own["households"].to_numpy()
-        by_community.append(
-            {
-                "id": community.id,
-                "name": community.name,
-                "code": community.code,
-                "grids": len(own),
-                "households": int(held.sum()),
-                "residents": _number(own["residents"].sum(min_count=1)),
-                "buildings": int(own["buildings"].sum()),
-                "buildings_unknown": int(own["buildings_unknown"].sum()),
-                "area_m2": round(float(community.geometry.area), 1),
-                "variation": round(variation(held), 4),
-                "border_m": streetwise.border_m,
-                "inside_m": streetwise.inside_m,
-                "along_streets": round(streetwise.along_share, 4),
-            }
-        )
-        for total, part in ((border, streetwise.border_m), (inside, streetwise.inside_m)):
+    for one in found:
+        for total, part in ((border, one.line["border_m"]), (inside, one.line["inside_m"])):
             for name, metres in part.items():
                 total[name] = round(total.get(name, 0.0) + metres, 1)
+    violations = [violation for one in found for violation in one.violations]
     violations += _code_faults(grids, area.communities) + _homeless(buildings)
-    compounds = split_compounds(
-        area.compounds.geometry.to_numpy(),
-        shapely.point_on_surface(buildings.geometry.to_numpy()),
-        buildings["grid"].to_numpy(),
-    )
-    violations += [
-        Finding(
-            "compound_split",
-            "violated",
-            "compounds",
-            rows=(str(area.compounds["id"].iloc[c]),),
-            values={"grids": ", ".join(codes)},
-        )
-        for c, codes in compounds.items()
-    ]
+    split = _split_compounds(area, found)
+    violations += split
     held = grids["households"].to_numpy()
     total_border = sum(border.values())
     figures = {
@@ -144,9 +183,28 @@ def judge_plan(
         "gaps": sum(v.code == "gap" for v in violations),
         "overlaps": sum(v.code == "overlap" for v in violations),
         "buildings_cut": sum(len(v.rows) for v in violations if v.code == "building_cut"),
-        "split_compounds": len(compounds),
+        "split_compounds": len(split),
     }
-    return Judgement(figures, by_community, lines, tuple(violations))
+    return Judgement(figures, [one.line for one in found], lines, tuple(violations))
+
+
+def _split_compounds(area: Area, found: Sequence[CommunityJudgement]) -> list[Finding]:
+    """Compounds whose buildings lie in more than one grid, be it of two communities."""
+    codes: dict[str, set[str]] = {}
+    for one in found:
+        for compound, some in one.compounds.items():
+            codes.setdefault(compound, set()).update(some)
+    return [
+        Finding(
+            "compound_split",
+            "violated",
+            "compounds",
+            rows=(compound,),
+            values={"grids": ", ".join(sorted(codes[compound]))},
+        )
+        for compound in area.compounds["id"].astype(str)
+        if len(codes.get(compound, ())) > 1
+    ]
 
 
 def _number(value: float) -> int | None:
@@ -226,17 +284,16 @@ def _fragments(grids: gpd.GeoDataFrame, community: Any) -> list[Finding]:
     return faults
 
 
-def _cut_faults(area: Area, grids: gpd.GeoDataFrame, community: int) -> list[Finding]:
+def _cut_faults(parcel: Area, grids: gpd.GeoDataFrame) -> list[Finding]:
     """Buildings that a border between grids cuts though neither a barrier nor the community's border crosses
     them.
     """
-    own = area.buildings[area.buildings["community"] == community]
-    footprints = own.geometry.to_numpy()
+    footprints = parcel.buildings.geometry.to_numpy()
     borders = shapely.get_parts(shapely.union_all(shapely.boundary(grids.geometry.to_numpy())))
     cut = cut_buildings(borders, footprints)
     if not len(cut):
         return []
-    edge = np.append(area.streets.geometry.to_numpy(), area.communities.geometry.iloc[community].boundary)
+    edge = np.append(parcel.streets.geometry.to_numpy(), parcel.communities.geometry.iloc[0].boundary)
     line, foot = shapely.STRtree(footprints[cut]).query(edge, predicate="intersects")
     excused = np.unique(
         foot[shapely.length(shapely.intersection(edge[line], footprints[cut][foot])) > SAME_M]
@@ -244,7 +301,8 @@ def _cut_faults(area: Area, grids: gpd.GeoDataFrame, community: int) -> list[Fin
     cut = np.delete(cut, excused)
     if not len(cut):
         return []
-    return [Finding("building_cut", "violated", "grids", rows=tuple(own["id"].iloc[cut].astype(str)))]
+    ids = parcel.buildings["id"].iloc[cut].astype(str)
+    return [Finding("building_cut", "violated", "grids", rows=tuple(ids))]
 
 
 def _size_faults(

@@ -170,14 +170,14 @@ def cut_buildings(
     return near[np.bincount(which.reshape(-1), weights=inside, minlength=len(near)) > tolerance_m]
 
 
-def split_compounds(
+def grids_of_compounds(
     compounds: Geometries, points: Geometries, grid: npt.NDArray[np.object_]
 ) -> dict[int, list[str]]:
-    """The compounds whose buildings lie in more than one grid: compound number -> codes."""
+    """The codes of the grids that hold buildings (by their points) of each compound, by its number."""
     found: dict[int, set[str]] = {}
     if len(compounds) and len(points):
         point, compound = shapely.STRtree(compounds).query(points, predicate="intersects")
         for c, code in zip(compound.tolist(), grid[point].tolist(), strict=True):
             if code:
                 found.setdefault(c, set()).add(code)
-    return {c: sorted(codes) for c, codes in sorted(found.items()) if len(codes) > 1}
+    return {c: sorted(codes) for c, codes in sorted(found.items())}

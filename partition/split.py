@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import geopandas as gpd
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import shapely
 
 from partition.area import Area
-from partition.arrays import Geometries, Numbers
 from partition.clock import Clock
-from partition.codes import code_prefix, issue_codes, reading_order
-from partition.division import Division, divide_community
-from partition.findings import Finding, name_rows
-from partition.grids import GRID_COLUMNS, dissolve, match_edges, total_by_grid, unit_frame
-from partition.judgement import judge_plan
+from partition.crew import Alone, Crew
+from partition.drawing import Drawn, Order, draw_parcel, judge_parcel
+from partition.errors import InputError
+from partition.findings import Finding, Level
+from partition.grids import GRID_COLUMNS, match_edges, total_by_grid
+from partition.judgement import CommunityJudgement, Judgement, grids_by_community, sum_judgements
+from partition.outcome import Failure
+from partition.parcels import buildings_by_community, cut_parcels
 from partition.plan import EFFORT
 from partition.policy import Profile
 from partition.report import Report
@@ -51,104 +54,120 @@ def split_area(
     effort: int | None = None,
     issued: Mapping[str, Collection[str]] | None = None,
     progress: Progress | None = None,
+    crew: Crew | None = None,
 ) -> Split:
     """Divide every community of the area into grids.
 
     grids: the number of grids of each community, instead of the number that suits its households. effort:
     proposals by unit. issued: codes ever issued, by community id; none of them is given again. progress:
-    called with the step and the share done. The result depends on the area's content, the profile, seed,
-    grids and effort alone.
+    called with the step and the share done. crew: who works on the communities, this process alone if not
+    given. The result depends on the area's content, the profile, seed, grids and effort alone.
+
+    A community that cannot be divided does not stop the others: it has no grids, and a finding that says why.
+    Raises InputError where no community can be divided; what goes wrong in an area of one community goes
+    through as it is.
     """
-    effort = EFFORT if effort is None else effort
-    clock = Clock()
+    crew = crew or Alone(fence=len(area.communities) > 1)
     tell = progress or (lambda step, share: None)
-    divisions: list[Division] = []
-    for number in range(len(area.communities)):
-        tell("divide", number / len(area.communities))
-        divisions.append(
-            divide_community(area, number, profile, seed=seed, grids=grids, effort=effort, clock=clock)
-        )
+    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads)
+    clock = Clock()
+    drawn, failures = _draw(area, order, issued or {}, crew, tell)
     tell("grids", 0.0)
-    with clock.step("grids"):
-        known = [(issued or {}).get(community, ()) for community in area.communities["id"]]
-        drawn = [draw_community(area, n, divisions[n], known[n]) for n in range(len(divisions))]
-        grid = np.full(len(area.buildings), "", dtype=object)
-        for one in drawn:
-            grid[one.rows] = one.grid
-        buildings = area.buildings.assign(grid=grid)
-        frame = _join_grids(area, drawn, buildings)
-        units = pd.concat([one.units for one in drawn], ignore_index=True)
+    with clock.step("join"):
+        buildings = area.buildings.assign(grid=_grid_of_buildings(area, drawn))
+        frame = _join_grids(area, list(drawn.values()), buildings)
+        units = pd.concat([one.units for one in drawn.values()], ignore_index=True)
         units["unit"] = np.arange(len(units))
-        reasons = {code: why for one in drawn for code, why in one.reasons.items()}
-    tell("judge", 0.0)
-    with clock.step("judge"):
-        judgement = judge_plan(area, frame, buildings, profile, reasons)
-        judgement = replace(judgement, violations=judgement.violations + _miscounts(area, divisions, grids))
+    found = _judge(area, order, frame, buildings, drawn, failures, crew, tell)
+    for seconds in [one.seconds for one in drawn.values()] + [seconds for _, seconds in found.values()]:
+        clock.add(seconds)
+    with clock.step("sum"):
+        judgement = _sum_up(
+            area, order, frame, buildings, drawn, [one for one, _ in found.values()], failures
+        )
     tell("judge", 1.0)
-    repairs = tuple(finding for division in divisions for finding in division.findings)
-    findings = area.findings + profile.findings() + repairs
-    report = Report(profile, judgement, findings, clock.seconds, seed, effort)
+    repairs = tuple(finding for one in drawn.values() for finding in one.findings)
+    report = Report(
+        profile, judgement, area.findings + profile.findings() + repairs, clock.seconds, seed, order.effort
+    )
     return Split(frame, buildings, units, report, profile, seed)
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """One community on paper.
-
-    grids: code, community, geometry. units: as in `Split`. reasons: why grids are out of range, by code.
-    grid: the code of the buildings at `rows` of the area's.
-    """
-
-    grids: gpd.GeoDataFrame
-    units: gpd.GeoDataFrame
-    reasons: dict[str, Finding]
-    rows: Numbers
-    grid: Geometries
+Failures = dict[int, Failure]
 
 
-def draw_community(area: Area, number: int, division: Division, issued: Collection[str]) -> Drawn:
-    """Give the grids of one community their polygons and codes."""
-    community = area.communities.iloc[number]
-    units, plan = division.units, division.plan
-    polygons = dissolve(units.blocks.faces, plan.assignment[units.unit], plan.grids)
-    middle = shapely.get_coordinates(shapely.point_on_surface(polygons))
-    order = reading_order(middle[:, 0], middle[:, 1], shapely.area(polygons))
-    codes = np.empty(plan.grids, dtype=object)
-    codes[order] = issue_codes(code_prefix(community["id"], community["code"]), plan.grids, issued)
-    rows = np.flatnonzero(area.buildings["community"].to_numpy() == number)
-    unit = units.building_unit
-    ids = area.buildings["id"].to_numpy()[rows]
-    held = plan.households(division.graph)
-    return Drawn(
-        grids=gpd.GeoDataFrame(
-            {"code": codes[order], "community": community["id"]}, geometry=list(polygons[order]), crs=area.crs
-        ),
-        units=unit_frame(units, codes[plan.assignment].tolist(), area.crs),
-        reasons={
-            codes[g]: explain(codes[g], int(held[g]), division, g, community["id"], ids[unit == why.unit])
-            for g, why in division.reasons.items()
-        },
-        rows=rows,
-        grid=np.where(unit >= 0, codes[plan.assignment[unit]], ""),
-    )
+def _draw(
+    area: Area, order: Order, issued: Mapping[str, Collection[str]], crew: Crew, tell: Progress
+) -> tuple[dict[int, Drawn], Failures]:
+    """Every community drawn, by its number; and those that could not be."""
+    known = [issued.get(community, ()) for community in area.communities["id"]]
+    items = zip(cut_parcels(area), known, strict=True)
+    drawn: dict[int, Drawn] = {}
+    failures: Failures = {}
+    tell("divide", 0.0)
+    for number, outcome in crew.run(partial(draw_parcel, order), items):
+        if outcome.failure is None:
+            drawn[number] = outcome.value
+        else:
+            failures[number] = outcome.failure
+        tell("divide", (len(drawn) + len(failures)) / len(area.communities))
+    if not drawn:
+        raise InputError(_tell_failures(area, failures, "refused"))
+    return dict(sorted(drawn.items())), failures
 
 
-def explain(
-    code: str, held: int, division: Division, grid: int, community: str, alone: Collection[str]
-) -> Finding:
-    """The finding that says why a grid is out of range; `alone`: the buildings of the unit to blame."""
-    reason = division.reasons[grid]
-    cause = "buildings" if reason.cause == "building" and len(alone) > 1 else reason.cause
-    values = {
-        "households": held,
-        "lower": division.balance.lower,
-        "upper": division.balance.upper,
-        "alone": reason.households,
-        "building": name_rows(tuple(map(str, alone))),
-        "community": community,
-        "proven": reason.proven,
-    }
-    return Finding(f"size_{cause}", "violated", "grids", rows=(code,), values=values)
+def _judge(
+    area: Area,
+    order: Order,
+    grids: gpd.GeoDataFrame,
+    buildings: gpd.GeoDataFrame,
+    drawn: dict[int, Drawn],
+    failures: Failures,
+    crew: Crew,
+    tell: Progress,
+) -> dict[int, tuple[CommunityJudgement, dict[str, float]]]:
+    """The judgement of every community that was drawn, with its seconds. Those that fail join `failures`."""
+    own = grids_by_community(area, grids)
+    parcels = enumerate(cut_parcels(replace(area, buildings=buildings)))
+    items = ((parcel, grids.iloc[own[n]], drawn[n].reasons) for n, parcel in parcels if n in drawn)
+    numbers = list(drawn)
+    found = {}
+    tell("judge", 0.0)
+    for done, (position, outcome) in enumerate(crew.run(partial(judge_parcel, order.profile), items), 1):
+        if outcome.failure is None:
+            found[numbers[position]] = outcome.value
+        else:
+            failures[numbers[position]] = outcome.failure
+        tell("judge", done / len(numbers))
+    return dict(sorted(found.items()))
+
+
+def _sum_up(
+    area: Area,
+    order: Order,
+    grids: gpd.GeoDataFrame,
+    buildings: gpd.GeoDataFrame,
+    drawn: dict[int, Drawn],
+    found: Sequence[CommunityJudgement],
+    failures: Failures,
+) -> Judgement:
+    """The judgement of the whole, with the communities that failed or did not get the number asked for."""
+    undrawn = [number for number in failures if number not in drawn]
+    homed = buildings[~buildings["community"].isin(undrawn)] if undrawn else buildings
+    judgement = sum_judgements(area, grids, homed, found)
+    ids = area.communities["id"].to_numpy()
+    made = {str(ids[number]): len(one.grids) for number, one in drawn.items()}
+    more = (*_miscounts(made, order.grids), *_tell_failures(area, failures, "violated"))
+    return replace(judgement, violations=judgement.violations + more)
+
+
+def _grid_of_buildings(area: Area, drawn: dict[int, Drawn]) -> npt.NDArray[np.object_]:
+    """The code of the grid of each building of the area, "" for none."""
+    grid = np.full(len(area.buildings), "", dtype=object)
+    rows = buildings_by_community(area)
+    for number, one in drawn.items():
+        grid[rows[number]] = one.grid
+    return grid
 
 
 def _join_grids(area: Area, drawn: list[Drawn], buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -158,13 +177,30 @@ def _join_grids(area: Area, drawn: list[Drawn], buildings: gpd.GeoDataFrame) -> 
     return frame[GRID_COLUMNS]
 
 
-def _miscounts(area: Area, divisions: list[Division], wanted: int | None) -> tuple[Finding, ...]:
+def _miscounts(made: Mapping[str, int], wanted: int | None) -> tuple[Finding, ...]:
     """Communities that did not get the number of grids asked for, since their pieces are too few or apart."""
     found = []
-    for community, division in zip(area.communities["id"], divisions, strict=True):
-        made = division.plan.grids
-        if wanted is not None and made != wanted:
-            code = "grids_fewer" if made < wanted else "grids_more"
-            values = {"wanted": wanted, "made": made}
+    for community, number in made.items():
+        if wanted is not None and number != wanted:
+            code = "grids_fewer" if number < wanted else "grids_more"
+            values = {"wanted": wanted, "made": number}
             found.append(Finding(code, "violated", "grids", rows=(community,), values=values))
+    return tuple(found)
+
+
+def _tell_failures(area: Area, failures: Failures, level: Level) -> tuple[Finding, ...]:
+    """A finding for each community that broke, with what stays without grid there."""
+    found: list[Finding] = []
+    rows = buildings_by_community(area)
+    for number, failure in sorted(failures.items()):
+        own = area.buildings.iloc[rows[number]]
+        values = {
+            "error": failure.error,
+            "where": failure.where,
+            "buildings": int(own["atom"].nunique()),
+            "households": int(own["households"].sum()),
+        }
+        code = "community_lost" if failure.lost else "community_failed"
+        community = str(area.communities["id"].iloc[number])
+        found += [*failure.findings, Finding(code, level, "community", rows=(community,), values=values)]
     return tuple(found)

@@ -1,0 +1,119 @@
+"""The work that is done for each community: it is divided, its grids drawn, numbered and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from partition.area import Area
+from partition.arrays import Geometries
+from partition.clock import Clock
+from partition.codes import code_prefix, issue_codes, reading_order
+from partition.division import Division, divide_community
+from partition.findings import Finding, name_rows
+from partition.grids import dissolve, unit_frame
+from partition.judgement import CommunityJudgement, judge_community
+from partition.policy import Profile
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every community is divided by. threads: that one division may use for itself."""
+
+    profile: Profile
+    seed: int
+    grids: int | None
+    effort: int
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One community on paper.
+
+    grids: code, community, geometry. units: as in `split.Split`. reasons: why grids are out of range, by
+    code. grid: the code of each building of the parcel. findings: what was done to its streets. seconds: by
+    step.
+    """
+
+    grids: gpd.GeoDataFrame
+    units: gpd.GeoDataFrame
+    reasons: dict[str, Finding]
+    grid: Geometries
+    findings: tuple[Finding, ...]
+    seconds: dict[str, float]
+
+
+def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
+    """Divide a parcel's community and draw its grids. The item: the parcel, and its codes ever issued."""
+    parcel, issued = item
+    clock = Clock()
+    division = divide_community(
+        parcel, 0, order.profile, seed=order.seed, grids=order.grids, effort=order.effort, clock=clock
+    )
+    with clock.step("grids"):
+        return draw_community(parcel, division, issued, clock)
+
+
+def judge_parcel(
+    profile: Profile, item: tuple[Area, gpd.GeoDataFrame, dict[str, Finding]]
+) -> tuple[CommunityJudgement, dict[str, float]]:
+    """Judge the grids of a parcel's community. The item: the parcel, its buildings with `grid`; its grids
+    with their figures; the reasons for grids out of range. Also returns the seconds by step.
+    """
+    parcel, grids, reasons = item
+    clock = Clock()
+    with clock.step("judge"):
+        found = judge_community(parcel, grids, profile, reasons)
+    return found, clock.seconds
+
+
+def draw_community(parcel: Area, division: Division, issued: Collection[str], clock: Clock) -> Drawn:
+    """Give the grids of a parcel's community their polygons and codes."""
+    community = parcel.communities.iloc[0]
+    units, plan = division.units, division.plan
+    polygons = dissolve(units.blocks.faces, plan.assignment[units.unit], plan.grids)
+    middle = shapely.get_coordinates(shapely.point_on_surface(polygons))
+    order = reading_order(middle[:, 0], middle[:, 1], shapely.area(polygons))
+    codes = np.empty(plan.grids, dtype=object)
+    codes[order] = issue_codes(code_prefix(community["id"], community["code"]), plan.grids, issued)
+    unit = units.building_unit
+    ids = parcel.buildings["id"].to_numpy()
+    held = plan.households(division.graph)
+    return Drawn(
+        grids=gpd.GeoDataFrame(
+            {"code": codes[order], "community": community["id"]},
+            geometry=list(polygons[order]),
+            crs=parcel.crs,
+        ),
+        units=unit_frame(units, codes[plan.assignment].tolist(), parcel.crs),
+        reasons={
+            codes[g]: explain(codes[g], int(held[g]), division, g, community["id"], ids[unit == why.unit])
+            for g, why in division.reasons.items()
+        },
+        grid=np.where(unit >= 0, codes[plan.assignment[unit]], ""),
+        findings=division.findings,
+        seconds=clock.seconds,
+    )
+
+
+def explain(
+    code: str, held: int, division: Division, grid: int, community: str, alone: Collection[str]
+) -> Finding:
+    """The finding that says why a grid is out of range; `alone`: the buildings of the unit to blame."""
+    reason = division.reasons[grid]
+    cause = "buildings" if reason.cause == "building" and len(alone) > 1 else reason.cause
+    values = {
+        "households": held,
+        "lower": division.balance.lower,
+        "upper": division.balance.upper,
+        "alone": reason.households,
+        "building": name_rows(tuple(map(str, alone))),
+        "community": community,
+        "proven": reason.proven,
+    }
+    return Finding(f"size_{cause}", "violated", "grids", rows=(code,), values=values)
