@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partition.adaptation import adapt_plan
 from partition.arrays import Numbers
 from partition.balance import count_grids
 from partition.graph import Graph
 from partition.problem import Problem
-from partition.refine import refine_plan
+from partition.refine import COLD_M, HOT_M, refine_plan
 from partition.seed import seed_plan
 
 EFFORT = 10_000  # proposals by unit
@@ -21,6 +22,9 @@ RESTARTS = 2  # first plans tried for each number of grids
 class Plan:
     """`assignment` gives each unit's grid (0 … `grids`-1); `outside` is the households beyond the range,
     `value` the objective in weighted metres (see `problem.Weights`).
+
+    Where there was a plan before, a grid keeps its number, new ones come after all numbers of before, and the
+    numbers of grids that are no more hold no unit.
     """
 
     assignment: Numbers
@@ -33,23 +37,42 @@ class Plan:
         return np.bincount(self.assignment, weights=graph.households, minlength=self.grids).astype(np.int64)
 
 
-def make_plan(problem: Problem, *, grids: int | None = None, effort: int = EFFORT, seed: int = 0) -> Plan:
+def make_plan(
+    problem: Problem,
+    *,
+    grids: int | None = None,
+    effort: int = EFFORT,
+    seed: int = 0,
+    threads: int = 1,
+    hot_m: float = HOT_M,
+    cold_m: float = COLD_M,
+) -> Plan:
     """The best plan found for one community: each walkable component is divided by itself.
 
     `grids` fixes the number of grids in all; otherwise each component gets the number that suits its
-    households.
+    households, or that it had before. `effort` is counted in proposals by unit; `hot_m` and `cold_m` are the
+    temperatures of `refine_plan`: a low `hot_m` stays near the previous plan.
     """
     graph = problem.graph
     component = graph.components()
     members = [np.flatnonzero(component == c) for c in range(int(component.max()) + 1)]
     members.sort(key=lambda units: int(units[0]))
     wanted = share_out(grids, graph, members) if grids is not None else [None] * len(members)
+    before = _claim_grids(problem, component)
     assignment = np.full(len(graph), -1, dtype=np.int64)
-    made, outside, value = 0, 0.0, 0.0
+    made = 0 if problem.previous is None else int(problem.previous.max(initial=-1)) + 1
+    outside, value = 0.0, 0.0
     for number, (units, fixed) in enumerate(zip(members, wanted, strict=True)):
-        part = _divide(problem.subset(units), fixed, effort, seed * 1_000_003 + number)
-        assignment[units] = part.assignment + made
-        made, outside, value = made + part.grids, outside + part.outside, value + part.value
+        part, names = problem.subset(units), np.empty(0, dtype=np.int64)
+        if before is not None:
+            names = np.unique(before[units][before[units] >= 0])
+            local = np.where(before[units] >= 0, np.searchsorted(names, before[units]), -1)
+            part = replace(part, previous=local)
+        plan = _divide(part, fixed, effort, seed * 1_000_003 + number, threads, hot_m, cold_m)
+        new = max(plan.grids - len(names), 0)
+        names = np.concatenate([names, made + np.arange(new)])
+        assignment[units] = names[plan.assignment]
+        made, outside, value = made + new, outside + plan.outside, value + plan.value
     return Plan(assignment, made, outside, value)
 
 
@@ -66,27 +89,63 @@ def share_out(grids: int, graph: Graph, members: list[Numbers]) -> list[int]:
     return [int(n) for n in share]
 
 
-def _divide(problem: Problem, fixed: int | None, effort: int, seed: int) -> Plan:
+def numbers_of_grids(problem: Problem) -> list[int]:
+    """The numbers of grids to try for units that hang together, the likeliest first."""
+    counts = [
+        count_grids(load, balance) for load, balance in zip(problem.load.T, problem.ranges, strict=True)
+    ]
+    least, greatest = max(count[0] for count in counts), min(count[2] for count in counts)
+    before = 0 if problem.previous is None else len(np.unique(problem.previous[problem.previous >= 0]))
+    best = before or round(sum(count[1] for count in counts) / len(counts))
+    best = min(max(best, min(least, max(greatest, 1)), 1), max(greatest, least, 1), len(problem))
+    others = sorted(range(max(least, 1), min(greatest, len(problem)) + 1), key=lambda k: (abs(k - best), k))
+    return [best, *[k for k in others if k != best][:4]]
+
+
+def _claim_grids(problem: Problem, component: Numbers) -> Numbers | None:
+    """The previous grid of each unit; a grid that lay in several components lives on in the one that holds
+    most of its households.
+    """
+    if problem.previous is None:
+        return None
+    known = np.flatnonzero(problem.previous >= 0)
+    grid, where = problem.previous[known], component[known]
+    weight = problem.graph.households[known] + 1.0 / (len(problem) + 1)
+    pairs, pair = np.unique(np.stack([grid, where]), axis=1, return_inverse=True)
+    held = np.bincount(pair.reshape(-1), weights=weight, minlength=pairs.shape[1])
+    claimed: dict[int, int] = {}
+    for i in np.argsort(held, kind="stable"):
+        claimed[int(pairs[0, i])] = int(pairs[1, i])
+    lives = np.array([claimed[int(g)] == c for g, c in zip(grid, where, strict=True)], dtype=bool)
+    before = np.full(len(problem), -1, dtype=np.int64)
+    before[known[lives]] = grid[lives]
+    return before
+
+
+def _divide(
+    problem: Problem, fixed: int | None, effort: int, seed: int, threads: int, hot_m: float, cold_m: float
+) -> Plan:
     """Divide units that hang together."""
-    graph, balance = problem.graph, problem.ranges[0]
-    load = np.minimum(graph.households, int(balance.upper))
-    least, best, greatest = count_grids(graph.households, balance)
-    if fixed is not None:
-        numbers = [min(fixed, len(graph))]
-    else:
-        # the best number first; others only where it does not come out
-        others = sorted(range(max(least, 1), min(greatest, len(graph)) + 1), key=lambda k: (abs(k - best), k))
-        numbers = [best, *[k for k in others if k != best][:4]]
+    numbers = [min(fixed, len(problem))] if fixed is not None else numbers_of_grids(problem)
     chosen: Plan | None = None
-    for k in numbers:
+    for k in numbers:  # the best number first; others only where it does not come out
         for restart in range(RESTARTS):
-            first = seed_plan(graph, load, k, seed + 7919 * restart + 104729 * k)
-            done = refine_plan(problem, first, steps=effort * len(graph), seed=seed + 31 * restart + k)
+            first = _first_plan(problem, k, seed + 7919 * restart + 104729 * k, threads)
+            done = refine_plan(
+                problem, first, steps=effort * len(problem), seed=seed + 31 * restart + k,
+                threads=threads, hot_m=hot_m, cold_m=cold_m,
+            )  # fmt: skip
             if chosen is None or (done.outside, done.value) < (chosen.outside, chosen.value):
-                chosen = Plan(done.labels, k, done.outside, done.value)
+                chosen = Plan(done.labels, int(done.labels.max()) + 1, done.outside, done.value)
             if k == 1:
                 break
         if chosen is not None and chosen.outside == 0:
             break
     assert chosen is not None  # noqa: S101 - `numbers` is never empty
     return chosen
+
+
+def _first_plan(problem: Problem, grids: int, seed: int, threads: int) -> Numbers:
+    if problem.previous is not None and (problem.previous >= 0).any():
+        return adapt_plan(problem, grids, seed=seed)
+    return seed_plan(problem, grids, seed=seed, threads=threads)

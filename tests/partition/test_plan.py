@@ -51,11 +51,11 @@ def test_a_first_plan_has_k_connected_grids(seed: int) -> None:
     rng = np.random.default_rng(seed)
     graph = lattice(7, 6, rng.integers(0, 90, 42))
     for k in (1, 2, 7, 20, 42):
-        labels = seed_plan(graph, graph.households, k, seed)
+        labels = seed_plan(Problem.of_households(graph, Balance(60, 90, 130)), k, seed=seed)
         assert sorted(np.unique(labels)) == list(range(k))
         assert connected(graph, labels)
     with pytest.raises(ValueError, match="43 grids of 42 units"):
-        seed_plan(graph, graph.households, 43, seed)
+        seed_plan(Problem.of_households(graph, Balance(60, 90, 130)), 43, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -63,15 +63,16 @@ def test_refinement_reports_the_true_value_and_keeps_grids_connected(seed: int) 
     rng = np.random.default_rng(seed)
     graph = lattice(6, 6, rng.integers(10, 60, 36), cost=rng.uniform(0.5, 2))
     balance, weights = Balance(100, 140, 200), Weights()
-    first = seed_plan(graph, graph.households, 9, seed)
-    done = refine_plan(Problem.of_households(graph, balance, weights), first, steps=20_000, seed=seed)
+    problem = Problem.of_households(graph, balance, weights)
+    first = seed_plan(problem, 9, seed=seed)
+    done = refine_plan(problem, first, steps=20_000, seed=seed)
     assert connected(graph, done.labels)
     assert len(np.unique(done.labels)) == 9
     held = np.bincount(done.labels, weights=graph.households)
     assert done.outside == pytest.approx(balance.excess(held).sum())
     assert done.value == pytest.approx(objective(graph, done.labels, balance, weights))
     assert (
-        done.value <= objective(graph, first, balance, weights)
+        done.value <= objective(graph, first, balance, weights) + 1e-6
         or done.outside < balance.excess(np.bincount(first, weights=graph.households)).sum()
     )
 
