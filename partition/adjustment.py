@@ -1,0 +1,567 @@
+"""An old plan brought into range again with few households moved (动态调整): local moves from the old labels.
+
+Only grids out of range and those around them take part. A move takes a unit, with whatever would hang on it
+alone, from its grid to a neighbouring one; simulated annealing weighs households out of range, households
+moved, grids touched, and last the objective of a fresh plan. Where that does not bring all into range, or a
+grid is far from it, the number of grids changes: an overfull grid is split, one far too small is dissolved
+into its neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from partition.arrays import Flags, Lengths, Numbers
+from partition.balance import count_grids
+from partition.graph import Graph
+from partition.problem import Problem
+from partition.rng import below, draw, make_state
+from partition.seed import seed_plan
+
+EFFORT = 500  # proposals by unit that takes part, in each run
+RUNS = 2  # from one plan, each with a seed of its own
+TURNS = 3  # times that each grid is taken up anew
+REACHES = (1, 2, 4, 8)  # grids this many borders away from one out of range take part
+MOVED_M = 500.0  # metres of border for each household moved, unless the weights say otherwise
+HOT, WARM, COLD = 20.0, 3.0, 0.05  # temperatures, in households
+HEAVY = 8.0  # households moved that one household out of range is worth, when hot
+PER_UNIT, PER_GRID = 0.2, 1.0  # households for each unit moved and each grid touched
+FEWEST = 1e-6
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """`labels` gives each unit's grid: g < `before` is grid g of the old plan, others are new; a dissolved grid
+    has no unit left. outside: what is out of range in all, in units of the first range. moved:
+    households of the units that were in another grid before. price: what was minimised after the range, in
+    households.
+    """
+
+    labels: Numbers
+    before: int
+    outside: float
+    moved: int
+    price: float
+
+    @property
+    def founded(self) -> Numbers:
+        """Grids that were not there before."""
+        there = np.unique(self.labels)
+        return there[there >= self.before]
+
+    @property
+    def dissolved(self) -> Numbers:
+        """Grids of before that are no more."""
+        return np.setdiff1d(np.arange(self.before), self.labels)
+
+
+def adjust_plan(
+    problem: Problem,
+    *,
+    most_moved: float | None = None,
+    same_number: bool = False,
+    effort: int = EFFORT,
+    seed: int = 0,
+) -> Adjusted:
+    """Bring the plan `problem.previous` into range again with the fewest households moved.
+
+    `previous` gives each unit's grid before, -1 for new ground; `frozen` units stay. A plan that is in range,
+    connected and complete comes back as it is. most_moved: no more households than this change grid; the
+    range is then met as far as that allows. same_number: grids are neither split nor dissolved. effort:
+    proposals by unit. The graph may have several walkable components. Raises ValueError without `previous`.
+    """
+    if problem.previous is None:
+        raise ValueError("a problem without a previous plan")
+    before = int(problem.previous.max(initial=-1)) + 1
+    cap = math.inf if most_moved is None else float(most_moved)
+    first = _judged(problem, settle_pieces(problem), before)
+    chosen = _relieve(problem, first, cap, effort, seed)
+    if same_number:
+        return chosen
+    # one change of number after the other, as long as the plan gets better by it
+    for turn in range(len(problem)):
+        better = chosen
+        for trial, start in enumerate(_other_numbers(problem, chosen, cap, seed + 101 * turn)):
+            found = _relieve(problem, start, cap, effort, seed + 101 * turn + trial + 1)
+            if _is_better(found, better):
+                better = found
+        if better is chosen:
+            break
+        chosen = better
+    return chosen
+
+
+def _is_better(one: Adjusted, other: Adjusted) -> bool:
+    return one.outside < other.outside - FEWEST or (
+        one.outside < other.outside + FEWEST and one.price < other.price - FEWEST
+    )
+
+
+# --- where it starts ---
+
+
+def settle_pieces(problem: Problem) -> Numbers:
+    """The old labels made whole: new ground, and pieces that hang on their grid no more, join the grid beside
+    them with the costliest border between; walkable components without any grid become new ones.
+    """
+    assert problem.previous is not None  # noqa: S101 - the callers see to it
+    graph, labels = problem.graph, problem.previous.copy()
+    frozen = _frozen(problem)
+    piece = pieces(graph, labels)
+    weight = np.bincount(piece, weights=graph.households + 1e-3 + 1e9 * frozen)
+    largest = np.zeros(int(labels.max(initial=-1)) + 1)
+    known = labels >= 0
+    np.maximum.at(largest, labels[known], weight[piece[known]])
+    loose = known & ~frozen
+    loose[known] &= weight[piece[known]] < largest[labels[known]]
+    labels[loose] = -1
+    _fill(graph, labels)
+    component = graph.components()
+    fresh = int(labels.max(initial=-1)) + 1
+    for number in np.unique(component[labels < 0]):
+        members = np.flatnonzero(component == number)
+        part = problem.subset(members)
+        _, best, _ = count_grids(np.rint(part.load[:, 0]).astype(np.int64), problem.ranges[0])
+        labels[members] = fresh + seed_plan(part, best, seed=0)
+        fresh += best
+    return labels
+
+
+def pieces(graph: Graph, labels: Numbers) -> Numbers:
+    """The connected piece of its grid that each unit lies in, numbered from 0."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows = graph.rows()
+    same = graph.walk & (labels[rows] == labels[graph.indices])
+    links = coo_array(
+        (np.ones(int(same.sum()), dtype=np.int8), (rows[same], graph.indices[same])),
+        shape=(len(graph), len(graph)),
+    )
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def _fill(graph: Graph, labels: Numbers) -> None:
+    """Give units without a grid that of a neighbour, ring by ring."""
+    rows = graph.rows()
+    while True:
+        arc = np.flatnonzero(graph.walk & (labels[rows] < 0) & (labels[graph.indices] >= 0))
+        if not len(arc):
+            return
+        width = int(labels.max()) + 1
+        key, place = np.unique(rows[arc] * width + labels[graph.indices[arc]], return_inverse=True)
+        pull = np.bincount(place.reshape(-1), weights=graph.cost[arc])
+        unit = key // width
+        order = np.lexsort((key, -pull, unit))
+        _, first = np.unique(unit[order], return_index=True)
+        labels[unit[order][first]] = (key % width)[order][first]
+
+
+def _frozen(problem: Problem) -> Flags:
+    return np.zeros(len(problem), dtype=np.bool_) if problem.frozen is None else problem.frozen
+
+
+# --- another number of grids ---
+
+
+def _other_numbers(problem: Problem, plan: Adjusted, cap: float, seed: int) -> Iterator[Adjusted]:
+    """Plans to start from that have one grid more or less, where there is cause: grids still out of range, or
+    so far out of it in the old plan that a change of number may move fewer households.
+    """
+    graph, frozen = problem.graph, _frozen(problem)
+    upper, lower = _scaled(problem)[1:3]
+    size = int(plan.labels.max()) + 1
+    held = _held(problem, plan.labels, size)
+    natural = _held(problem, settle_pieces(problem), size)
+    there = np.bincount(plan.labels, minlength=size) > 0
+    stuck = np.zeros(size, dtype=bool)
+    stuck[np.unique(plan.labels[frozen])] = True
+    over = ((held > upper).any(axis=1) | (natural > upper + lower).any(axis=1)) & there
+    under = (
+        (held < lower).any(axis=1) | ((natural < lower / 2).any(axis=1) & (natural > 0).any(axis=1))
+    ) & there
+    for grid in np.flatnonzero(over).tolist():
+        members = np.flatnonzero((plan.labels == grid) & ~frozen)
+        whole = np.flatnonzero(plan.labels == grid)
+        if len(members) == len(whole) > 1:
+            part = problem.subset(whole)
+            if part.graph.components().max() == 0:
+                half = seed_plan(part, 2, seed=seed)
+                kept = np.bincount(half, weights=_home(problem, plan.labels)[whole], minlength=2)
+                labels = plan.labels.copy()
+                labels[whole[half != int(np.argmax(kept))]] = size
+                start = _judged(problem, labels, plan.before)
+                if start.moved <= cap:
+                    yield start
+    for grid in np.flatnonzero(under & ~stuck).tolist():
+        labels = plan.labels.copy()
+        labels[labels == grid] = -1
+        _fill(graph, labels)
+        if (labels >= 0).all():
+            start = _judged(problem, labels, plan.before)
+            if start.moved <= cap:
+                yield start
+
+
+def _home(problem: Problem, labels: Numbers) -> Lengths:
+    """Households of the units that are where they were before."""
+    assert problem.previous is not None  # noqa: S101 - the callers see to it
+    return np.where(labels == problem.previous, problem.graph.households, 0).astype(np.float64)
+
+
+# --- annealing ---
+
+
+def _scaled(problem: Problem) -> tuple[Lengths, Lengths, Lengths, Lengths]:
+    """Loads capped at the upper bound, upper, lower and target of each range, all in units of the first."""
+    target = np.array([balance.target for balance in problem.ranges])
+    scale = target[0] / target
+    upper = np.array([balance.upper for balance in problem.ranges]) * scale
+    lower = np.array([balance.lower for balance in problem.ranges]) * scale
+    return np.minimum(problem.load * scale, upper), upper, lower, target * scale
+
+
+def _held(problem: Problem, labels: Numbers, size: int) -> Lengths:
+    held = np.zeros((size, problem.load.shape[1]))
+    np.add.at(held, labels, _scaled(problem)[0])
+    return held
+
+
+def _judged(problem: Problem, labels: Numbers, before: int) -> Adjusted:
+    """A plan with its figures."""
+    return _run(problem, labels, before, np.empty(0, dtype=np.int64), math.inf, HOT, 0, 0)
+
+
+def _relieve(problem: Problem, start: Adjusted, cap: float, effort: int, seed: int) -> Adjusted:
+    """Bring the plan into range as far as it goes with this number of grids.
+
+    One grid out of range after the other, with those around it; wider where that does not suffice. At last
+    all that changed together, from a low temperature.
+    """
+    plan = start
+    for grid in _out_of_range(problem, start).tolist():
+        met = False
+        for reach in REACHES:
+            if grid not in _out_of_range(problem, plan) and not met:
+                break
+            around = _near(problem, plan.labels, np.array([grid]), reach)
+            found = _best_run(problem, plan, around, cap, HOT, effort, seed + grid)
+            if met:
+                plan = found
+                break
+            met = grid not in _out_of_range(problem, found)
+            plan = found
+    plan = _polish(problem, plan, cap, effort, seed)
+    # undo what was done around one grid, and do it anew
+    for turn in range(TURNS):
+        for grid in _out_of_range(problem, start).tolist():
+            window = _near(problem, start.labels, np.array([grid]), 1 + turn % 3)
+            labels = plan.labels.copy()
+            labels[window] = start.labels[window]
+            again = _judged(problem, labels, plan.before)
+            around = _near(problem, labels, np.unique(labels[window]), 1)
+            if again.moved > cap or not len(around):
+                continue
+            seed += 104729
+            found = _run(problem, labels, plan.before, around, cap, HOT, effort * len(around), seed)
+            if _is_better(found, plan):
+                plan = found
+    return _polish(problem, plan, cap, effort, seed)
+
+
+def _polish(problem: Problem, plan: Adjusted, cap: float, effort: int, seed: int) -> Adjusted:
+    """All that changed once more, together and from a low temperature."""
+    assert problem.previous is not None  # noqa: S101 - the callers see to it
+    changed = (plan.labels != problem.previous) & (problem.previous >= 0)
+    grids = np.union1d(plan.labels[changed], problem.previous[changed])
+    grids = np.union1d(grids, _out_of_range(problem, plan))
+    if not len(grids):
+        return plan
+    return _best_run(problem, plan, _near(problem, plan.labels, grids, 1), cap, WARM, effort, seed)
+
+
+def _out_of_range(problem: Problem, plan: Adjusted) -> Numbers:
+    """The grids out of range, the farthest first."""
+    upper, lower = _scaled(problem)[1:3]
+    held = _held(problem, plan.labels, int(plan.labels.max()) + 1)
+    there = np.bincount(plan.labels) > 0
+    out = np.maximum(np.maximum(held - upper, lower - held), 0).sum(axis=1) * there
+    order: Numbers = np.argsort(-out, kind="stable")
+    return np.asarray(order[out[order] > FEWEST], dtype=np.int64)
+
+
+def _best_run(
+    problem: Problem, plan: Adjusted, units: Numbers, cap: float, hot: float, effort: int, seed: int
+) -> Adjusted:
+    best = plan
+    for run in range(RUNS if len(units) else 0):
+        found = _run(
+            problem, plan.labels, plan.before, units, cap, hot, effort * len(units), seed + 7919 * run
+        )
+        if _is_better(found, best):
+            best = found
+    return best
+
+
+def _near(problem: Problem, labels: Numbers, grids: Numbers, reach: int) -> Numbers:
+    """Units of the grids and of those at most `reach` borders away, but for frozen ones."""
+    graph = problem.graph
+    rows = graph.rows()
+    between = graph.walk & (labels[rows] != labels[graph.indices])
+    a, b = labels[rows[between]], labels[graph.indices[between]]
+    reached = np.zeros(int(labels.max()) + 1, dtype=bool)
+    reached[grids[grids < len(reached)]] = True
+    for _ in range(reach):
+        reached[b[reached[a]]] = True
+    return np.flatnonzero(reached[labels] & ~_frozen(problem))
+
+
+def _run(
+    problem: Problem,
+    labels: Numbers,
+    before: int,
+    units: Numbers,
+    cap: float,
+    hot: float,
+    steps: int,
+    seed: int,
+) -> Adjusted:
+    graph, weights = problem.graph, problem.weights
+    assert problem.previous is not None  # noqa: S101 - the callers see to it
+    load, upper, lower, target = _scaled(problem)
+    fixed = np.ones(len(problem), dtype=np.bool_)
+    fixed[units] = False
+    metre = 1.0 / (weights.moved_m or MOVED_M)
+    best, outside, moved, price = _anneal(
+        graph.indptr, graph.indices, graph.length, graph.cost, graph.walk,
+        load, graph.area, graph.outer, graph.households.astype(np.float64),
+        labels.astype(np.int64), problem.previous.astype(np.int64), int(labels.max()) + 1,
+        units.astype(np.int64), fixed, lower, upper, target,
+        np.array([metre, metre * weights.deviation_m, metre * weights.compactness_m]),
+        cap, hot, steps, make_state(seed),
+    )  # fmt: skip
+    return Adjusted(best, before, float(outside), round(moved), float(price))
+
+
+@numba.njit(cache=True, inline="always")
+def _out(held, lower, upper):  # type: ignore[no-untyped-def]
+    out = 0.0
+    for m in range(len(lower)):
+        out += max(held[m] - upper[m], lower[m] - held[m], 0.0)
+    return out
+
+
+@numba.njit(cache=True, inline="always")
+def _shape(held, area, around, target, weight):  # type: ignore[no-untyped-def]
+    """Deviation and raggedness of one grid, in households."""
+    off = (held[0] - target[0]) / target[0]
+    ragged = around * around / (4.0 * math.pi * area) if area > 0.0 else 1.0
+    return weight[1] * off * off + weight[2] * (ragged - 1.0)
+
+
+@numba.njit(cache=True)
+def _hanging(u, a, indptr, indices, walk, labels, load, mark, stamp, taken, stack):  # type: ignore[no-untyped-def]
+    """`u` and the units of grid `a` that would be cut off if it left: `taken[:m]`. The heaviest part stays."""
+    taken[0] = u
+    mark[u] = stamp
+    m = 1
+    keep_from = -1
+    keep_to = -1
+    keep_load = -1.0
+    for arc in range(indptr[u], indptr[u + 1]):
+        v = indices[arc]
+        if not walk[arc] or labels[v] != a or mark[v] == stamp:
+            continue
+        begin = m
+        whole = 0.0
+        mark[v] = stamp
+        stack[0] = v
+        top = 1
+        while top > 0:
+            top -= 1
+            w = stack[top]
+            taken[m] = w
+            m += 1
+            whole += load[w, 0] + 1e-3
+            for e in range(indptr[w], indptr[w + 1]):
+                x = indices[e]
+                if walk[e] and labels[x] == a and mark[x] != stamp:
+                    mark[x] = stamp
+                    stack[top] = x
+                    top += 1
+        if whole > keep_load:
+            keep_load = whole
+            keep_from = begin
+            keep_to = m
+    if keep_from >= 0:
+        for i in range(keep_to, m):
+            taken[keep_from + i - keep_to] = taken[i]
+        m -= keep_to - keep_from
+    return m
+
+
+@numba.njit(cache=True)
+def _anneal(  # type: ignore[no-untyped-def]
+    indptr, indices, length, cost, walk, load, area, outer, households, labels, previous, k, units, frozen,
+    lower, upper, target, weight, cap, hot, steps, state,
+):  # fmt: skip
+    n = len(labels)
+    measures = load.shape[1]
+    held = np.zeros((k, measures))
+    surface = np.zeros(k)
+    around = np.zeros(k)
+    count = np.zeros(k, np.int64)
+    foreign = np.zeros(max(k, previous.max() + 1), np.int64)  # units that came to or left a grid
+    outside = 0.0
+    moved = 0.0
+    price = 0.0
+    for u in range(n):
+        g = labels[u]
+        for m in range(measures):
+            held[g, m] += load[u, m]
+        surface[g] += area[u]
+        around[g] += outer[u]
+        count[g] += 1
+        if previous[u] >= 0 and previous[u] != g:
+            moved += households[u]
+            price += households[u] + PER_UNIT
+            foreign[g] += 1
+            foreign[previous[u]] += 1
+        for arc in range(indptr[u], indptr[u + 1]):
+            if labels[indices[arc]] != g:
+                around[g] += length[arc]
+                price += 0.5 * weight[0] * cost[arc]
+    for g in range(k):
+        if count[g] > 0:
+            outside += _out(held[g], lower, upper)
+            price += _shape(held[g], surface[g], around[g], target, weight)
+    for g in range(len(foreign)):
+        if foreign[g] > 0:
+            price += PER_GRID
+    best = labels.copy()
+    best_outside = outside
+    best_moved = moved
+    best_price = price
+    mark = np.zeros(n, np.int64)
+    in_set = np.zeros(n, np.int64)
+    taken = np.empty(n + 1, np.int64)
+    stack = np.empty(n + 1, np.int64)
+    held_a = np.empty(measures)
+    held_b = np.empty(measures)
+    cooling = math.log(COLD / hot) / max(steps, 1)
+    for step in range(steps):
+        u = units[below(state, len(units))]
+        degree = indptr[u + 1] - indptr[u]
+        if degree == 0 or frozen[u]:
+            continue
+        arc = indptr[u] + below(state, degree)
+        a = labels[u]
+        b = labels[indices[arc]]
+        if a == b or not walk[arc]:
+            continue
+        stamp = step + 1
+        m = _hanging(u, a, indptr, indices, walk, labels, load, mark, stamp, taken, stack)
+        if m >= count[a]:
+            continue
+        fixed = False
+        for i in range(m):
+            in_set[taken[i]] = stamp
+            fixed = fixed or frozen[taken[i]]
+        if fixed:
+            continue
+        for q in range(measures):
+            held_a[q] = held[a, q]
+            held_b[q] = held[b, q]
+        surface_moved = 0.0
+        around_a = around[a]
+        around_b = around[b]
+        change = 0.0
+        change_moved = 0.0
+        change_a = 0
+        change_b = 0
+        for i in range(m):
+            v = taken[i]
+            surface_moved += area[v]
+            for q in range(measures):
+                held_a[q] -= load[v, q]
+                held_b[q] += load[v, q]
+            around_a -= outer[v]
+            around_b += outer[v]
+            for e in range(indptr[v], indptr[v + 1]):
+                w = indices[e]
+                if in_set[w] == stamp:
+                    continue
+                g = labels[w]
+                if g == a:
+                    around_a += length[e]
+                    around_b += length[e]
+                    change += weight[0] * cost[e]
+                elif g == b:
+                    around_a -= length[e]
+                    around_b -= length[e]
+                    change -= weight[0] * cost[e]
+                else:
+                    around_a -= length[e]
+                    around_b += length[e]
+            p = previous[v]
+            if p >= 0:
+                if p == a:  # leaves home: both grids are touched by it
+                    change_moved += households[v]
+                    change += households[v] + PER_UNIT
+                    change_a += 1
+                    change_b += 1
+                elif p == b:  # comes home
+                    change_moved -= households[v]
+                    change -= households[v] + PER_UNIT
+                    change_a -= 1
+                    change_b -= 1
+                else:  # was away already, from a third grid
+                    change_a -= 1
+                    change_b += 1
+        if moved + change_moved > cap + 1e-6 and change_moved > 0:
+            continue
+        change += PER_GRID * (
+            (foreign[a] + change_a > 0) - (foreign[a] > 0) + (foreign[b] + change_b > 0) - (foreign[b] > 0)
+        )
+        change += _shape(held_a, surface[a] - surface_moved, around_a, target, weight)
+        change += _shape(held_b, surface[b] + surface_moved, around_b, target, weight)
+        change -= _shape(held[a], surface[a], around[a], target, weight)
+        change -= _shape(held[b], surface[b], around[b], target, weight)
+        change_outside = (
+            _out(held_a, lower, upper)
+            + _out(held_b, lower, upper)
+            - _out(held[a], lower, upper)
+            - _out(held[b], lower, upper)
+        )
+        gain = change + HEAVY * change_outside
+        if gain > 0.0 and draw(state) >= math.exp(-gain / (hot * math.exp(cooling * step))):
+            continue
+        for i in range(m):
+            v = taken[i]
+            labels[v] = b
+        for q in range(measures):
+            held[a, q] = held_a[q]
+            held[b, q] = held_b[q]
+        surface[a] -= surface_moved
+        surface[b] += surface_moved
+        around[a] = around_a
+        around[b] = around_b
+        count[a] -= m
+        count[b] += m
+        foreign[a] += change_a
+        foreign[b] += change_b
+        moved += change_moved
+        price += change
+        outside += change_outside
+        if outside < best_outside - 1e-6 or (outside < best_outside + 1e-6 and price < best_price - 1e-6):
+            best_outside = outside
+            best_moved = moved
+            best_price = price
+            for i in range(len(units)):
+                best[units[i]] = labels[units[i]]
+    return best, best_outside, best_moved, best_price
