@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -53,3 +53,30 @@ def issue_codes(prefix: str, count: int, issued: Collection[str] = ()) -> list[s
         rows = (prefix.removesuffix("-"),)
         raise CodeError([Finding("codes_exhausted", "refused", "community", rows=rows, values=values)])
     return [f"{prefix}{number:03d}" for number in range(first, first + count)]
+
+
+def issue_below(
+    stem: str, count: int, digits: int, issued: Collection[str], tier: Mapping[str, str]
+) -> list[str]:
+    """The next `count` codes of a tier under `stem` (a grid's or community's code), each with `digits` more;
+    none that was ever issued. `tier`: what its grids are called, by language.
+
+    Raises CodeError when the digits do not suffice.
+    """
+    used = [
+        int(code[len(stem) :])
+        for code in issued
+        if len(code) == len(stem) + digits and code.startswith(stem) and code[len(stem) :].isdigit()
+    ]
+    first = max(used, default=0) + 1
+    left = 10**digits - first
+    if count > left:
+        values = {
+            "tier_zh": tier["zh"],
+            "tier_en": tier["en"],
+            "number": count,
+            "left": max(left, 0),
+            "digits": digits,
+        }
+        raise CodeError([Finding("tier_codes_exhausted", "refused", "tiers", rows=(stem,), values=values)])
+    return [f"{stem}{number:0{digits}d}" for number in range(first, first + count)]

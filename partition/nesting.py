@@ -1,0 +1,214 @@
+"""One tier from another: grids grouped to larger ones, or each divided into smaller ones. The engine is the
+same: what is assigned is a grid, or the buildings of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from partition.area import Area
+from partition.arrays import Geometries, Lengths, Numbers
+from partition.balance import Balance
+from partition.clock import Clock
+from partition.constraints import Reason, out_of_range
+from partition.crew import Crew
+from partition.division import divide_community
+from partition.errors import PartitionError
+from partition.grids import dissolve
+from partition.neighbours import build_neighbours
+from partition.parcels import buildings_by_community, cut_parcels
+from partition.plan import make_plan
+from partition.policy import Profile
+from partition.problem import Problem
+from partition.rules import Size
+
+BY_COUNT = 1 / 3  # a tier given by its number alone may miss its mean by this share
+INNER_WISHES = ("complex_smaller", "estates_whole", "soft")  # that hold within a grid as well
+
+
+@dataclass(frozen=True)
+class Range:
+    """What is wanted of one grid's children, or of one community's larger grids: their range, and their
+    number where it is asked for.
+    """
+
+    size: Size
+    number: int | None = None
+
+    @classmethod
+    def of_number(cls, size: Size, load: float, number: int) -> Range:
+        """The range that follows from a number: about the mean."""
+        mean = max(load / number, 1e-9)
+        return cls(
+            replace(size, lower=mean * (1 - BY_COUNT), target=mean, upper=mean * (1 + BY_COUNT)), number
+        )
+
+
+@dataclass(frozen=True)
+class Nest:
+    """One tier made from another. child: for each grid of the smaller tier, its grid of the larger.
+
+    polygons: of the tier that is new. reasons: why its grids are out of range, by their number. building: for
+    each row of the area's buildings the grid of the new tier, -1 for none.
+    """
+
+    child: Numbers
+    polygons: Geometries
+    reasons: dict[int, Reason]
+    building: Numbers
+
+
+def group_grids(
+    area: Area,
+    polygons: Geometries,
+    community: Numbers,
+    load: Lengths,
+    building: Numbers,
+    wanted: Mapping[int, Range],
+    profile: Profile,
+    *,
+    seed: int,
+    effort: int,
+) -> Nest:
+    """Group the grids of each community to larger ones.
+
+    polygons: of the grids (sharing their vertices); community: of each grid; load: what is measured of it;
+    building: the grid of each building; wanted: by number of the community.
+    """
+    parent = np.full(len(polygons), -1, dtype=np.int64)
+    reasons: dict[int, Reason] = {}
+    made = 0
+    for number in np.unique(community).tolist():
+        own = np.flatnonzero(community == number)
+        want = wanted[number]
+        balance = Balance.of(want.size)
+        graph = build_neighbours(
+            polygons[own],
+            np.round(load[own]).astype(np.int64),
+            area.streets,
+            profile.border_cost,
+            profile.crossing_cost,
+            parts=_parts(polygons[own], area.communities.geometry.iloc[number]),
+            lower=balance.lower,
+        )
+        problem = Problem(graph, load[own][:, None].astype(np.float64), (balance,))
+        count = None if want.number is None else min(want.number, len(own))
+        plan = make_plan(problem, grids=count, effort=effort, seed=seed)
+        why = out_of_range(graph, plan.assignment, balance, fixed=want.number is not None, finest=True)
+        reasons |= {made + group: reason for group, reason in why.items()}
+        parent[own] = made + plan.assignment
+        made += plan.grids
+    merged = dissolve(polygons, parent, made)
+    return Nest(parent, merged, reasons, np.where(building >= 0, parent[building], -1))
+
+
+def divide_grids(
+    area: Area,
+    polygons: Geometries,
+    community: Numbers,
+    building: Numbers,
+    wanted: Sequence[Range],
+    profile: Profile,
+    *,
+    seed: int,
+    effort: int,
+    crew: Crew,
+    progress: Callable[[float], None],
+) -> Nest:
+    """Divide each grid into smaller ones, as a community is divided: every grid is one to its children.
+
+    wanted: by grid.
+    """
+    inner = _grids_as_communities(area, polygons, community, building)
+    rows = buildings_by_community(inner)
+    items = zip(cut_parcels(inner), wanted, strict=True)
+    pieces: dict[int, Piece] = {}
+    progress(0.0)
+    for number, outcome in crew.run(partial(divide_parcel, profile, seed, effort), items):
+        if outcome.failure is not None:
+            raise PartitionError(outcome.failure.error)
+        pieces[number] = outcome.value
+        progress(len(pieces) / len(polygons))
+    label = np.full(len(area.buildings), -1, dtype=np.int64)
+    reasons: dict[int, Reason] = {}
+    made = 0
+    for number in range(len(polygons)):
+        piece = pieces[number]
+        label[rows[number]] = np.where(piece.building >= 0, made + piece.building, -1)
+        reasons |= {made + grid: reason for grid, reason in piece.reasons.items()}
+        made += len(piece.polygons)
+    sizes = np.array([len(pieces[number].polygons) for number in range(len(polygons))])
+    return Nest(
+        np.repeat(np.arange(len(polygons)), sizes),
+        np.concatenate([pieces[number].polygons for number in range(len(polygons))]),
+        reasons,
+        label,
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The children of one grid. building: the child of each building of the grid, -1 for none."""
+
+    polygons: Geometries
+    building: Numbers
+    reasons: dict[int, Reason]
+
+
+def divide_parcel(profile: Profile, seed: int, effort: int, item: tuple[Area, Range]) -> Piece:
+    """Divide one grid, which stands as the community of a parcel."""
+    parcel, want = item
+    rules = replace(
+        profile,
+        size=want.size,
+        second=None,
+        rural=None,
+        tiers=(),
+        village_whole=None,
+        zones=None,
+        wishes=tuple(wish for wish in profile.wishes if wish in INNER_WISHES),
+    )
+    done = divide_community(parcel, 0, rules, seed=seed, grids=want.number, effort=effort, clock=Clock())
+    units, plan = done.units, done.plan
+    unit = units.building_unit
+    return Piece(
+        dissolve(units.blocks.faces, plan.assignment[units.unit], plan.grids),
+        np.where(unit >= 0, plan.assignment[unit], -1),
+        done.reasons,
+    )
+
+
+def share_number(number: int, load: Lengths, room: Numbers) -> Numbers:
+    """Share a number of grids among parents, so that they come out as even as can be: at least one each, the
+    next one always to the parent of the highest load²/k(k+1) (Huntington 1928), and never more than `room`.
+    """
+    share = np.minimum(np.ones(len(load), dtype=np.int64), np.maximum(room, 1))
+    while share.sum() < number and (share < room).any():
+        claim = np.where(share < room, (load + 1e-9) ** 2 / (share * (share + 1.0)), -1.0)
+        share[int(np.argmax(claim))] += 1
+    return share
+
+
+def _grids_as_communities(area: Area, polygons: Geometries, community: Numbers, building: Numbers) -> Area:
+    names = np.array([f"{number}" for number in range(len(polygons))], dtype=object)
+    classes = area.communities["class"].to_numpy()[community]
+    frame = gpd.GeoDataFrame(
+        {"id": names, "name": "", "code": "", "class": classes}, geometry=list(polygons), crs=area.crs
+    )
+    return replace(area, communities=frame, buildings=area.buildings.assign(community=building))
+
+
+def _parts(polygons: Geometries, community: shapely.Geometry) -> Numbers:
+    """The part of the community that each polygon lies in."""
+    islands = shapely.get_parts(community)
+    found = np.zeros(len(polygons), dtype=np.int64)
+    if len(islands) > 1:
+        point, on = shapely.STRtree(islands).query(shapely.point_on_surface(polygons), predicate="intersects")
+        found[point] = on
+    return found
