@@ -36,8 +36,8 @@ FEWEST = 1e-6
 
 @dataclass(frozen=True)
 class Adjusted:
-    """`labels` gives each unit's grid: g < `before` is grid g of the old plan, others are new; a dissolved grid
-    has no unit left. outside: what is out of range in all, in units of the first range. moved:
+    """`labels` gives each unit's grid: g < `before` is grid g of the old plan, others are new; a grid that
+    was dissolved has no unit left. outside: what is out of range in all, in units of the first range. moved:
     households of the units that were in another grid before. price: what was minimised after the range, in
     households.
     """
@@ -366,7 +366,7 @@ def _shape(held, area, around, target, weight):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _hanging(u, a, indptr, indices, walk, labels, load, mark, stamp, taken, stack):  # type: ignore[no-untyped-def]
-    """`u` and the units of grid `a` that would be cut off if it left: `taken[:m]`. The heaviest part stays."""
+    """`u` and what of grid `a` would be cut off if it left: `taken[:m]`. The heaviest part stays."""
     taken[0] = u
     mark[u] = stamp
     m = 1
