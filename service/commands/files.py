@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +17,9 @@ from service.commands.terminal import Terminal, terminal
 if TYPE_CHECKING:
     from data.plan_file import PlanFile
     from partition.area import Area
+    from partition.crew import Crew
     from partition.findings import Finding
+    from partition.frames import RawFrames
     from partition.judgement import Judgement
     from partition.policy import Profile
 
@@ -33,6 +38,11 @@ ReportOut = Annotated[
         show_default=False,
     ),
 ]
+
+# so many buildings in several communities pay for worker processes
+LEAST_BUILDINGS = 3000
+# so many findings of one kind are printed; the report holds all
+MOST_OF_A_KIND = 20
 
 FAULTS = ("gaps", "overlaps", "fragments", "buildings_cut")
 
@@ -62,6 +72,8 @@ def partition(
     grids: options.GridCount = None,
     seed: options.Seed = 0,
     report: ReportOut = None,
+    jobs: options.Jobs = None,
+    scheduler: options.SchedulerAddress = None,
 ) -> None:
     """Split communities into grids · 把社区划分为网格
 
@@ -76,6 +88,8 @@ def partition(
     term = terminal()
     with term.answering_errors():
         from data.plan_file import check_outputs, write_plan, write_report
+        from data.vector import read_area
+        from partition.frames import check_area
         from partition.split import split_area
 
         files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
@@ -84,8 +98,12 @@ def partition(
         rules = _profile(profile, lower, target, upper)
         with term.progress() as progress:
             progress.step("read")
-            checked = _area(area, files, columns, encoding, missing, drop_personal)
-            split = split_area(checked, rules, seed=seed, grids=grids, progress=progress.tell)
+            raw = read_area(area, layers=files, columns=options.column_map(columns), encoding=encoding)
+            with gather_crew(raw, jobs, scheduler) as crew:
+                checked = check_area(raw, missing=missing.value, drop_personal=drop_personal)
+                del raw  # as large as all that follows
+                tell = partial(progress.tell, of=len(checked.communities))
+                split = split_area(checked, rules, seed=seed, grids=grids, progress=tell, crew=crew)
             progress.step("write")
             write_plan(out, checked, split.grids, split.buildings)
             if report:
@@ -204,6 +222,29 @@ def judge_file(
     return drawn, judge_plan(area, *drawn, rules), notes
 
 
+@contextmanager
+def gather_crew(raw: RawFrames, jobs: int | None, scheduler: str | None) -> Iterator[Crew]:
+    """Who works on the communities of what was read: a scheduler's workers, or processes of this machine
+    where there is so much to do that they pay, or this process alone.
+    """
+    communities, buildings = (len(raw.frames.get(layer, ())) for layer in ("community", "buildings"))
+    cores = jobs or len(os.sched_getaffinity(0))
+    if scheduler is not None:
+        from partition.scheduler import Scheduler
+
+        with Scheduler(scheduler) as machines:
+            yield machines
+    elif min(cores, communities) > 1 and (jobs is not None or buildings >= LEAST_BUILDINGS):
+        from partition.crew import Workers
+
+        with Workers(min(cores, communities)) as workers:
+            yield workers
+    else:
+        from partition.crew import Alone
+
+        yield Alone(cores, fence=communities > 1)
+
+
 def _files(**files: Path | list[Path] | None) -> dict[str, list[Path]]:
     return {layer: given if isinstance(given, list) else [given] for layer, given in files.items() if given}
 
@@ -244,9 +285,18 @@ def _area(
 
 
 def show_findings(term: Terminal, findings: Iterable[Finding]) -> None:
-    """Print what was repaired or noted on the way in."""
+    """Print findings; of many of one kind (one from each community of a city) the first ones and how many
+    more there are.
+    """
+    kinds: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        term.finding(finding)
+        kinds.setdefault((finding.code, finding.level, finding.layer, finding.file), []).append(finding)
+    for some in kinds.values():
+        shown = some if len(some) <= MOST_OF_A_KIND else some[: MOST_OF_A_KIND - 1]
+        for finding in shown:
+            term.finding(finding)
+        if len(some) > len(shown):
+            term.more(some[0].level, len(some) - len(shown))
 
 
 def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None:
@@ -265,5 +315,4 @@ def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None
             ("faults", " / ".join(str(figures[name]) for name in FAULTS)),
         ],
     )
-    for violation in judgement.violations:
-        term.finding(violation)
+    show_findings(term, judgement.violations)

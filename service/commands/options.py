@@ -20,6 +20,7 @@ class Missing(StrEnum):
 _FILE = "Separate files · 分文件输入"
 _READING = "Reading · 读取"
 _PLANNING = "Size of grids · 网格规模"
+_RUNNING = "A whole city · 全市"
 
 AreaPath = Annotated[
     Path | None,
@@ -124,6 +125,28 @@ Upper = Annotated[
 GridCount = Annotated[
     int | None,
     typer.Option("--grids", min=1, rich_help_panel=_PLANNING, help="Exactly this many grids · 指定网格数量"),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        rich_help_panel=_RUNNING,
+        help="Processes that work on communities at once (as many as cores); the plan stays the same · "
+        "同时计算的进程数（默认与处理器核数相同），结果与进程数无关",
+        show_default=False,
+    ),
+]
+SchedulerAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        rich_help_panel=_RUNNING,
+        help="Work on the machines of this Dask scheduler instead (extra `cluster`) · "
+        "改由该 Dask 调度器的各台机器计算（需附加组件 cluster）",
+        show_default=False,
+    ),
 ]
 
 

@@ -37,10 +37,12 @@ class Steps:
         self._note(name)
         self._bar.update(self._task, description=self._term.text(f"step.{name}"), total=None, completed=0)
 
-    def tell(self, name: str, share: float) -> None:
-        """A step has come this far (0 … 1)."""
+    def tell(self, name: str, share: float, of: int = 1) -> None:
+        """A step has come this far (0 … 1); `of`: how many communities that is a share of."""
         self._note(name)
-        self._bar.update(self._task, description=self._term.text(f"step.{name}"), total=1.0, completed=share)
+        done = f" {round(share * of)}/{of}" if of > 1 and share else ""
+        what = self._term.text(f"step.{name}") + done
+        self._bar.update(self._task, description=what, total=1.0, completed=share)
 
     def _note(self, name: str) -> None:
         """Keep how long each step took; `seconds` holds the current one up to now."""
@@ -77,6 +79,11 @@ class Terminal:
         self.err.print(f"[{STYLES[finding.level]}]{mark}[/]", end=" ")
         self.err.print(finding.text(self.lang), markup=False)
 
+    def more(self, level: str, count: int) -> None:
+        """Print that there are more findings like the last one."""
+        self.err.print(f"[{STYLES[level]}]…[/]", end=" ")
+        self.err.print(self.text("findings-more", count=f"{count:,}"), markup=False)
+
     def table(self, key: str, rows: Sequence[tuple[str, str]]) -> None:
         """Print figures with their names from the catalogue (`<key>.<name>`)."""
         from rich.table import Table
@@ -89,10 +96,14 @@ class Terminal:
     @contextmanager
     def progress(self) -> Iterator[Steps]:
         """Show steps while the block runs."""
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+        from rich.progress import TimeRemainingColumn as Left
 
         start = time.perf_counter()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        spent, left = (TextColumn(self.text(f"step.{name}"), style="dim") for name in ("spent", "left"))
+        bars = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+        columns = (*bars, spent, Elapsed(), left, Left())
         with Progress(*columns, console=self.err, transient=True) as bar:
             yield Steps(self, bar)
         self.err.print(
