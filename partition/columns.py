@@ -20,10 +20,14 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 def read_texts(values: Iterable[object]) -> list[str]:
     """Each value as stripped text: "" where missing, whole numbers without a fraction (12.0 is "12")."""
+    if isinstance(values, pd.Series):  # which is slow to walk over
+        values = values.to_numpy(dtype=object)
     return [_text(value) for value in values]
 
 
 def _text(value: object) -> str:
+    if type(value) is str:  # as most are
+        return value.strip()
     if value is None or value is pd.NA or value is pd.NaT:
         return ""
     if isinstance(value, (bool, np.bool_)):
@@ -47,6 +51,11 @@ def read_numbers(values: Iterable[object]) -> tuple[Numbers, Flags]:
 
     Numbers may come as text, full-width digits and thousands commas included.
     """
+    if isinstance(values, pd.Series) and values.dtype.kind in "iuf":
+        whole = values.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        infinite: Flags = np.isinf(whole)
+        whole[infinite] = np.nan
+        return whole, infinite
     numbers, bad = [], []
     for value in values:
         number, fault = _number(value)

@@ -366,7 +366,7 @@ class _Check:
 
     def overlaps(self, ids: npt.NDArray[np.object_], shapes: repair.Shapes) -> None:
         """Communities may overlap by slivers only."""
-        for first, second in _pairs(shapes):
+        for first, second in zip(*_pairs(shapes), strict=True):
             if not repair.are_slivers(shapes[first], shapes[second]):
                 area = round(float(shapely.intersection(shapes[first], shapes[second]).area), 1)
                 self.find(
@@ -544,9 +544,9 @@ class _Check:
         if not len(shapes):
             return found
         points = shapely.point_on_surface(shapes)
-        hit = communities.sindex.query(points, predicate="intersects")
-        for point, community in sorted(zip(*hit, strict=True), reverse=True):
-            found[point] = community
+        point, community = communities.sindex.query(points, predicate="intersects")
+        order = np.lexsort((-community, point))  # on a border: the community that comes first
+        found[point[order]] = community[order]
         atoms = table["atom"].to_numpy()
         if len(np.unique(atoms)) == len(atoms):
             return found
@@ -565,17 +565,15 @@ class _Check:
     def note_overlaps(self, table: pd.DataFrame, shapes: repair.Shapes) -> None:
         """Buildings that overlap are left as they are, and reported."""
         atoms, ids = table["atom"].to_numpy(), table["id"].to_numpy()
-        rows: dict[str, None] = {}
-        total = 0.0
-        for first, second in _pairs(shapes):
-            if atoms[first] == atoms[second]:
-                continue
-            area = shapely.intersection(shapes[first], shapes[second]).area
-            if area > OVERLAP_M2:
-                rows |= {ids[first]: None, ids[second]: None}
-                total += area
-        if rows:
-            self.find("buildings_overlap", "noted", "buildings", rows, area_m2=round(total, 1))
+        first, second = _pairs(shapes)
+        apart = atoms[first] != atoms[second]
+        first, second = first[apart], second[apart]
+        area = shapely.area(shapely.intersection(shapes[first], shapes[second]))
+        much = area > OVERLAP_M2
+        if much.any():
+            rows = dict.fromkeys(ids[np.column_stack([first[much], second[much]]).ravel()])
+            total = round(float(area[much].sum()), 1)
+            self.find("buildings_overlap", "noted", "buildings", rows, area_m2=total)
 
     def compounds(self, done: repair.Repaired | None) -> gpd.GeoDataFrame:
         """Compounds in order of their ids; parts with one id are one."""
@@ -667,14 +665,15 @@ def _canonical(first: npt.ArrayLike, shapes: repair.Shapes, then: pd.DataFrame |
     return keys.sort_values(list(keys.columns), kind="stable").index.to_numpy()
 
 
-def _pairs(shapes: repair.Shapes) -> list[tuple[int, int]]:
+def _pairs(shapes: repair.Shapes) -> tuple[Rows, Rows]:
     """Pairs of shapes whose interiors may meet, each once, in order."""
-    if len(shapes) < 2:
-        return []
     first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     once = first < second
-    pairs = zip(first[once].tolist(), second[once].tolist(), strict=True)
-    return sorted(pair for pair in pairs if not shapely.touches(shapes[pair[0]], shapes[pair[1]]))
+    first, second = first[once], second[once]
+    inside = ~shapely.touches(shapes[first], shapes[second])
+    first, second = first[inside], second[inside]
+    order = np.lexsort((second, first))
+    return first[order], second[order]
 
 
 def _first(values: pd.Series) -> Any:

@@ -81,10 +81,9 @@ def join_column(ids: npt.NDArray[np.object_], values: Numbers, usable: Flags) ->
     """One column joined by id as in `join_figures`, and the ids whose rows were added up."""
     found = values.copy()
     summed: set[str] = set()
-    for name, members in pd.Series(np.arange(len(ids))).groupby(ids).groups.items():
-        where = np.asarray(members, dtype=np.intp)
-        if len(where) == 1:
-            continue
+    rows = pd.Series(np.flatnonzero(pd.Series(ids).duplicated(keep=False)))
+    for name, members in rows.groupby(ids[rows]):
+        where = members.to_numpy(dtype=np.intp)
         known = where[~np.isnan(values[where])]
         if not len(known):
             continue
@@ -143,6 +142,7 @@ def estimate_households(rows: pd.DataFrame, footprint_m2: Numbers) -> tuple[Numb
     )
     found = np.full(len(table), np.nan)
     basis = {}
+    estimates = []
     first = table.reset_index().groupby("atom")["index"].first()
     for community, part in atoms.groupby("community"):
         known = part[part["homes"] & ~part["unknown"] & (part["households"] > 0)]
@@ -151,7 +151,9 @@ def estimate_households(rows: pd.DataFrame, footprint_m2: Numbers) -> tuple[Numb
         wanted = part[part["unknown"] & part["homes"]]
         if len(wanted):
             basis[str(community)] = round(per_home, 1)
-        estimate = (wanted["area"] / per_home).round()
-        found[np.isin(table["atom"], wanted.index)] = 0.0
-        found[first[wanted.index].to_numpy()] = estimate.to_numpy()
+        estimates.append((wanted["area"] / per_home).round())
+    if estimates:
+        estimate = pd.concat(estimates)
+        found[table["atom"].isin(estimate.index)] = 0.0
+        found[first[estimate.index].to_numpy()] = estimate.to_numpy()
     return found, ", ".join(f"{value:g}" for value in dict.fromkeys(basis.values()))

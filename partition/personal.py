@@ -43,6 +43,7 @@ PERSON_LAYERS = frozenset({"cases", "population_groups"})
 # work contacts of staff are meant to be known
 STAFF_OPEN = frozenset({"name", "phone"})
 
+MOBILE_DIGITS = 11  # an identity number has more
 _MOBILE = re.compile(
     r"(?<![0-9A-Za-z.])(?:\+?86[- ]?)?1[3-9]\d(?:\d{8}|-\d{4}-\d{4}| \d{4} \d{4})(?![0-9A-Za-z])"
 )
@@ -96,8 +97,12 @@ def personal_rows(values: pd.Series, name: str = "", *, phones: bool = True) -> 
     if pd.api.types.is_float_dtype(values.dtype):
         return _of_floats(values.to_numpy(dtype=np.float64, na_value=np.nan), name, phones)
     texts = read_texts(values)
-    identity = np.array([holds_identity_number(text) for text in texts], dtype=bool)
-    mobile = np.array([phones and _MOBILE.search(text) is not None for text in texts], dtype=bool)
+    # most values are too short to hold either number
+    long = {row: text for row, text in enumerate(texts) if len(text) >= MOBILE_DIGITS}
+    identity, mobile = np.zeros((2, len(texts)), dtype=bool)
+    for row, text in long.items():
+        identity[row] = holds_identity_number(text)
+        mobile[row] = phones and _MOBILE.search(text) is not None
     filled = sum(1 for text in texts if text)
     return identity | _unless_chance(mobile, filled, name)
 
