@@ -38,30 +38,30 @@ def make_patches(ground: Ground, tally: Tally, number: int, state: State) -> Pat
     """
     if number == 1:
         n = len(tally.labels)
-        of_grid = np.zeros(len(tally.units), np.int64)
+        of_grid = np.zeros(len(tally.grids), np.int64)
         return Patches(of_grid, np.arange(n), np.array([0, n]))
     return Patches(*_halve_grids(ground, tally, number, state))
 
 
 @numba.njit(cache=True, nogil=True)
 def _halve_grids(ground, tally, number, state):  # type: ignore[no-untyped-def]
-    labels = tally.labels
+    units, arcs, labels, grids = ground.units, ground.arcs, tally.labels, tally.grids
     n = len(labels)
-    k = len(tally.units)
+    k = len(tally.grids)
     # which grids touch, as lists by grid (a pair may stand there several times)
     start = np.zeros(k + 2, np.int64)
     for u in range(n):
-        for arc in range(ground.indptr[u], ground.indptr[u + 1]):
-            if labels[ground.indices[arc]] != labels[u]:
+        for at in range(units[u].first, units[u + 1].first):
+            if labels[arcs[at].unit] != labels[u]:
                 start[labels[u] + 2] += 1
     for g in range(k):
         start[g + 2] += start[g + 1]
     beside = np.empty(start[k + 1], np.int32)
     for u in range(n):
         g = labels[u]
-        for arc in range(ground.indptr[u], ground.indptr[u + 1]):
-            if labels[ground.indices[arc]] != g:
-                beside[start[g + 1]] = labels[ground.indices[arc]]
+        for at in range(units[u].first, units[u + 1].first):
+            if labels[arcs[at].unit] != g:
+                beside[start[g + 1]] = labels[arcs[at].unit]
                 start[g + 1] += 1
     order = np.arange(k).astype(np.int32)
     front = np.empty(k, np.int32)
@@ -81,15 +81,15 @@ def _halve_grids(ground, tally, number, state):  # type: ignore[no-untyped-def]
                 for _ in range(2):  # the second sweep starts at the far end of the first
                     turn += 1
                     root = _spread(order, low, high, root, start, beside, patch, seen, turn, front)
-            units = 0
+            whole = 0
             for at in range(low, high):
-                units += tally.units[front[at]]
+                whole += grids[front[at]].units
             middle = low
             half = 0
             for at in range(low, high):
                 order[at] = front[at]
-                if 2 * half < units:
-                    half += tally.units[front[at]]
+                if 2 * half < whole:
+                    half += grids[front[at]].units
                     middle = at + 1
             for at in range(low, high):
                 patch[order[at]] = 2 * i + (1 if at >= middle else 0)

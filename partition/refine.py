@@ -63,9 +63,9 @@ def refine_plan(
     ground = make_ground(problem)
     tally, outside, value = measure(ground, labels, int(labels.max()) + 1)
     best = Refined(labels.astype(np.int64), outside, value)
-    if steps <= 0 or np.count_nonzero(tally.units) < 2:
+    if steps <= 0 or np.count_nonzero(tally.grids["units"]) < 2:
         return best
-    number = count_patches(int(np.count_nonzero(tally.units)))
+    number = count_patches(int(np.count_nonzero(tally.grids["units"])))
     mark, place = np.empty(len(labels), np.int64), np.empty(len(labels), np.int32)
     start, done, progress, hurried = time.perf_counter(), 0, 0.0, False
     with ThreadPoolExecutor(threads) as pool:
@@ -113,12 +113,15 @@ def _anneal(  # type: ignore[no-untyped-def]
     ground, tally, units, patch_of, patch, steps, hot, cold, resplit_share, mark, place, logs, state
 ):
     """Propose `steps` moves within one patch while the temperature falls from `hot` to `cold`."""
-    labels = tally.labels
-    m = np.uint64(len(units))
+    ground_units, arcs, load, bounds = ground.units, ground.arcs, ground.load, ground.bounds
+    outside_m, ragged_m = ground.outside_m, ground.ragged_m
+    labels, grids, held = tally.labels, tally.grids, tally.held
     borders = 0
-    for i in range(len(units)):
-        borders += ground.indptr[units[i] + 1] - ground.indptr[units[i]]
-    room = make_room(mark, place, len(units), borders // 2 + 1, ground.load.shape[1])
+    for u in units:
+        borders += ground_units[u + 1].first - ground_units[u].first
+    room = make_room(mark, place, len(units), borders // 2 + 1, load.shape[1])
+    queue = room.members
+    choices = np.uint64(len(units))
     coin = np.uint64(resplit_share * 4096)
     stamp = patch * (np.int64(1) << np.int64(40))
     heat = hot
@@ -126,14 +129,14 @@ def _anneal(  # type: ignore[no-untyped-def]
     for step in range(steps):
         if step % 256 == 255:
             heat *= cooling
-        bits = word(state)
-        u = units[((bits >> np.uint64(36)) * m) >> np.uint64(28)]
-        first = ground.indptr[u]
-        degree = np.uint64(ground.indptr[u + 1] - first)
-        arc = first + np.int64((((bits >> np.uint64(24)) & np.uint64(4095)) * degree) >> np.uint64(12))
-        if degree == 0 or not ground.walk[arc]:
+        bits = word(state)  # 28 for the unit, 12 each for the border, for chance and for the kind of move
+        u = units[((bits >> np.uint64(36)) * choices) >> np.uint64(28)]
+        first = ground_units[u].first
+        degree = np.uint64(ground_units[u + 1].first - first)
+        at = first + np.int64((((bits >> np.uint64(24)) & np.uint64(4095)) * degree) >> np.uint64(12))
+        if degree == 0 or not arcs[at].walk:
             continue
-        b = labels[ground.indices[arc]]
+        b = labels[arcs[at].unit]
         if b == labels[u] or patch_of[b] != patch:
             continue
         threshold = heat * logs[(bits >> np.uint64(12)) & np.uint64(4095)]
@@ -141,4 +144,7 @@ def _anneal(  # type: ignore[no-untyped-def]
         if (bits & np.uint64(4095)) < coin:
             resplit(ground, tally, u, b, threshold, EVEN_M, room, stamp, state)
         else:
-            flip(ground, tally, u, b, threshold, room, stamp)
+            flip(
+                ground_units, arcs, load, bounds, outside_m, ragged_m, labels, grids, held,
+                u, b, threshold, mark, queue, stamp,
+            )  # fmt: skip

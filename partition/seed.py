@@ -79,7 +79,7 @@ def _divide(ground, load, labels, unit, base, grids, once, mark, place, state): 
         if labels[u] == base:
             units += 1
             mark[u] = -1
-            borders += ground.indptr[u + 1] - ground.indptr[u]
+            borders += ground.units[u + 1].first - ground.units[u].first
     room = make_room(mark, place, units, borders // 2 + 1, ground.load.shape[1])
     best_members = np.empty(units, np.int32)
     parts = np.empty((grids + 1, 3), np.int64)

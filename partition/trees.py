@@ -71,20 +71,22 @@ def gather(ground, labels, u, a, b, room, stamp):  # type: ignore[no-untyped-def
     """Put the units that are walked to from `u` within grids `a` and `b` into `room.members`, mark them with
     `stamp`, and return how many there are.
     """
-    room.mark[u] = stamp
-    room.place[u] = 0
-    room.members[0] = u
+    units, arcs = ground.units, ground.arcs
+    mark, place, members = room.mark, room.place, room.members
+    mark[u] = stamp
+    place[u] = 0
+    members[0] = u
     m = 1
     done = 0
     while done < m:
-        v = room.members[done]
+        v = members[done]
         done += 1
-        for arc in range(ground.indptr[v], ground.indptr[v + 1]):
-            w = ground.indices[arc]
-            if (labels[w] == a or labels[w] == b) and room.mark[w] != stamp and ground.walk[arc]:
-                room.mark[w] = stamp
-                room.place[w] = m
-                room.members[m] = w
+        for at in range(units[v].first, units[v + 1].first):
+            w = arcs[at].unit
+            if (labels[w] == a or labels[w] == b) and mark[w] != stamp and arcs[at].walk:
+                mark[w] = stamp
+                place[w] = m
+                members[m] = w
                 m += 1
     return m
 
@@ -94,64 +96,67 @@ def grow_tree(ground, m, even, room, stamp, state):  # type: ignore[no-untyped-d
     """A random spanning tree of the `m` gathered units (Kruskal with random keys), biased to run across
     costly borders so that cheap ones are cut; the greater `even` (weighted m), the less.
     """
+    units, arcs, mark, place, members = ground.units, ground.arcs, room.mark, room.place, room.members
+    tail, head, key, turn = room.tail, room.head, room.key, room.turn
+    first, link, to, root = room.first, room.link, room.to, room.size
+    order, parent, depth = room.order, room.parent, room.depth
     edges = 0
     for p in range(m):
-        u = room.members[p]
-        room.first[p] = -1
-        room.size[p] = p  # root of its piece, for now
-        for arc in range(ground.indptr[u], ground.indptr[u + 1]):
-            v = ground.indices[arc]
-            if v > u and room.mark[v] == stamp and ground.walk[arc]:
-                room.tail[edges] = p
-                room.head[edges] = room.place[v]
-                room.key[edges] = draw(state) / (even + max(ground.cost[arc], 0.0))
-                room.turn[edges] = edges
+        u = members[p]
+        first[p] = -1
+        root[p] = p  # root of its piece, for now
+        for at in range(units[u].first, units[u + 1].first):
+            v = arcs[at].unit
+            if v > u and mark[v] == stamp and arcs[at].walk:
+                tail[edges] = p
+                head[edges] = place[v]
+                key[edges] = draw(state) / (even + max(arcs[at].cost, 0.0))
+                turn[edges] = edges
                 edges += 1
-    sort_by_key(room.key, room.turn, edges)
-    root = room.size
+    sort_by_key(key, turn, edges)
     links = 0
     for i in range(edges):
-        e = room.turn[i]
-        a = room.tail[e]
+        e = turn[i]
+        a = tail[e]
         while root[a] != a:
             root[a] = root[root[a]]
             a = root[a]
-        b = room.head[e]
+        b = head[e]
         while root[b] != b:
             root[b] = root[root[b]]
             b = root[b]
         if a != b:
             root[a] = b
-            p = room.tail[e]
-            q = room.head[e]
-            room.to[links] = q
-            room.link[links] = room.first[p]
-            room.first[p] = links
-            room.to[links + 1] = p
-            room.link[links + 1] = room.first[q]
-            room.first[q] = links + 1
+            p = tail[e]
+            q = head[e]
+            to[links] = q
+            link[links] = first[p]
+            first[p] = links
+            to[links + 1] = p
+            link[links + 1] = first[q]
+            first[q] = links + 1
             links += 2
             if links == 2 * (m - 1):
                 break
     # depth first; the stack grows at the end of `order` that is not yet filled
     start = min(int(draw(state) * m), m - 1)
     top = m - 1
-    room.order[top] = start
-    room.parent[start] = -1
-    room.depth[start] = 0
+    order[top] = start
+    parent[start] = -1
+    depth[start] = 0
     for i in range(m):
-        p = room.order[top]
+        p = order[top]
         top += 1
-        room.order[i] = p
-        at = room.first[p]
+        order[i] = p
+        at = first[p]
         while at >= 0:
-            q = room.to[at]
-            if q != room.parent[p]:
-                room.parent[q] = p
-                room.depth[q] = room.depth[p] + 1
+            q = to[at]
+            if q != parent[p]:
+                parent[q] = p
+                depth[q] = depth[p] + 1
                 top -= 1
-                room.order[top] = q
-            at = room.link[at]
+                order[top] = q
+            at = link[at]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -179,46 +184,48 @@ def weigh_tree(ground, labels, m, a, b, borders, room, stamp):  # type: ignore[n
     is grid `b`, `a`; from LOAD the loads. `fast`: frozen units of grid `a`, of grid `b`. Without `borders`
     columns 1, 2, 3 and 5 stay 0; they take as many steps a unit as the tree is high.
     """
-    sums = room.sums
-    measures = ground.load.shape[1]
+    units, arcs, load = ground.units, ground.arcs, ground.load
+    mark, place, members, order = room.mark, room.place, room.members, room.order
+    parent, depth, size, sums, fast = room.parent, room.depth, room.size, room.sums, room.fast
+    measures = load.shape[1]
     for p in range(m):
-        u = room.members[p]
-        sums[p, 0] = ground.area[u]
+        u = members[p]
+        sums[p, 0] = units[u].area
         sums[p, 1] = 0.0
         sums[p, 2] = 0.0
         sums[p, 3] = 0.0
-        sums[p, 4] = ground.around[u]
+        sums[p, 4] = units[u].around
         sums[p, 5] = 0.0
-        sums[p, 6] = 0.0 if ground.previous[u] == b else ground.stays[u]
-        sums[p, 7] = 0.0 if ground.previous[u] == a else ground.stays[u]
+        sums[p, 6] = 0.0 if units[u].previous == b else units[u].stays
+        sums[p, 7] = 0.0 if units[u].previous == a else units[u].stays
         for j in range(measures):
-            sums[p, LOAD + j] = ground.load[u, j]
-        room.size[p] = 1
-        room.fast[p, 0] = 1 if ground.frozen[u] and labels[u] == a else 0
-        room.fast[p, 1] = 1 if ground.frozen[u] and labels[u] == b else 0
+            sums[p, LOAD + j] = load[u, j]
+        size[p] = 1
+        fast[p, 0] = 1 if units[u].frozen and labels[u] == a else 0
+        fast[p, 1] = 1 if units[u].frozen and labels[u] == b else 0
     for p in range(m if borders else 0):
-        u = room.members[p]
-        for arc in range(ground.indptr[u], ground.indptr[u + 1]):
-            v = ground.indices[arc]
-            if room.mark[v] != stamp:
+        u = members[p]
+        for at in range(units[u].first, units[u + 1].first):
+            v = arcs[at].unit
+            if mark[v] != stamp:
                 continue
-            sums[p, 1] += ground.cost[arc]
-            sums[p, 3] += ground.length[arc]
+            sums[p, 1] += arcs[at].cost
+            sums[p, 3] += arcs[at].length
             if v > u:  # the border is inside every branch that holds where both ends' ways to the root meet
                 x = p
-                y = room.place[v]
+                y = place[v]
                 while x != y:
-                    if room.depth[x] >= room.depth[y]:
-                        x = room.parent[x]
+                    if depth[x] >= depth[y]:
+                        x = parent[x]
                     else:
-                        y = room.parent[y]
-                sums[x, 2] += ground.cost[arc]
-                sums[x, 5] += ground.length[arc]
+                        y = parent[y]
+                sums[x, 2] += arcs[at].cost
+                sums[x, 5] += arcs[at].length
     for i in range(m - 1, 0, -1):
-        p = room.order[i]
-        q = room.parent[p]
-        room.size[q] += room.size[p]
-        room.fast[q, 0] += room.fast[p, 0]
-        room.fast[q, 1] += room.fast[p, 1]
+        p = order[i]
+        q = parent[p]
+        size[q] += size[p]
+        fast[q, 0] += fast[p, 0]
+        fast[q, 1] += fast[p, 1]
         for column in range(LOAD + measures):
             sums[q, column] += sums[p, column]
