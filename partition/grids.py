@@ -64,10 +64,12 @@ def match_edges(grids: gpd.GeoDataFrame, communities: gpd.GeoDataFrame) -> gpd.G
     for _ in range(ROUNDS):
         polygons = _unify_vertices(polygons, corners)
         polygon, points = _missing_vertices(polygons)
-        for i in np.unique(polygon):
-            polygons[i] = _insert(polygons[i], points[polygon == i])
         if not len(polygon):
             break
+        order = np.argsort(polygon, kind="stable")
+        some, first = np.unique(polygon[order], return_index=True)
+        for i, own in zip(some, np.split(points[order], first[1:]), strict=True):
+            polygons[i] = _insert(polygons[i], own)
     return grids.set_geometry(gpd.GeoSeries(list(polygons), index=grids.index, crs=grids.crs))
 
 
@@ -87,7 +89,7 @@ def _missing_vertices(polygons: Geometries) -> tuple[Numbers, Lengths]:
 
 def _unify_vertices(polygons: Geometries, corners: cKDTree) -> Geometries:
     """Vertices that differ by rounding only become one: two communities reckoned the same crossing apart."""
-    coords = np.unique(shapely.get_coordinates(polygons), axis=0)
+    coords, which = np.unique(shapely.get_coordinates(polygons), axis=0, return_inverse=True)
     pairs = cKDTree(coords).query_pairs(SAME_POINT_M, output_type="ndarray")
     if not len(pairs):
         return polygons.copy()
@@ -96,12 +98,8 @@ def _unify_vertices(polygons: Geometries, corners: cKDTree) -> Geometries:
     # of several, the one nearest to a corner of a community
     order = np.lexsort((corners.query(coords)[0].round(6), cluster))
     target = coords[order[np.unique(cluster[order], return_index=True)[1]]][cluster]
-    moved = {tuple(old): new for old, new in zip(coords.tolist(), target.tolist(), strict=True) if old != new}
-
-    def move(points: Lengths) -> Lengths:
-        return np.array([moved.get(tuple(point), point) for point in points.tolist()])
-
-    return np.asarray(shapely.remove_repeated_points(shapely.transform(polygons, move)))
+    moved = shapely.set_coordinates(polygons.copy(), target[which.reshape(-1)])
+    return np.asarray(shapely.remove_repeated_points(moved))
 
 
 def _insert(polygon: shapely.Geometry, points: Lengths) -> shapely.Geometry:
