@@ -1,0 +1,142 @@
+"""Service stations (社区服务站、党群服务中心) and who reaches them on foot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from partition.area import Area
+from partition.arrays import Geometries, Lengths, Numbers
+from partition.columns import read_texts
+from partition.walking import Access, Network, find_access, walk_distances
+
+# kinds of facilities that are service stations; facilities of other kinds are none
+STATION_KINDS = (
+    "service_station",
+    "community_centre",
+    "社区服务站",
+    "社区服务中心",
+    "党群服务中心",
+    "党群服务站",
+    "便民服务站",
+    "居委会",
+    "社区居委会",
+)
+AT_ONCE = 32  # stations walked from at once, for the sake of memory
+
+
+@dataclass(frozen=True)
+class Stations:
+    """Where the service stations are, or could be.
+
+    frame: id, name, kind ("" for a place that is only proposed), geometry (points in the area's CRS).
+    community: of each, by number.
+    """
+
+    frame: gpd.GeoDataFrame
+    community: Numbers
+
+    def __len__(self) -> int:
+        return len(self.community)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who reaches which station within the limit.
+
+    home: rows of the area's buildings that households live in. beyond (communities, stations): households of
+    a community that do not reach the station. walk (communities, stations): household-metres of those that
+    do. nearest: metres from each home to the nearest station of all, inf where no way leads to any.
+    """
+
+    limit_m: float
+    home: Numbers
+    doors: Access
+    places: Access
+    beyond: Lengths
+    walk: Lengths
+    nearest: Lengths
+
+
+def find_stations(area: Area, facilities: gpd.GeoDataFrame | None) -> Stations:
+    """The service stations among the facilities (kind, and id, name where known; any geometry, in the area's
+    CRS). A community without one gets a proposed place: the building nearest to the middle of its households.
+    """
+    frames, homes = [], []
+    if facilities is not None and len(facilities):
+        kinds = np.array(read_texts(facilities["kind"]), dtype=object)
+        own = facilities[np.isin(kinds.astype(str), STATION_KINDS)]
+        points = shapely.point_on_surface(own.geometry.to_numpy())
+        community = _locate(area, points)
+        inside = community >= 0
+        ids = read_texts(own["id"]) if "id" in own else [""] * len(own)
+        names = read_texts(own["name"]) if "name" in own else [""] * len(own)
+        table = {"id": ids, "name": names, "kind": kinds[own.index.to_numpy()] if len(own) else []}
+        frames.append(gpd.GeoDataFrame(table, geometry=list(points), crs=area.crs)[inside])
+        homes.append(community[inside])
+    known = np.concatenate(homes) if homes else np.empty(0, dtype=np.int64)
+    bare = np.setdiff1d(np.arange(len(area.communities)), known)
+    frames.append(_proposed(area, bare))
+    frame = pd.concat(frames, ignore_index=True)
+    community = np.concatenate([known, bare]).astype(np.int64)
+    xy = shapely.get_coordinates(frame.geometry.to_numpy()).round(3)
+    order = np.lexsort((xy[:, 1], xy[:, 0], frame["id"].to_numpy().astype(str), community))
+    return Stations(frame.iloc[order].reset_index(drop=True), community[order])
+
+
+def _locate(area: Area, points: Geometries) -> Numbers:
+    found = np.full(len(points), -1, dtype=np.int64)
+    if len(points):
+        point, community = area.communities.sindex.query(points, predicate="intersects")
+        order = np.lexsort((-community, point))
+        found[point[order]] = community[order]
+    return found
+
+
+def _proposed(area: Area, bare: Numbers) -> gpd.GeoDataFrame:
+    points = []
+    community = area.buildings["community"].to_numpy()
+    weight = area.buildings["households"].to_numpy()
+    inner = shapely.point_on_surface(area.buildings.geometry.to_numpy())
+    for number in bare.tolist():
+        own = np.flatnonzero((community == number) & (weight > 0))
+        own = own if len(own) else np.flatnonzero(community == number)
+        if len(own):
+            xy = shapely.get_coordinates(inner[own])
+            middle = np.average(xy, axis=0, weights=np.maximum(weight[own], 1e-9))
+            points.append(inner[own[int(np.argmin(np.hypot(*(xy - middle).T).round(3)))]])
+        else:
+            points.append(shapely.point_on_surface(area.communities.geometry.iloc[number]))
+    ids = [f"{area.communities['id'].iloc[number]}" for number in bare]
+    return gpd.GeoDataFrame({"id": ids, "name": "", "kind": ""}, geometry=points, crs=area.crs)
+
+
+def measure_reach(area: Area, network: Network, stations: Stations, limit_m: float) -> Reach:
+    """Walk from every station to every home."""
+    weight = area.buildings["households"].to_numpy()
+    community = area.buildings["community"].to_numpy()
+    home = np.flatnonzero((weight > 0) & (community >= 0))
+    doors = find_access(network, shapely.point_on_surface(area.buildings.geometry.to_numpy()[home]))
+    places = find_access(network, stations.frame.geometry.to_numpy())
+    count = len(area.communities)
+    beyond = np.zeros((count, len(stations)))
+    walk = np.zeros((count, len(stations)))
+    nearest = np.full(len(home), np.inf)
+    for begin in range(0, len(stations), AT_ONCE):
+        some = slice(begin, begin + AT_ONCE)
+        metres = walk_distances(network, _some(places, some), doors)
+        nearest = np.minimum(nearest, metres.min(axis=0, initial=np.inf))
+        for station, row in enumerate(metres, start=begin):
+            far = row > limit_m
+            here, held = community[home], weight[home]
+            beyond[:, station] = np.bincount(here, weights=np.where(far, held, 0), minlength=count)
+            walk[:, station] = np.bincount(here, weights=np.where(far, 0, row) * held, minlength=count)
+    return Reach(limit_m, home, doors, places, beyond, walk, nearest)
+
+
+def _some(access: Access, which: slice) -> Access:
+    return Access(access.edge[which], access.along[which], access.away[which])
