@@ -63,6 +63,7 @@ class Adjusted:
 def adjust_plan(
     problem: Problem,
     *,
+    before: int | None = None,
     most_moved: float | None = None,
     same_number: bool = False,
     effort: int = EFFORT,
@@ -71,15 +72,16 @@ def adjust_plan(
     """Bring the plan `problem.previous` into range again with the fewest households moved.
 
     `previous` gives each unit's grid before, -1 for new ground; `frozen` units stay. A plan that is in range,
-    connected and complete comes back as it is. most_moved: no more households than this change grid; the
-    range is then met as far as that allows. same_number: grids are neither split nor dissolved. effort:
+    connected and complete comes back as it is. before: how many grids there were, where some of them have no
+    unit here. most_moved: no more households than this change grid; the range is then met as far as that
+    allows. same_number: grids are neither split nor dissolved. effort:
     proposals by unit. The graph may have several walkable components. Raises ValueError without `previous`.
     """
     if problem.previous is None:
         raise ValueError("a problem without a previous plan")
-    before = int(problem.previous.max(initial=-1)) + 1
+    before = max(int(problem.previous.max(initial=-1)) + 1, before or 0)
     cap = math.inf if most_moved is None else float(most_moved)
-    first = _judged(problem, settle_pieces(problem), before)
+    first = _judged(problem, settle_pieces(problem, before), before)
     chosen = _relieve(problem, first, cap, effort, seed)
     if same_number:
         return chosen
@@ -105,7 +107,7 @@ def _is_better(one: Adjusted, other: Adjusted) -> bool:
 # --- where it starts ---
 
 
-def settle_pieces(problem: Problem) -> Numbers:
+def settle_pieces(problem: Problem, before: int) -> Numbers:
     """The old labels made whole: new ground, and pieces that hang on their grid no more, join the grid beside
     them with the costliest border between; walkable components without any grid become new ones.
     """
@@ -122,7 +124,7 @@ def settle_pieces(problem: Problem) -> Numbers:
     labels[loose] = -1
     _fill(graph, labels)
     component = graph.components()
-    fresh = int(labels.max(initial=-1)) + 1
+    fresh = max(before, int(labels.max(initial=-1)) + 1)
     for number in np.unique(component[labels < 0]):
         members = np.flatnonzero(component == number)
         part = problem.subset(members)
@@ -175,9 +177,9 @@ def _other_numbers(problem: Problem, plan: Adjusted, cap: float, seed: int) -> I
     """
     graph, frozen = problem.graph, _frozen(problem)
     upper, lower = _scaled(problem)[1:3]
-    size = int(plan.labels.max()) + 1
+    size = max(plan.before, int(plan.labels.max()) + 1)
     held = _held(problem, plan.labels, size)
-    natural = _held(problem, settle_pieces(problem), size)
+    natural = _held(problem, settle_pieces(problem, plan.before), size)
     there = np.bincount(plan.labels, minlength=size) > 0
     stuck = np.zeros(size, dtype=bool)
     stuck[np.unique(plan.labels[frozen])] = True
