@@ -4,7 +4,7 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ STRENGTH = ("water", "rail", "arterial", "secondary", "local", "wall", "lane", "
 class Borders:
     """The segments between two faces: `a` < `b` face numbers, `length` in metres, `kind` class number,
     `severed` true where no one can walk across. `outer` is each face's length of border with the outside, in
-    metres.
+    metres. `start` and `end` (n, 2): where the segments lie.
     """
 
     a: Numbers
@@ -30,6 +30,8 @@ class Borders:
     kind: Numbers
     severed: npt.NDArray[np.bool_]
     outer: Lengths
+    start: Lengths = field(default_factory=lambda: np.empty((0, 2)))
+    end: Lengths = field(default_factory=lambda: np.empty((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def find_borders(faces: Geometries, linework: Linework) -> Borders:
     kind, severing = _what_runs_there(start[same], end[same], linework)
     a, b = owner[same], owner[same + 1]
     severed = severing & ~_near_crossing(a, b, start[same], end[same], severing, linework.crossings)
-    return Borders(a, b, length[same], kind, severed, outer)
+    return Borders(a, b, length[same], kind, severed, outer, start[same], end[same])
 
 
 def undirected(start: Lengths, end: Lengths) -> tuple[Lengths, Lengths]:

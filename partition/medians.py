@@ -20,10 +20,14 @@ from partition.ridges import ridges_between
 WIDE_M = 25.0  # a strip between carriageways is at most this wide,
 LONG = 4.0  # and this many times as long;
 ISLAND_M2 = 1500.0  # an island in a street is smaller than this
-SHARE = 0.8  # of the outline runs along streets
+SHARE = 0.8  # of the outline runs along streets,
+LESS = 0.4  # or this much, where the rest are its ends: zebra crossings and the like,
+END_WIDTHS = 1.3  # none of them longer than this many widths
 AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial"))
 RAGGED = 0.25  # Polsby-Popper below which an empty face is no block
-LEAST_SIDE = 0.1  # a block along less of the outline than this gets no part: it lies at the end, not beside
+# a block along less of the outline than this, and less than this many widths, gets no part: it lies at an end
+LEAST_SIDE = 0.1
+LEAST_WIDTHS = 1.5
 STEP_M = 2.0
 
 
@@ -55,7 +59,9 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
         reached = np.concatenate([borders.b[own_a & open_border], borders.a[own_b & open_border]])
         owner[~np.isin(owner, reached)] = -1
         blocks_beside, count = np.unique(owner[owner >= 0], return_counts=True)
-        owner[~np.isin(owner, blocks_beside[count >= LEAST_SIDE * count.sum()])] = -1
+        width = float(_sides(np.array([area]))[0][0])
+        beside = (count >= LEAST_SIDE * count.sum()) | (count * STEP_M >= LEAST_WIDTHS * width)
+        owner[~np.isin(owner, blocks_beside[beside])] = -1
         ridges = ridges_between(points[owner >= 0], owner[owner >= 0], area)
         lines.append(ridges)
         length = total(borders.kind[own_a | own_b], borders.length[own_a | own_b], max(AROUND) + 1)
@@ -84,12 +90,31 @@ def _lies_in_street(blocks: Blocks) -> Flags:
     faces, borders = blocks.faces, blocks.borders
     street = np.isin(borders.kind, AROUND)
     around = sum(total(side[street], borders.length[street], len(faces)) for side in (borders.a, borders.b))
-    # the rectangle of the same area and perimeter: length + width = P / 2, length × width = A
+    width, length = _sides(faces)
+    strip = (width < WIDE_M) & (length > LONG * width)
+    small = shapely.area(faces) < ISLAND_M2
+    ends = (around >= LESS * shapely.length(faces)) & (_longest_other(blocks, street) <= END_WIDTHS * width)
+    return np.asarray((strip | small) & ((around >= SHARE * shapely.length(faces)) | ends))
+
+
+def _sides(faces: Geometries) -> tuple[Lengths, Lengths]:
+    """Width and length (m) of the rectangles of the same area and perimeter: their sum is half the perimeter,
+    their product the area.
+    """
     half = shapely.length(faces) / 4
     spread = np.sqrt(np.maximum(half**2 - shapely.area(faces), 0))
-    strip = (half - spread < WIDE_M) & (half + spread > LONG * (half - spread))
-    small = shapely.area(faces) < ISLAND_M2
-    return np.asarray((strip | small) & (around >= SHARE * shapely.length(faces)))
+    return half - spread, half + spread
+
+
+def _longest_other(blocks: Blocks, street: Flags) -> Lengths:
+    """Of each face, the metres along the neighbour with which it shares most that is no street."""
+    borders, count = blocks.borders, len(blocks.faces)
+    longest = borders.outer.copy()
+    a, b, length = borders.a[~street], borders.b[~street], borders.length[~street]
+    for one, other in ((a, b), (b, a)):
+        pair, which = np.unique(one * count + other, return_inverse=True)
+        np.maximum.at(longest, pair // count, total(which.reshape(-1), length, len(pair)))
+    return longest
 
 
 def _is_ragged(faces: Geometries) -> Flags:
