@@ -1,0 +1,626 @@
+"""The cheapest grid at given prices, root by root: a branch and bound on minimum cuts.
+
+The root of a set is its unit of highest rank (most load first), so that each set has one root and the sets
+of a root hold only units that rank below it. For given prices of the units the cost of a set, half its cut
+borders less its prices, is a submodular function; what connectedness and the range ask for is left out or
+priced by a multiplier, and so one minimum cut bounds all sets that hold some units and leave others out. The
+cut is kept as a flow that only grows while units are decided.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from partition.arrays import Lengths, Numbers
+from partition.pool import Members, capped_load
+from partition.problem import Problem
+
+FREE, IN, OUT = 0, 1, 2
+SLIGHT = 1e-9
+EACH = 12  # sets told of each root
+
+
+@dataclass(frozen=True)
+class Priced:
+    """By root (as asked): `lower` bounds the reduced cost of its sets, at most 0; `nodes` of the search. The
+    sets found with a reduced cost below the ceiling, as CSR (`start`, `members`).
+    """
+
+    lower: Lengths
+    nodes: Numbers
+    start: Numbers
+    members: Members
+
+
+def rank_units(problem: Problem) -> Numbers:
+    """The rank of each unit: 0 for the one with the most load (in upper bounds of the measures)."""
+    upper = np.array([balance.upper for balance in problem.ranges])
+    weight = (capped_load(problem) / upper).max(axis=1)
+    rank = np.empty(len(problem), dtype=np.int64)
+    rank[np.lexsort((np.arange(len(problem)), -weight))] = np.arange(len(problem))
+    return rank
+
+
+def price_sets(
+    problem: Problem,
+    price: Lengths,
+    count_price: float,
+    roots: Numbers,
+    *,
+    ceiling: float,
+    most_nodes: int,
+    each: int = EACH,
+    threads: int = 1,
+) -> Priced:
+    """Search the `each` cheapest sets of each root by border cost alone, those with a reduced cost below
+    `ceiling`. What is left after `most_nodes` of a root is left alone; `lower` is valid all the same.
+    """
+    graph = problem.graph
+    load = capped_load(problem)
+    bounds = np.array([[b.lower, b.upper] for b in problem.ranges])
+    rank = rank_units(problem)
+
+    def task(root: int) -> tuple[float, int, Numbers, Numbers]:
+        lower, nodes, start, members = _search(
+            root, rank, graph.indptr, graph.indices, graph.cost, graph.walk, load, bounds,
+            price, count_price, ceiling, most_nodes, each,
+        )  # fmt: skip
+        return float(lower), int(nodes), start, members
+
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as executor:
+            answers = list(executor.map(task, [int(r) for r in roots]))
+    else:
+        answers = [task(int(r)) for r in roots]
+    starts, end = [np.zeros(1, np.int64)], 0
+    for _, _, start, _ in answers:
+        starts.append(start[1:] + end)
+        end += int(start[-1])
+    return Priced(
+        np.array([answer[0] for answer in answers]),
+        np.array([answer[1] for answer in answers], dtype=np.int64),
+        np.concatenate(starts),
+        np.concatenate([answer[3] for answer in answers]).astype(np.int32),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _augment_from(u, status, residual, first, head, capacity, back, seen, stamp, queue, came):  # type: ignore[no-untyped-def]
+    """Push what can be pushed along one shortest path from `u` to a unit that would rather be out."""
+    seen[u] = stamp
+    queue[0] = u
+    top = 1
+    done = 0
+    while done < top:
+        v = queue[done]
+        done += 1
+        if status[v] == OUT or (status[v] == FREE and residual[v] < -SLIGHT):
+            push = np.inf if status[v] == OUT else -residual[v]
+            w = v
+            while w != u:
+                push = min(push, capacity[came[w]])
+                w = head[back[came[w]]]
+            w = v
+            while w != u:
+                capacity[came[w]] -= push
+                capacity[back[came[w]]] += push
+                w = head[back[came[w]]]
+            if status[v] == FREE:
+                residual[v] += push
+            return push
+        for arc in range(first[v], first[v + 1]):
+            w = head[arc]
+            if capacity[arc] > SLIGHT and seen[w] != stamp and status[w] != IN:
+                seen[w] = stamp
+                came[w] = arc
+                queue[top] = w
+                top += 1
+    return 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def _augment_to(u, most, status, residual, first, head, capacity, back, seen, stamp, queue, came):  # type: ignore[no-untyped-def]
+    """Push at most `most` along one shortest path to `u` from a unit that would rather be in."""
+    seen[u] = stamp
+    queue[0] = u
+    top = 1
+    done = 0
+    while done < top:
+        v = queue[done]
+        done += 1
+        if status[v] == IN or (status[v] == FREE and residual[v] > SLIGHT):
+            push = most if status[v] == IN else min(most, residual[v])
+            w = v
+            while w != u:
+                push = min(push, capacity[back[came[w]]])
+                w = head[back[came[w]]]
+            w = v
+            while w != u:
+                capacity[back[came[w]]] -= push
+                capacity[came[w]] += push
+                w = head[back[came[w]]]
+            if status[v] == FREE:
+                residual[v] -= push
+            return push
+        for arc in range(first[v], first[v + 1]):
+            w = head[arc]
+            # the path runs against the search: from w to v
+            if capacity[back[arc]] > SLIGHT and seen[w] != stamp and status[w] != OUT:
+                seen[w] = stamp
+                came[w] = arc
+                queue[top] = w
+                top += 1
+    return 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearby(root, rank, indptr, indices, walk, load, upper):  # type: ignore[no-untyped-def]
+    """Units that can be in a set of this root: ranked below it and reached within the upper bounds. First the
+    root.
+    """
+    n = len(rank)
+    units = np.empty(n, np.int64)
+    place = np.full(n, -1, np.int64)
+    reach = np.full(n, np.inf)
+    done = np.zeros(n, np.bool_)
+    reach[root] = load[root, 0]
+    frontier = np.empty(n, np.int64)
+    frontier[0] = root
+    waiting = 1
+    count = 0
+    while waiting > 0:
+        best = 0
+        for q in range(1, waiting):
+            if reach[frontier[q]] < reach[frontier[best]]:
+                best = q
+        u = frontier[best]
+        waiting -= 1
+        frontier[best] = frontier[waiting]
+        done[u] = True
+        place[u] = count
+        units[count] = u
+        count += 1
+        for arc in range(indptr[u], indptr[u + 1]):
+            v = indices[arc]
+            if not walk[arc] or done[v] or rank[v] < rank[root]:
+                continue
+            far = reach[u] + load[v, 0]
+            if far > upper + SLIGHT or far >= reach[v]:
+                continue
+            if reach[v] == np.inf:
+                frontier[waiting] = v
+                waiting += 1
+            reach[v] = far
+    return units[:count].copy(), place
+
+
+@numba.njit(cache=True, nogil=True)
+def _search(  # type: ignore[no-untyped-def]
+    root, rank, indptr, indices, cost, walk, load, bounds, price, count_price, ceiling, most_nodes, each
+):
+    measures = load.shape[1]
+    units, place = _nearby(root, rank, indptr, indices, walk, load, bounds[0, 1])
+    m = len(units)
+    found_units = np.empty((each, m), np.int64)
+    found_count = np.zeros(each, np.int64)
+    found_value = np.full(each, np.inf)
+    found = 0
+    for measure in range(measures):
+        total = 0.0
+        for i in range(m):
+            total += load[units[i], measure]
+        if total < bounds[measure, 0] - SLIGHT:
+            return 0.0, 0, np.zeros(1, np.int64), np.empty(0, np.int64)
+    # the network: an arc for each pair that touches; capacity half the cost of its border
+    first = np.zeros(m + 1, np.int64)
+    for i in range(m):
+        u = units[i]
+        arcs = 0
+        for arc in range(indptr[u], indptr[u + 1]):
+            if place[indices[arc]] >= 0:
+                arcs += 1
+        first[i + 1] = first[i] + arcs
+    total_arcs = first[m]
+    head = np.empty(total_arcs, np.int64)
+    back = np.empty(total_arcs, np.int64)
+    weight = np.empty(total_arcs)
+    passable = np.empty(total_arcs, np.bool_)
+    alone = np.empty(m)  # what a unit adds whatever its neighbours here do
+    held = np.empty((m, measures))
+    for i in range(m):
+        u = units[i]
+        alone[i] = -price[u]
+        for measure in range(measures):
+            held[i, measure] = load[u, measure]
+        e = first[i]
+        for arc in range(indptr[u], indptr[u + 1]):
+            v = indices[arc]
+            if place[v] >= 0:
+                head[e] = place[v]
+                weight[e] = 0.5 * cost[arc]
+                passable[e] = walk[arc]
+                e += 1
+            else:
+                alone[i] += 0.5 * cost[arc]
+    for i in range(m):
+        for e in range(first[i], first[i + 1]):
+            j = head[e]
+            for f in range(first[j], first[j + 1]):
+                if head[f] == i:
+                    back[e] = f
+    # the state of a node of the search; one row for each that waits
+    depth_room = m + 2
+    s_status = np.zeros((depth_room, m), np.int8)
+    s_residual = np.zeros((depth_room, m))
+    s_capacity = np.zeros((depth_room, total_arcs))
+    s_bound = np.zeros(depth_room)
+    s_lambda = np.zeros(depth_room)
+    s_fix = np.zeros(depth_room, np.int64)  # the unit this node decides, and how
+    s_how = np.zeros(depth_room, np.int8)
+    status = np.zeros(m, np.int8)
+    residual = np.empty(m)
+    capacity = np.empty(total_arcs)
+    seen = np.zeros(m, np.int64)
+    queue = np.empty(m + 1, np.int64)
+    came = np.empty(m, np.int64)
+    reach = np.empty(m)
+    done = np.zeros(m, np.bool_)
+    todo = np.empty(2 * m + 2, np.int64)
+    chosen = np.zeros(m, np.bool_)
+    piece = np.zeros(m, np.bool_)
+    held_in = np.zeros(measures)
+    stamp = 0
+    lower_range = bounds[0, 0]
+    upper_range = bounds[0, 1]
+    # the first node: nothing decided but the root
+    bound = -count_price
+    for i in range(m):
+        residual[i] = -alone[i]  # positive: would rather be in
+        for e in range(first[i], first[i + 1]):
+            capacity[e] = max(weight[e], 0.0)
+            if weight[e] < 0.0:  # a border that pays: reckoned as cut until both sides are in
+                residual[i] -= weight[e]
+        if residual[i] > 0.0:
+            bound -= residual[i]
+    multiplier = 0.0
+    s_status[0] = status
+    s_residual[0] = residual
+    s_capacity[0] = capacity
+    s_bound[0] = bound
+    s_lambda[0] = 0.0
+    s_fix[0] = 0
+    s_how[0] = IN
+    top = 1
+    nodes = 0
+    best = ceiling  # nothing at or above this is of interest
+    floor = 0.0  # the least bound of what was given up or found
+    fresh = True
+    while top > 0:
+        if nodes >= most_nodes:
+            for q in range(top):
+                floor = min(floor, s_bound[q])
+            break
+        top -= 1
+        bound = s_bound[top]
+        if bound >= best:
+            floor = min(floor, bound)
+            continue
+        nodes += 1
+        status[:] = s_status[top]
+        residual[:] = s_residual[top]
+        capacity[:] = s_capacity[top]
+        multiplier = s_lambda[top]
+        todo[0] = s_fix[top] if s_how[top] == IN else -1 - s_fix[top]
+        pending = 1
+        dead = False
+        tuned = 0
+        while True:
+            # decide what is to be decided, and let the flow grow
+            while pending > 0 and not dead:
+                pending -= 1
+                if todo[pending] >= 0:
+                    i = todo[pending]
+                    if status[i] == IN:
+                        continue
+                    if status[i] == OUT:
+                        dead = True
+                        break
+                    if residual[i] < 0.0:
+                        bound -= residual[i]
+                    status[i] = IN
+                    for e in range(first[i], first[i + 1]):
+                        if weight[e] < 0.0 and status[head[e]] == IN:
+                            bound -= 2.0 * weight[e]
+                    while bound < best:
+                        stamp += 1
+                        push = _augment_from(
+                            i, status, residual, first, head, capacity, back, seen, stamp, queue, came
+                        )
+                        if push <= 0.0:
+                            break
+                        bound += push
+                else:
+                    i = -1 - todo[pending]
+                    if status[i] == OUT:
+                        continue
+                    if status[i] == IN:
+                        dead = True
+                        break
+                    if residual[i] > 0.0:
+                        bound += residual[i]
+                    status[i] = OUT
+                    while bound < best:
+                        stamp += 1
+                        push = _augment_to(
+                            i, np.inf, status, residual, first, head, capacity, back, seen, stamp, queue, came
+                        )
+                        if push <= 0.0:
+                            break
+                        bound += push
+                if bound >= best:
+                    dead = True
+            if dead:
+                break
+            if fresh:
+                # the first flow of all
+                fresh = False
+                for i in range(m):
+                    while status[i] == FREE and residual[i] < -SLIGHT:
+                        stamp += 1
+                        push = _augment_to(
+                            i, -residual[i], status, residual, first, head, capacity, back, seen, stamp,
+                            queue, came,
+                        )  # fmt: skip
+                        if push <= 0.0:
+                            break
+                        residual[i] += push
+                        bound += push
+                if bound >= best:
+                    dead = True
+                    break
+            # what can still be reached from the root within the range
+            held_in[:] = 0.0
+            for i in range(m):
+                if status[i] == IN:
+                    for measure in range(measures):
+                        held_in[measure] += held[i, measure]
+            for measure in range(measures):
+                if held_in[measure] > bounds[measure, 1] + SLIGHT:
+                    dead = True
+            if dead:
+                break
+            done[:] = False
+            reach[:] = np.inf
+            reach[0] = held_in[0]
+            queue[0] = 0
+            waiting = 1
+            within = held_in[0]
+            while waiting > 0:
+                q_best = 0
+                for q in range(1, waiting):
+                    if reach[queue[q]] < reach[queue[q_best]]:
+                        q_best = q
+                i = queue[q_best]
+                waiting -= 1
+                queue[q_best] = queue[waiting]
+                done[i] = True
+                if status[i] == FREE:
+                    within += held[i, 0]
+                for e in range(first[i], first[i + 1]):
+                    j = head[e]
+                    if not passable[e] or done[j] or status[j] == OUT:
+                        continue
+                    far = reach[i] if status[j] == IN else reach[i] + held[j, 0]
+                    if far > upper_range + SLIGHT or far >= reach[j]:
+                        continue
+                    if status[j] == FREE:
+                        over = False
+                        for measure in range(1, measures):
+                            if held_in[measure] + held[j, measure] > bounds[measure, 1] + SLIGHT:
+                                over = True
+                        if over:
+                            continue
+                    if reach[j] == np.inf:
+                        queue[waiting] = j
+                        waiting += 1
+                    reach[j] = far
+            if within < lower_range - SLIGHT:
+                dead = True
+                break
+            for i in range(m):
+                if not done[i]:
+                    if status[i] == IN:
+                        dead = True
+                        break
+                    if status[i] == FREE:
+                        todo[pending] = -1 - i
+                        pending += 1
+                elif status[i] == FREE:
+                    # a decision that would lift the bound over what is of interest is made the other way
+                    if abs(residual[i]) >= best - bound:
+                        floor = min(floor, bound + abs(residual[i]))
+                    if bound + residual[i] >= best:
+                        todo[pending] = i
+                        pending += 1
+                    elif bound - residual[i] >= best:
+                        todo[pending] = -1 - i
+                        pending += 1
+            if dead:
+                break
+            if pending > 0:
+                continue
+            # the cut: all that hangs on what would rather be in
+            chosen[:] = False
+            waiting = 0
+            for i in range(m):
+                if status[i] == IN or (status[i] == FREE and residual[i] > SLIGHT):
+                    chosen[i] = True
+                    queue[waiting] = i
+                    waiting += 1
+            while waiting > 0:
+                waiting -= 1
+                i = queue[waiting]
+                for e in range(first[i], first[i + 1]):
+                    if capacity[e] > SLIGHT and not chosen[head[e]] and status[head[e]] == FREE:
+                        chosen[head[e]] = True
+                        queue[waiting] = head[e]
+                        waiting += 1
+            cut_load = 0.0
+            for i in range(m):
+                if chosen[i]:
+                    cut_load += held[i, 0]
+            # price the range where the cut breaks it
+            if tuned < (12 if nodes == 1 else 2) and (
+                cut_load > upper_range + SLIGHT or cut_load < lower_range - SLIGHT
+            ):
+                # the multiplier's step: what the excess would have to pay to come back in
+                excess = cut_load - upper_range if cut_load > upper_range else cut_load - lower_range
+                step = (best - bound) / excess
+                if abs(step) > 0.5:
+                    step = 0.5 if step > 0 else -0.5
+                if nodes > 1:
+                    step *= 0.5
+                target = multiplier + step
+                if multiplier * target < 0.0:
+                    target = 0.0
+                shift = target - multiplier
+                if abs(shift) > 1e-6:
+                    tuned += 1
+                    kept_bound = bound
+                    s_status[top] = status
+                    s_residual[top] = residual
+                    s_capacity[top] = capacity
+                    side = upper_range if (multiplier > 0.0 or target > 0.0) else lower_range
+                    bound -= shift * side
+                    for i in range(m):
+                        more = shift * held[i, 0]
+                        if status[i] == IN:
+                            bound += more
+                        elif status[i] == FREE:
+                            # x·more joins the unit's own term
+                            bound += max(residual[i], 0.0)
+                            residual[i] -= more
+                            bound -= max(residual[i], 0.0)
+                    for i in range(m):
+                        while status[i] == OUT or residual[i] < -SLIGHT:
+                            if status[i] == IN:
+                                break
+                            stamp += 1
+                            push = _augment_to(
+                                i, np.inf if status[i] == OUT else -residual[i], status, residual, first,
+                                head, capacity, back, seen, stamp, queue, came,
+                            )  # fmt: skip
+                            if push <= 0.0:
+                                break
+                            if status[i] == FREE:
+                                residual[i] += push
+                            bound += push
+                    if bound > kept_bound + 1e-7:
+                        multiplier = target
+                        if bound >= best:
+                            dead = True
+                            break
+                        continue
+                    bound = kept_bound
+                    status[:] = s_status[top]
+                    residual[:] = s_residual[top]
+                    capacity[:] = s_capacity[top]
+                    tuned = 99
+            break
+        if dead:
+            if bound >= best:
+                floor = min(floor, bound)
+            continue
+        # the piece of the cut that hangs on the root is a set, in range or not
+        piece[:] = False
+        piece[0] = True
+        queue[0] = 0
+        waiting = 1
+        while waiting > 0:
+            waiting -= 1
+            i = queue[waiting]
+            for e in range(first[i], first[i + 1]):
+                j = head[e]
+                if passable[e] and chosen[j] and not piece[j]:
+                    piece[j] = True
+                    queue[waiting] = j
+                    waiting += 1
+        true = -count_price
+        fits = True
+        for measure in range(measures):
+            total = 0.0
+            for i in range(m):
+                if piece[i]:
+                    total += held[i, measure]
+            if total > bounds[measure, 1] + SLIGHT or total < bounds[measure, 0] - SLIGHT:
+                fits = False
+        for i in range(m):
+            if piece[i]:
+                true += alone[i]
+                for e in range(first[i], first[i + 1]):
+                    if not piece[head[e]]:
+                        true += weight[e]
+        if fits and true < best:
+            floor = min(floor, true)
+            slot = found
+            if found == each:
+                slot = 0
+                for q in range(1, each):
+                    if found_value[q] > found_value[slot]:
+                        slot = q
+            else:
+                found += 1
+            count = 0
+            for i in range(m):
+                if piece[i]:
+                    found_units[slot, count] = units[i]
+                    count += 1
+            found_value[slot] = true
+            found_count[slot] = count
+            if found == each:
+                best = found_value.max()
+        if bound >= best - 1e-7:
+            floor = min(floor, bound)
+            continue
+        # branch on a unit beside what is in: first the one that decides most
+        pick = -1
+        score = -1.0
+        for i in range(m):
+            if status[i] != FREE:
+                continue
+            beside = False
+            for e in range(first[i], first[i + 1]):
+                if passable[e] and status[head[e]] == IN:
+                    beside = True
+            if not beside:
+                continue
+            s = held[i, 0] / upper_range + (1.0 if chosen[i] else 0.0) + 1e-3 * abs(residual[i])
+            if s > score:
+                score = s
+                pick = i
+        if pick < 0:
+            continue
+        likely = IN if chosen[pick] else OUT
+        for turn in range(2):
+            s_status[top] = status
+            s_residual[top] = residual
+            s_capacity[top] = capacity
+            s_bound[top] = bound
+            s_lambda[top] = multiplier
+            s_fix[top] = pick
+            if turn == 0:
+                s_how[top] = OUT if likely == IN else IN
+            else:
+                s_how[top] = likely
+            top += 1
+    found_start = np.zeros(found + 1, np.int64)
+    for q in range(found):
+        found_start[q + 1] = found_start[q] + found_count[q]
+    found_members = np.empty(found_start[found], np.int64)
+    for q in range(found):
+        found_members[found_start[q] : found_start[q + 1]] = found_units[q, : found_count[q]]
+    return floor, nodes, found_start, found_members
