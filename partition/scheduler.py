@@ -81,11 +81,13 @@ class Scheduler:
 
         while True:
             try:
-                done: set[Any] = wait(waiting, timeout=IDLE_SECONDS, return_when="FIRST_COMPLETED").done
+                with self._client.as_current():
+                    ready = wait(waiting, timeout=IDLE_SECONDS, return_when="FIRST_COMPLETED")
             except TimeoutError:
                 if not self._hands():
                     raise _fault("scheduler_idle", address=self._address) from None
             else:
+                done: set[Any] = ready.done
                 return done
 
     def _hands(self) -> int:
