@@ -4,84 +4,92 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import geopandas as gpd
 import numpy as np
 import shapely
 
 from partition.adjacency import build_graph, link_islands
 from partition.area import Area
-from partition.arrays import Numbers
+from partition.arrays import Flags, Lengths
+from partition.atoms import Hindrance, Wish
 from partition.balance import Balance
 from partition.clock import Clock
-from partition.constraints import Reason, out_of_range
+from partition.constraints import Reason
 from partition.findings import Finding
 from partition.graph import Graph
 from partition.grids import dissolve
+from partition.layout import Kind, Layout, Search, lay_out
 from partition.linework import Linework, build_linework, cluster_footprints
-from partition.plan import Plan, make_plan
-from partition.policy import Profile
+from partition.loads import PREFIX, is_weighed, total_loads, weigh_area
+from partition.plan import Plan
 from partition.problem import Problem
+from partition.rules import Profile, Size
 from partition.units import Units, build_units
+from partition.wholes import find_wishes, mark_units, mixes_wholes
+from partition.zones import Zones, find_zones
 
-COMPOUND_COST = 1.0  # for each metre of border between two units of one compound, on top of the street's cost
+WHOLE_COST = 1.0  # for each metre of border between two units that should stay together, besides the street's
 
 
 @dataclass(frozen=True)
 class Division:
-    """One community divided: its units, their graph, the plan, and why grids are out of range."""
+    """One community divided: its units, their graph and loads, the plan, and why grids are out of range.
+
+    sizes: the ranges that hold here, one for each column of `problem.load`. kinds: of each grid. hindered:
+    what the rule keeps whole and could not be kept so, with why.
+    """
 
     units: Units
-    graph: Graph
-    balance: Balance
+    problem: Problem
+    sizes: tuple[Size, ...]
     plan: Plan
+    kinds: tuple[Kind, ...]
     reasons: dict[int, Reason]
+    hindered: tuple[tuple[str, Hindrance], ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def graph(self) -> Graph:
+        return self.problem.graph
+
+    @property
+    def balance(self) -> Balance:
+        """The first of the ranges."""
+        return Balance.of(self.sizes[0])
+
+    def held(self) -> Lengths:
+        """What each grid holds, one column for each of the sizes."""
+        held = np.zeros((self.plan.grids, len(self.sizes)))
+        np.add.at(held, self.plan.assignment, self.problem.load)
+        return held
 
 
 def divide_community(
-    area: Area, number: int, profile: Profile, *, seed: int, grids: int | None, effort: int, clock: Clock
+    area: Area,
+    number: int,
+    profile: Profile,
+    *,
+    seed: int,
+    grids: int | None,
+    effort: int,
+    clock: Clock,
+    threads: int = 1,
 ) -> Division:
     """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise."""
-    polygon = area.communities.geometry.iloc[number]
-    buildings = area.buildings[area.buildings["community"] == number]
-    balance = Balance.of(profile.size_for(area.communities["class"].iloc[number]))
-    with clock.step("blocks"):
-        footprints, _ = cluster_footprints(buildings.geometry.to_numpy())
-        linework = build_linework(area.streets, polygon, footprints)
+    area = area if is_weighed(area, profile) else weigh_area(area, profile)[0]
+    ground = _Ground(area, number, profile, clock)
+    if grids is None and ground.is_village():
+        return ground.one_grid()
     best: Division | None = None
-    for cut_above in (balance.upper, balance.target / 2, 0.0):
-        with clock.step("units"):
-            units = build_units(linework, polygon, buildings, profile.border_cost, cut_above)
-            compound = _compound_of(units, area.compounds)
-        with clock.step("graph"):
-            graph = build_graph(units, profile.border_cost, profile.crossing_cost, compound, COMPOUND_COST)
-            graph = _with_islands(graph, units, polygon, balance)
-        with clock.step("plan"):
-            plan = make_plan(Problem.of_households(graph, balance), grids=grids, effort=effort, seed=seed)
-            reasons = out_of_range(
-                graph, plan.assignment, balance, fixed=grids is not None, finest=cut_above == 0
-            )
-        enough_units = grids is None or plan.grids >= grids
-        division = Division(units, graph, balance, plan, reasons)
+    for cut_above in ground.finenesses():
+        search = Search(grids, effort, seed, threads, finest=cut_above == 0)
+        division = ground.divide(cut_above, search)
         if best is None or _merit(division, grids) < _merit(best, grids):
             best = division
-        if enough_units and all(reason.proven and reason.cause != "pocket" for reason in reasons.values()):
+        enough_units = grids is None or division.plan.grids >= grids
+        if enough_units and all(why.proven and why.cause != "pocket" for why in division.reasons.values()):
             break
     assert best is not None  # noqa: S101 - the loop runs at least once
-    return replace(best, findings=_repairs(linework, str(area.communities["id"].iloc[number])))
-
-
-def _repairs(linework: Linework, community: str) -> tuple[Finding, ...]:
-    """What was done to the streets so that they bound blocks."""
-    done = (
-        ("near_misses_closed", "streets", linework.near_misses),
-        ("detours", "buildings", linework.detours),
-    )
-    return tuple(
-        Finding(code, "repaired", layer, values={"number": number, "community": community})
-        for code, layer, number in done
-        if number
-    )
+    return replace(best, findings=ground.findings(best))
 
 
 def _merit(division: Division, wanted: int | None) -> tuple[int, int, float, float]:
@@ -91,26 +99,138 @@ def _merit(division: Division, wanted: int | None) -> tuple[int, int, float, flo
     return missed, unproven, division.plan.outside, division.plan.value
 
 
-def _compound_of(units: Units, compounds: gpd.GeoDataFrame) -> Numbers:
-    """The compound that holds the middle of each unit's largest face, -1 for none."""
-    found = np.full(len(units), -1, dtype=np.int64)
-    if not len(compounds):
-        return found
-    order = np.lexsort((np.arange(len(units.unit)), -shapely.area(units.blocks.faces), units.unit))
-    _, first = np.unique(units.unit[order], return_index=True)
-    points = shapely.point_on_surface(units.blocks.faces[order[first]])
-    point, compound = shapely.STRtree(compounds.geometry.to_numpy()).query(points, predicate="intersects")
-    order = np.lexsort((-compound, point))
-    found[point[order]] = compound[order]
-    return found
+class _Ground:
+    """What is there before units are made: streets, zones that stand apart, sizes."""
 
+    def __init__(self, area: Area, number: int, profile: Profile, clock: Clock) -> None:
+        self.area, self.profile, self.clock = area, profile, clock
+        self.id = str(area.communities["id"].iloc[number])
+        self.kind = str(area.communities["class"].iloc[number])
+        self.polygon = area.communities.geometry.iloc[number]
+        self.buildings = area.buildings[area.buildings["community"] == number]
+        self.sizes = profile.sizes_for(self.kind)
+        self.upper = np.array([size.upper for size in self.sizes])
+        with clock.step("blocks"):
+            self.zones = Zones.nowhere() if self.is_village() else find_zones(area, number, profile)
+            footprints, _ = cluster_footprints(self.buildings.geometry.to_numpy())
+            streets = self.zones.outlines(area.streets)
+            linework = build_linework(streets, self.polygon, footprints)
+            self.linework: Linework = replace(linework, apart=self.zones.shapes)
 
-def _with_islands(graph: Graph, units: Units, polygon: shapely.Geometry, balance: Balance) -> Graph:
-    islands = shapely.get_parts(polygon)
-    if len(islands) == 1:
-        return graph
-    outlines = dissolve(units.blocks.faces, units.unit, len(units))
-    point, on = shapely.STRtree(islands).query(shapely.point_on_surface(outlines), predicate="intersects")
-    parts = np.zeros(len(units), dtype=np.int64)
-    parts[point] = on
-    return link_islands(graph, parts, outlines, balance.lower)
+    def is_village(self) -> bool:
+        """Whether the rule makes the whole community one grid: a village with few households."""
+        least = self.profile.village_whole
+        return least is not None and self.kind == "rural" and self.buildings["households"].sum() < least
+
+    def finenesses(self) -> tuple[float, ...]:
+        """What a block may hold before it is cut, as a share of the upper bound: each finer than the last."""
+        return (1.0, min(size.target / 2 / size.upper for size in self.sizes), 0.0)
+
+    def loads(self, units: Units) -> Lengths:
+        return total_loads(self.buildings, self.sizes, units.building_unit, units.area_m2)
+
+    def units(self, cut_above: float) -> Units:
+        def fill(units: Units) -> Lengths:
+            filled: Lengths = (self.loads(units) / self.upper).max(axis=1)
+            filled[mixes_wholes(units, self.area, self.buildings, self.profile)] = np.inf
+            return filled
+
+        return build_units(
+            self.linework,
+            self.polygon,
+            self.buildings,
+            self.profile.border_cost,
+            cut_above,
+            fill=fill,
+            settled=self.settled(),
+        )
+
+    def settled(self) -> Flags:
+        """The buildings that count for something."""
+        counted = self.buildings["households"].to_numpy() > 0
+        for size in self.sizes:
+            if size.measure != "area":
+                counted = counted | (self.buildings[f"{PREFIX}{size.measure}"].to_numpy() > 0)
+        return np.asarray(counted, dtype=np.bool_)
+
+    def problem(self, units: Units, wishes: tuple[Wish, ...] = ()) -> Problem:
+        """Units with their loads; every metre of border between two that should stay together costs more."""
+        graph = build_graph(
+            units,
+            self.profile.border_cost,
+            self.profile.crossing_cost,
+            mark_units(wishes, len(units)),
+            WHOLE_COST,
+        )
+        load = self.loads(units)
+        graph = self.with_islands(graph, units, load)
+        ranges = tuple(
+            self.balance(size, float(sum_)) for size, sum_ in zip(self.sizes, load.sum(axis=0), strict=True)
+        )
+        return Problem(graph, load, ranges)
+
+    def balance(self, size: Size, whole: float) -> Balance:
+        """The range of a size; where sizes are a guide, all that the community holds is in range."""
+        if self.profile.soft:
+            return Balance(0.0, size.target, max(whole, size.upper))
+        return Balance.of(size)
+
+    def divide(self, cut_above: float, search: Search) -> Division:
+        with self.clock.step("units"):
+            units = self.units(cut_above)
+            wishes = find_wishes(units, self.area, self.buildings, self.profile)
+            zone = self.zones.of_units(units.blocks, units.unit)
+        with self.clock.step("graph"):
+            problem = self.problem(units, wishes)
+        with self.clock.step("plan"):
+            built = np.isin(np.arange(len(units)), units.building_unit)
+            layout = lay_out(problem, self.upper, wishes, zone, built, search)
+        return self.division(units, problem, layout)
+
+    def one_grid(self) -> Division:
+        """All in one grid, in range by the rule."""
+        with self.clock.step("units"):
+            units = self.units(np.inf)
+        with self.clock.step("graph"):
+            problem = self.problem(units)
+        plan = Plan(np.zeros(len(units), dtype=np.int64), 1, 0.0, 0.0)
+        division = self.division(units, problem, Layout(plan, ("basic",), {}))
+        return replace(division, findings=self.findings(division))
+
+    def division(self, units: Units, problem: Problem, layout: Layout) -> Division:
+        return Division(
+            units, problem, self.sizes, layout.plan, layout.kinds, layout.reasons, layout.hindered
+        )
+
+    def with_islands(self, graph: Graph, units: Units, load: Lengths) -> Graph:
+        islands = shapely.get_parts(self.polygon)
+        if len(islands) == 1:
+            return graph
+        outlines = dissolve(units.blocks.faces, units.unit, len(units))
+        point, on = shapely.STRtree(islands).query(shapely.point_on_surface(outlines), predicate="intersects")
+        parts = np.zeros(len(units), dtype=np.int64)
+        parts[point] = on
+        weight = load[:, 0].round().astype(np.int64)
+        linked = link_islands(replace(graph, households=weight), parts, outlines, self.sizes[0].lower)
+        return replace(linked, households=graph.households)
+
+    def findings(self, division: Division) -> tuple[Finding, ...]:
+        """What was done to the streets so that they bound blocks, and zones that are no grids."""
+        done = (
+            ("near_misses_closed", "streets", self.linework.near_misses),
+            ("detours", "buildings", self.linework.detours),
+        )
+        found = [
+            Finding(code, "repaired", layer, values={"number": number, "community": self.id})
+            for code, layer, number in done
+            if number
+        ]
+        there = np.unique(self.zones.of_units(division.units.blocks, division.units.unit))
+        lost = tuple(np.array(self.zones.ids, dtype=object)[np.setdiff1d(np.arange(len(self.zones)), there)])
+        if lost:
+            found.append(Finding("zone_lost", "noted", "zones", rows=lost, values={"community": self.id}))
+        for hindrance in ("shared", "apart"):
+            names = tuple(name for name, why in division.hindered if why == hindrance)
+            if names:
+                found.append(Finding(f"whole_{hindrance}", "noted", rows=names))
+        return tuple(found)

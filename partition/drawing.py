@@ -14,9 +14,12 @@ from partition.arrays import Geometries
 from partition.clock import Clock
 from partition.codes import code_prefix, issue_codes, reading_order
 from partition.division import Division, divide_community
-from partition.findings import Finding, name_rows
-from partition.grids import dissolve, unit_frame
+from partition.explanation import explain
+from partition.findings import Finding
+from partition.grids import unit_frame
 from partition.judgement import CommunityJudgement, judge_community
+from partition.loads import name_measure
+from partition.outlines import draw_outlines
 from partition.policy import Profile
 
 
@@ -35,9 +38,9 @@ class Order:
 class Drawn:
     """One community on paper.
 
-    grids: code, community, geometry. units: as in `split.Split`. reasons: why grids are out of range, by
-    code. grid: the code of each building of the parcel. findings: what was done to its streets. seconds: by
-    step.
+    grids: code, community, kind, geometry. units: as in `split.Split`. reasons: why grids are out of range,
+    by code. grid: the code of each building of the parcel. findings: what was done to its streets. seconds:
+    by step.
     """
 
     grids: gpd.GeoDataFrame
@@ -53,7 +56,14 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
     parcel, issued = item
     clock = Clock()
     division = divide_community(
-        parcel, 0, order.profile, seed=order.seed, grids=order.grids, effort=order.effort, clock=clock
+        parcel,
+        0,
+        order.profile,
+        seed=order.seed,
+        grids=order.grids,
+        effort=order.effort,
+        clock=clock,
+        threads=order.threads,
     )
     with clock.step("grids"):
         return draw_community(parcel, division, issued, clock)
@@ -76,44 +86,43 @@ def draw_community(parcel: Area, division: Division, issued: Collection[str], cl
     """Give the grids of a parcel's community their polygons and codes."""
     community = parcel.communities.iloc[0]
     units, plan = division.units, division.plan
-    polygons = dissolve(units.blocks.faces, plan.assignment[units.unit], plan.grids)
+    footprints = parcel.buildings.geometry.to_numpy()
+    polygons = draw_outlines(units, plan.assignment[units.unit], plan.grids, footprints)
     middle = shapely.get_coordinates(shapely.point_on_surface(polygons))
     order = reading_order(middle[:, 0], middle[:, 1], shapely.area(polygons))
     codes = np.empty(plan.grids, dtype=object)
     codes[order] = issue_codes(code_prefix(community["id"], community["code"]), plan.grids, issued)
     unit = units.building_unit
-    ids = parcel.buildings["id"].to_numpy()
-    held = plan.households(division.graph)
+    kinds = np.array(division.kinds, dtype=object)
     return Drawn(
         grids=gpd.GeoDataFrame(
-            {"code": codes[order], "community": community["id"]},
+            {"code": codes[order], "community": community["id"], "kind": kinds[order]},
             geometry=list(polygons[order]),
             crs=parcel.crs,
         ),
         units=unit_frame(units, codes[plan.assignment].tolist(), parcel.crs),
-        reasons={
-            codes[g]: explain(codes[g], int(held[g]), division, g, community["id"], ids[unit == why.unit])
-            for g, why in division.reasons.items()
-        },
+        reasons=_reasons(parcel, division, codes),
         grid=np.where(unit >= 0, codes[plan.assignment[unit]], ""),
         findings=division.findings,
         seconds=clock.seconds,
     )
 
 
-def explain(
-    code: str, held: int, division: Division, grid: int, community: str, alone: Collection[str]
-) -> Finding:
-    """The finding that says why a grid is out of range; `alone`: the buildings of the unit to blame."""
-    reason = division.reasons[grid]
-    cause = "buildings" if reason.cause == "building" and len(alone) > 1 else reason.cause
-    values = {
-        "households": held,
-        "lower": division.balance.lower,
-        "upper": division.balance.upper,
-        "alone": reason.households,
-        "building": name_rows(tuple(map(str, alone))),
-        "community": community,
-        "proven": reason.proven,
+def _reasons(parcel: Area, division: Division, codes: Geometries) -> dict[str, Finding]:
+    """Why grids are out of range, by code."""
+    households, held = division.plan.households(division.graph), division.held()
+    ids = parcel.buildings["id"].to_numpy().astype(str)
+    measures = [name_measure(parcel.buildings, size) for size in division.sizes]
+    return {
+        codes[grid]: explain(
+            why,
+            code=codes[grid],
+            households=int(households[grid]),
+            held=held[grid].tolist(),
+            sizes=division.sizes,
+            measures=measures,
+            community=str(parcel.communities["id"].iloc[0]),
+            buildings=ids[division.units.building_unit == why.unit].tolist() if why.unit >= 0 else (),
+        )
+        for grid, why in division.reasons.items()
     }
-    return Finding(f"size_{cause}", "violated", "grids", rows=(code,), values=values)

@@ -18,7 +18,8 @@ class Finding:
     """One fact about the input or the plan that a person should know.
 
     `code` is the key of its sentence in `partition/texts.toml` (`finding.<code>` there); `rows` are ids as
-    the input names them (else row numbers from 1, as `#3`); `values` fill the sentence's placeholders.
+    the input names them (else row numbers from 1, as `#3`); `values` fill the sentence's placeholders, a
+    "measure" by its word in the language (`measure.<it>`).
     Levels: refused (nothing was done), repaired (changed so that it can be used), noted (accepted as it is),
     violated (a wish or promise that the plan does not meet).
     """
@@ -34,7 +35,11 @@ class Finding:
     def text(self, lang: Language = "en") -> str:
         """The finding as one sentence: where, what, and the mend."""
         shown = name_rows(self.rows)
-        sentence = catalogue("partition").say(
+        texts = catalogue("partition")
+        values = dict(self.values)
+        if "measure" in values:
+            values["measure"] = texts.say(f"measure.{values['measure']}", lang)
+        sentence = texts.say(
             f"finding.{self.code}",
             lang,
             **{
@@ -42,7 +47,7 @@ class Finding:
                 "column": self.column,
                 "rows": shown,
                 "count": len(self.rows),
-                **self.values,
+                **values,
             },
         )
         where = ".".join(part for part in (self.layer, self.column) if part)

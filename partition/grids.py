@@ -18,6 +18,7 @@ from partition.units import Units
 GRID_COLUMNS = [
     "code",
     "community",
+    "kind",
     "households",
     "residents",
     "buildings",
@@ -27,6 +28,12 @@ GRID_COLUMNS = [
 ]
 SAME_POINT_M = 1e-4  # points this close are one, reckoned twice
 ROUNDS = 5  # a vertex put in one polygon may be missing in the next
+
+
+def grid_frame(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The columns of grids in their order; a grid of which nothing is said is basic."""
+    frame = frame if "kind" in frame else frame.assign(kind="basic")
+    return frame[GRID_COLUMNS]
 
 
 def dissolve(faces: Geometries, label: Numbers, count: int) -> Geometries:

@@ -14,13 +14,12 @@ import shapely
 
 from partition.area import Area
 from partition.arrays import Numbers
-from partition.balance import Balance
 from partition.codes import code_prefix
 from partition.findings import Finding
 from partition.linework import SAME_M
+from partition.loads import weigh_area
 from partition.metrics import (
     cut_buildings,
-    grids_of_compounds,
     measure_cover,
     measure_streets,
     polsby_popper,
@@ -28,6 +27,7 @@ from partition.metrics import (
 )
 from partition.parcels import cut_parcels
 from partition.policy import Profile
+from partition.sizes import Share, Sizes, judge_sizes, shares_of_compounds, sum_figures
 
 # A plan that breaks one of these is not valid; everything else that is found is a wish that is not met.
 PROMISES = frozenset(
@@ -71,7 +71,8 @@ class CommunityJudgement:
     line: dict[str, Any]
     grids: list[dict[str, Any]]
     violations: tuple[Finding, ...]
-    compounds: dict[str, list[str]]
+    compounds: dict[str, Share]
+    targets: Mapping[str, float]
 
 
 def judge_plan(
@@ -83,15 +84,17 @@ def judge_plan(
 ) -> Judgement:
     """Judge a plan. All frames in `area.crs`.
 
-    grids: code, community, households, residents, buildings, buildings_unknown, geometry. buildings:
-    `area.buildings` with `grid`. reasons: for grids out of range, the finding that explains it; others are
-    called unproven.
+    grids: code, community, households, residents, buildings, buildings_unknown, geometry, and `kind` where it
+    is known. buildings: `area.buildings` with `grid`. reasons: for grids out of range, the finding that
+    explains it; others are called unproven.
     """
     found = []
     own = grids_by_community(area, grids)
-    for number, parcel in enumerate(cut_parcels(replace(area, buildings=buildings))):
+    weighed, notes = weigh_area(replace(area, buildings=buildings), profile)
+    for number, parcel in enumerate(cut_parcels(weighed)):
         found.append(judge_community(parcel, grids.iloc[own[number]], profile, reasons))
-    return sum_judgements(area, grids, buildings, found)
+    judgement = sum_judgements(area, grids, buildings, found)
+    return replace(judgement, violations=judgement.violations + notes)
 
 
 def grids_by_community(area: Area, grids: gpd.GeoDataFrame) -> list[Numbers]:
@@ -109,14 +112,10 @@ def judge_community(
 ) -> CommunityJudgement:
     """Judge the grids of one community (see `parcels.cut_parcels`); `parcel.buildings` has `grid`."""
     community = next(parcel.communities.itertuples())
-    balance = Balance.of(profile.size_for(parcel.communities["class"].iloc[0]))
+    sizes = judge_sizes(parcel, grids, profile, reasons or {})
     streetwise = measure_streets(grids.geometry.to_numpy(), community.geometry, parcel.streets)
     held = grids["households"].to_numpy()
-    compounds = grids_of_compounds(
-        parcel.compounds.geometry.to_numpy(),
-        shapely.point_on_surface(parcel.buildings.geometry.to_numpy()),
-        parcel.buildings["grid"].to_numpy(),
-    )
+    basic = np.array([line["kind"] == "basic" for line in sizes.lines], dtype=bool)
     return CommunityJudgement(
         line={
             "id": community.id,
@@ -128,19 +127,20 @@ def judge_community(
             "buildings": int(grids["buildings"].sum()),
             "buildings_unknown": int(grids["buildings_unknown"].sum()),
             "area_m2": round(float(community.geometry.area), 1),
-            "variation": round(variation(held), 4),
+            "variation": round(variation(held[basic]), 4),
             "border_m": streetwise.border_m,
             "inside_m": streetwise.inside_m,
             "along_streets": round(streetwise.along_share, 4),
         },
-        grids=_grid_lines(grids, balance),
+        grids=_grid_lines(grids, sizes),
         violations=(
             *_cover_faults(grids, community),
             *_fragments(grids, community),
             *_cut_faults(parcel, grids),
-            *_size_faults(grids, balance, reasons or {}, parcel.buildings),
+            *sizes.findings,
         ),
-        compounds={str(parcel.compounds["id"].iloc[c]): codes for c, codes in compounds.items()},
+        compounds=shares_of_compounds(parcel, profile),
+        targets=sizes.targets,
     )
 
 
@@ -163,16 +163,13 @@ def sum_judgements(
     split = _split_compounds(area, found)
     violations += split
     held = grids["households"].to_numpy()
+    basic = np.array([line["kind"] == "basic" for line in lines], dtype=bool)
     total_border = sum(border.values())
     figures = {
         "grids": len(grids),
         "households": int(held.sum()),
-        "share_in_range": round(float(np.mean([line["in_range"] for line in lines])), 4) if lines else 1.0,
-        "mean_deviation": round(float(np.mean([abs(line["deviation"]) for line in lines])), 4)
-        if lines
-        else 0.0,
-        "max_deviation": round(float(max((abs(line["deviation"]) for line in lines), default=0.0)), 4),
-        "variation": round(variation(held), 4),
+        **sum_figures(lines, [one.targets for one in found for _ in one.grids]),
+        "variation": round(variation(held[basic]), 4),
         "polsby_popper": round(float(np.mean([line["polsby_popper"] for line in lines])), 4)
         if lines
         else 0.0,
@@ -184,26 +181,22 @@ def sum_judgements(
         "overlaps": sum(v.code == "overlap" for v in violations),
         "buildings_cut": sum(len(v.rows) for v in violations if v.code == "building_cut"),
         "split_compounds": len(split),
+        "split_groups": sum(v.code.startswith("village_group_split") for v in violations),
+        "mixed_zones": sum(v.code == "zone_mixed" for v in violations),
     }
     return Judgement(figures, [one.line for one in found], lines, tuple(violations))
 
 
 def _split_compounds(area: Area, found: Sequence[CommunityJudgement]) -> list[Finding]:
     """Compounds whose buildings lie in more than one grid, be it of two communities."""
-    codes: dict[str, set[str]] = {}
+    whole: dict[str, Share] = {}
     for one in found:
-        for compound, some in one.compounds.items():
-            codes.setdefault(compound, set()).update(some)
+        for compound, share in one.compounds.items():
+            whole[compound] = share if compound not in whole else whole[compound].joined(share)
     return [
-        Finding(
-            "compound_split",
-            "violated",
-            "compounds",
-            rows=(compound,),
-            values={"grids": ", ".join(sorted(codes[compound]))},
-        )
+        whole[compound].finding(compound)
         for compound in area.compounds["id"].astype(str)
-        if len(codes.get(compound, ())) > 1
+        if compound in whole and len(whole[compound].codes) > 1
     ]
 
 
@@ -211,7 +204,7 @@ def _number(value: float) -> int | None:
     return None if value is None or math.isnan(value) else round(float(value))
 
 
-def _grid_lines(grids: gpd.GeoDataFrame, balance: Balance) -> list[dict[str, Any]]:
+def _grid_lines(grids: gpd.GeoDataFrame, sizes: Sizes) -> list[dict[str, Any]]:
     roundness = polsby_popper(grids.geometry.to_numpy())
     return [
         {
@@ -222,11 +215,10 @@ def _grid_lines(grids: gpd.GeoDataFrame, balance: Balance) -> list[dict[str, Any
             "buildings": int(row.buildings),
             "buildings_unknown": int(row.buildings_unknown),
             "area_m2": round(float(row.geometry.area), 1),
-            "deviation": round(row.households / balance.target - 1, 4),
-            "in_range": bool(balance.lower <= row.households <= balance.upper),
+            **size,
             "polsby_popper": round(float(pp), 4),
         }
-        for row, pp in zip(grids.itertuples(), roundness, strict=True)
+        for row, size, pp in zip(grids.itertuples(), sizes.lines, roundness, strict=True)
     ]
 
 
@@ -303,37 +295,6 @@ def _cut_faults(parcel: Area, grids: gpd.GeoDataFrame) -> list[Finding]:
         return []
     ids = parcel.buildings["id"].iloc[cut].astype(str)
     return [Finding("building_cut", "violated", "grids", rows=tuple(ids))]
-
-
-def _size_faults(
-    grids: gpd.GeoDataFrame, balance: Balance, reasons: Mapping[str, Finding], buildings: gpd.GeoDataFrame
-) -> list[Finding]:
-    faults = []
-    for row in grids.itertuples():
-        if balance.lower <= row.households <= balance.upper:
-            continue
-        faults.append(
-            reasons.get(row.code) or _size_fault(row, balance, buildings[buildings["grid"] == row.code])
-        )
-    return faults
-
-
-def _size_fault(row: Any, balance: Balance, own: gpd.GeoDataFrame) -> Finding:
-    """The reason that the buildings alone can prove: one of them exceeds the bound, and nobody else lives
-    there.
-    """
-    alone = own.groupby("atom")["households"].sum()
-    values = {"households": int(row.households), "lower": balance.lower, "upper": balance.upper}
-    if len(alone) and alone.max() > balance.upper and alone.max() == row.households:
-        building = str(own.loc[own["atom"] == alone.idxmax(), "id"].iloc[0])
-        return Finding(
-            "size_building",
-            "violated",
-            "grids",
-            rows=(row.code,),
-            values={**values, "building": building, "alone": int(alone.max()), "proven": True},
-        )
-    return Finding("size_unproven", "violated", "grids", rows=(row.code,), values={**values, "proven": False})
 
 
 def _code_faults(grids: gpd.GeoDataFrame, communities: gpd.GeoDataFrame) -> list[Finding]:

@@ -27,7 +27,8 @@ GATE_M = 1.5  # how far from a crossing both its sides are looked at
 @dataclass(frozen=True)
 class Linework:
     """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing
-    line; `medians` are the areas between carriageways whose middle lines are among the lines.
+    line; `medians` are the areas between carriageways whose middle lines are among the lines. The largest
+    face in each of the areas `apart` is a unit, however small.
     """
 
     lines: Geometries
@@ -36,6 +37,7 @@ class Linework:
     near_misses: int = 0
     detours: int = 0
     medians: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
+    apart: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
 
     def with_lines(
         self, lines: Geometries, classes: Numbers | None = None, medians: Geometries | None = None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from partition.area import Area
@@ -28,45 +27,61 @@ HOUSEHOLD_SIZE = 2.62
 STANDARD = ("households", "residents", "shops", "floors", "area_m2", "floor_area_m2")
 
 
-@dataclass(frozen=True)
-class Loads:
-    """The weight of each row of the area's buildings, by measure. Ground ("area") is no building's.
-
-    factor: how much a household in each row counts for. findings: what was reckoned where figures were
-    missing, and what counts for more.
-    """
-
-    by_measure: Mapping[Measure, Lengths]
-    factor: Lengths
-    findings: tuple[Finding, ...] = field(default=())
-
-    def of_rows(self, rows: Numbers) -> Loads:
-        """The weights of some rows only."""
-        some = {measure: weight[rows] for measure, weight in self.by_measure.items()}
-        return Loads(some, self.factor[rows], self.findings)
-
-    def total(self, sizes: Sequence[Size], place: npt.NDArray[np.integer[Any]], area_m2: Lengths) -> Lengths:
-        """What each of len(area_m2) places holds, one column for each size; `place` is by row, -1: none."""
-        columns = [
-            area_m2
-            if size.measure == "area"
-            else np.bincount(
-                place[place >= 0],
-                weights=self.by_measure[size.measure][place >= 0],
-                minlength=len(area_m2),
-            )
-            for size in sizes
-        ]
-        return np.stack(columns, axis=1).astype(np.float64)
+PREFIX = "load_"  # of the columns of a weighed area's buildings, before the measure
+FACTOR = "load_factor"  # how much a household counts for
 
 
-def weigh_buildings(area: Area, profile: Profile, *, allowed: Collection[str] = ()) -> Loads:
-    """Weigh every building of the area by the profile's measures.
+def weigh_area(
+    area: Area, profile: Profile, *, allowed: Collection[str] = ()
+) -> tuple[Area, tuple[Finding, ...]]:
+    """The area with the weight of each building by each measure of the profile, and what was reckoned where
+    figures were missing.
 
+    The weights are columns `load_<measure>`, times how much a household counts for, `load_factor`. Ground
+    ("area") is no building's and has no column.
     allowed: counts of population groups that the caller may see and put into a workload; none of them on
     files alone. Raises ProfileError where a column is missing, may not be used, or holds what is no weight.
     """
-    return _Weighing(area, profile, frozenset(allowed)).loads()
+    weighing = _Weighing(area, profile, frozenset(allowed))
+    weights = {f"{PREFIX}{measure}": weight for measure, weight in weighing.weights().items()}
+    weights[FACTOR] = weighing.factor
+    return replace(area, buildings=area.buildings.assign(**weights)), tuple(weighing.notes)
+
+
+def unweigh(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The buildings without their weights."""
+    return buildings.drop(columns=[column for column in buildings if str(column).startswith(PREFIX)])
+
+
+def is_weighed(area: Area, profile: Profile) -> bool:
+    """Whether `weigh_area` has been here."""
+    return FACTOR in area.buildings and all(
+        f"{PREFIX}{m}" in area.buildings for m in measures_of(profile, area.communities["class"]) - {"area"}
+    )
+
+
+def name_measure(buildings: gpd.GeoDataFrame, size: Size) -> str:
+    """What a size measures, for people: the key of a text `measure.<name>`."""
+    weighted = size.measure != "area" and bool((buildings[FACTOR] != 1).any())
+    return f"{size.measure}_weighted" if weighted else size.measure
+
+
+def total_loads(
+    buildings: gpd.GeoDataFrame, sizes: Sequence[Size], place: Numbers, ground_m2: Lengths
+) -> Lengths:
+    """What each of len(ground_m2) places holds, one column for each size.
+
+    buildings: of a weighed area. place: of each of their rows, -1 for none. ground_m2: of each place.
+    """
+    there = place >= 0
+    columns = []
+    for size in sizes:
+        if size.measure == "area":
+            columns.append(ground_m2)
+        else:
+            weight = buildings[f"{PREFIX}{size.measure}"].to_numpy(dtype=np.float64)[there]
+            columns.append(np.bincount(place[there], weights=weight, minlength=len(ground_m2)).astype(float))
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def measures_of(profile: Profile, classes: Iterable[str]) -> frozenset[Measure]:
@@ -84,20 +99,19 @@ class _Weighing:
         self.faults: list[Finding] = []
         self.notes: list[Finding] = []
 
-    def loads(self) -> Loads:
+    def weights(self) -> dict[Measure, Lengths]:
+        """By measure, the weight of each row of the buildings."""
         measures = measures_of(self.profile, set(self.area.communities["class"]))
-        factor = self.factor()
-        weights: dict[Measure, Lengths] = {}
-        for measure in sorted(measures):
-            if measure == "households":
-                weights[measure] = self.figures("households") * factor
-            elif measure == "residents":
-                weights[measure] = self.residents * factor
-            elif measure == "workload":
-                weights[measure] = self.workload() * factor
+        found: dict[Measure, Lengths] = {}
+        if "households" in measures:
+            found["households"] = self.figures("households")
+        if "residents" in measures:
+            found["residents"] = self.residents
+        if "workload" in measures:
+            found["workload"] = self.workload()
         if self.faults:
             raise ProfileError(self.faults)
-        return Loads(weights, factor, tuple(self.notes))
+        return {measure: weight * self.factor for measure, weight in found.items()}
 
     def figures(self, column: str) -> Lengths:
         """A column of the buildings, NaN where missing."""
@@ -114,6 +128,7 @@ class _Weighing:
 
     # --- what is complex counts for more ---
 
+    @cached_property
     def factor(self) -> Lengths:
         ones = np.ones(len(self.buildings))
         if "complex_smaller" not in self.profile.wishes:

@@ -100,7 +100,7 @@ def group_grids(
         problem = Problem(graph, load[own][:, None].astype(np.float64), (balance,))
         count = None if want.number is None else min(want.number, len(own))
         plan = make_plan(problem, grids=count, effort=effort, seed=seed)
-        why = out_of_range(graph, plan.assignment, balance, fixed=want.number is not None, finest=True)
+        why = out_of_range(problem, plan.assignment, fixed=want.number is not None, finest=True)
         reasons |= {made + group: reason for group, reason in why.items()}
         parent[own] = made + plan.assignment
         made += plan.grids

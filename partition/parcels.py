@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 
 from partition.area import Area
@@ -17,8 +19,8 @@ NEAR_M = 12.0  # what runs this close outside a community still says what its bo
 def cut_parcels(area: Area) -> Iterator[Area]:
     """The communities of an area, each as an area of its own, in order; made one after the other.
 
-    A parcel's rows are those of the area in their order: `buildings_by_community` tells which. The cost grows
-    with the rows of the area, not with rows × communities. `original_buildings` stays behind.
+    A parcel's rows are those of the area in their order: `buildings_by_community` tells which.
+    `original_buildings` stays behind. The cost grows with the rows of the area, not with rows × communities.
     """
     rows = buildings_by_community(area)
     boxes, owner = _reach(area, rows)
@@ -26,19 +28,38 @@ def cut_parcels(area: Area) -> Iterator[Area]:
     compounds = _near(area.compounds.geometry.to_numpy(), boxes, owner, len(area.communities))
     zones = _near(area.zones.geometry.to_numpy(), boxes, owner, len(area.communities))
     left = area.original_buildings.iloc[:0]
+    buildings = area.buildings.assign(community=0, atom=_atoms(area))
     for number, own in enumerate(rows):
-        buildings = area.buildings.iloc[own].reset_index(drop=True)
-        _, atom = np.unique(buildings["atom"].to_numpy(), return_inverse=True)
         yield replace(
             area,
-            communities=area.communities.iloc[number : number + 1].reset_index(drop=True),
-            streets=area.streets.iloc[streets[number]].reset_index(drop=True),
-            buildings=buildings.assign(community=0, atom=atom.reshape(-1)),
-            compounds=area.compounds.iloc[compounds[number]].reset_index(drop=True),
-            zones=area.zones.iloc[zones[number]].reset_index(drop=True),
+            communities=_take(area.communities, np.array([number])),
+            streets=_take(area.streets, streets[number]),
+            buildings=_take(buildings, own),
+            compounds=_take(area.compounds, compounds[number]),
+            zones=_take(area.zones, zones[number]),
             original_buildings=left,
             findings=(),
         )
+
+
+def _atoms(area: Area) -> Numbers:
+    """The atom of each building, numbered from 0 in each community in the order they have."""
+    community, atom = area.buildings["community"].to_numpy(), area.buildings["atom"].to_numpy()
+    order = np.lexsort((atom, community))
+    fresh = np.ones(len(order), dtype=np.int64)
+    fresh[1:] = (np.diff(community[order]) != 0) | (np.diff(atom[order]) != 0)
+    number = np.cumsum(fresh) - 1
+    first = np.searchsorted(community[order], community[order])  # where its community begins
+    found = np.empty(len(order), dtype=np.int64)
+    found[order] = number - number[first]
+    return found
+
+
+def _take(frame: gpd.GeoDataFrame, rows: Numbers) -> gpd.GeoDataFrame:
+    """Some rows of a frame, numbered anew."""
+    taken = frame.take(rows)
+    taken.index = pd.RangeIndex(len(rows))
+    return taken
 
 
 def buildings_by_community(area: Area) -> list[Numbers]:

@@ -113,25 +113,11 @@ class Profile:
         """Whether sizes are a guide, so that a grid out of range violates nothing."""
         return "soft" in self.wishes
 
-    @property
-    def unmet(self) -> tuple[str, ...]:
-        """The parts of the rule that the solver does not carry out yet; `finding.unmet_<part>` says each."""
-        parts = set(self.wishes)
-        if self.second is not None:
-            parts.add("second")
-        if self.tiers:
-            parts.add("tiers")
-        if self.village_whole is not None:
-            parts.add("village_whole")
-        if self.size.measure == "workload":
-            parts.add("workload")
-        elif self.size.measure != "households":
-            parts.add("measure")
-        return tuple(sorted(parts))
-
     def findings(self) -> tuple[Finding, ...]:
-        """A note for each part of the rule that a plan by this profile does not heed yet."""
-        return tuple(Finding(f"unmet_{part}", "noted", values={"profile": self.name}) for part in self.unmet)
+        """What a plan of basic grids leaves to other commands."""
+        if not self.tiers:
+            return ()
+        return (Finding("tiers_besides", "noted", values={"profile": self.name}),)
 
     def size_for(self, community_class: str) -> Size:
         """The first range in a community of class "urban", "rural" or "" (counts as urban)."""

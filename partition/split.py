@@ -17,8 +17,9 @@ from partition.crew import Alone, Crew
 from partition.drawing import Drawn, Order, draw_parcel, judge_parcel
 from partition.errors import InputError
 from partition.findings import Finding, Level
-from partition.grids import GRID_COLUMNS, match_edges, total_by_grid
+from partition.grids import grid_frame, match_edges, total_by_grid
 from partition.judgement import CommunityJudgement, Judgement, grids_by_community, sum_judgements
+from partition.loads import unweigh, weigh_area
 from partition.outcome import Failure
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.plan import EFFORT
@@ -32,9 +33,9 @@ Progress = Callable[[str, float], None]
 class Split:
     """Grids, the building → grid mapping, the units, and how good they are; frames in the area's metric CRS.
 
-    grids: code, community, households, residents, buildings, buildings_unknown, area_m2, geometry. buildings:
-    those of the area with `grid` ("" outside every community). units: unit, grid, households, area_m2,
-    geometry.
+    grids: code, community, kind (basic | dedicated), households, residents, buildings, buildings_unknown,
+    area_m2, geometry. buildings: those of the area with `grid` ("" outside every community). units: unit,
+    grid, households, area_m2, geometry.
     """
 
     grids: gpd.GeoDataFrame
@@ -71,6 +72,7 @@ def split_area(
     tell = progress or (lambda step, share: None)
     order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads)
     clock = Clock()
+    area, notes = weigh_area(area, profile)
     drawn, failures = _draw(area, order, issued or {}, crew, tell)
     tell("grids", 0.0)
     with clock.step("join"):
@@ -88,9 +90,14 @@ def split_area(
     tell("judge", 1.0)
     repairs = tuple(finding for one in drawn.values() for finding in one.findings)
     report = Report(
-        profile, judgement, area.findings + profile.findings() + repairs, clock.seconds, seed, order.effort
+        profile,
+        judgement,
+        area.findings + profile.findings() + notes + repairs,
+        clock.seconds,
+        seed,
+        order.effort,
     )
-    return Split(frame, buildings, units, report, profile, seed)
+    return Split(frame, unweigh(buildings), units, report, profile, seed)
 
 
 Failures = dict[int, Failure]
@@ -174,7 +181,7 @@ def _join_grids(area: Area, drawn: list[Drawn], buildings: gpd.GeoDataFrame) -> 
     frame = match_edges(pd.concat([one.grids for one in drawn], ignore_index=True), area.communities)
     frame = frame.join(total_by_grid(buildings[buildings["grid"] != ""], frame["code"].to_list()), on="code")
     frame["area_m2"] = frame.geometry.area.round(2)
-    return frame[GRID_COLUMNS]
+    return grid_frame(frame)
 
 
 def _miscounts(made: Mapping[str, int], wanted: int | None) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -48,16 +48,21 @@ def build_units(
     buildings: gpd.GeoDataFrame,
     border_cost: Mapping[str, float],
     cut_above: float,
+    *,
+    fill: Callable[[Units], Lengths] | None = None,
+    settled: npt.NDArray[np.bool_] | None = None,
 ) -> Units:
     """Make the units of one community.
 
     Faces between barriers first; blocks with more households than `cut_above` are then cut between their
-    buildings (no building is cut), all others stay as they are. Rows with one `atom` end in one unit.
+    buildings (no building is cut), all others stay as they are. Rows with one `atom` end in one unit. fill:
+    tells what of each unit is held against `cut_above` instead of its households. settled: the rows of
+    `buildings` that are worth a unit of their own, instead of those with households.
     """
-    settled = buildings["households"].to_numpy() > 0
+    settled = buildings["households"].to_numpy() > 0 if settled is None else settled
     linework = _with_middles(linework, community, buildings)
     units = _join_faces(build_blocks(linework, community), linework, buildings, settled, border_cost)
-    large = np.flatnonzero(units.households > cut_above)
+    large = np.flatnonzero((units.households if fill is None else fill(units)) > cut_above)
     return _cut(units, large, linework, community, buildings, settled, border_cost)
 
 
@@ -139,7 +144,8 @@ def _join_faces(
     """Join faces that are no units of their own to a neighbour, the one with the costliest border between
     them.
 
-    A face with a building marked in `settled` is a unit of its own, however small.
+    A face with a building marked in `settled` is a unit of its own, however small; so is the largest face in
+    each area that stands apart.
     """
     faces, borders = blocks.faces, blocks.borders
     face_of = _locate(faces, buildings)
@@ -148,6 +154,7 @@ def _join_faces(
     np.add.at(households, face_of[placed], buildings["households"].to_numpy()[placed])
     kept = np.zeros(len(faces), dtype=bool)
     kept[face_of[placed & settled]] = True
+    kept[_largest_within(faces, linework.apart)] = True
     join = _Joining(faces, borders, kept, border_cost)
     join.share_medians(_within(faces, linework.medians))
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
@@ -175,6 +182,16 @@ def _within(faces: Geometries, areas: Geometries) -> npt.NDArray[np.bool_]:
     if len(areas):
         found[shapely.STRtree(areas).query(shapely.point_on_surface(faces), predicate="intersects")[0]] = True
     return found
+
+
+def _largest_within(faces: Geometries, areas: Geometries) -> Numbers:
+    """The largest face that lies in each of the areas, where there is one."""
+    if not len(areas):
+        return np.empty(0, dtype=np.int64)
+    face, area = shapely.STRtree(areas).query(shapely.point_on_surface(faces), predicate="intersects")
+    order = np.lexsort((face, -shapely.area(faces[face]).round(3), area))
+    first = np.unique(area[order], return_index=True)[1]
+    return np.asarray(face[order][first], dtype=np.int64)
 
 
 class _Joining:

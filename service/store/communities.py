@@ -455,8 +455,12 @@ def read_area(connection: Connection, code: str) -> Area:
         crs,
     )
     buildings.insert(0, "row", np.arange(len(buildings), dtype=np.int64))
-    buildings.insert(8, "community", np.zeros(len(buildings), dtype=np.int64))
-    buildings.insert(9, "atom", pd.factorize(buildings["id"])[0].astype(np.int64))
+    # not kept in the database; the wishes of a profile that ask for them find nothing there
+    buildings.insert(8, "shops", np.nan)
+    buildings.insert(9, "complexity", 1.0)
+    buildings.insert(10, "village_group", "")
+    buildings.insert(11, "community", np.zeros(len(buildings), dtype=np.int64))
+    buildings.insert(12, "atom", pd.factorize(buildings["id"])[0].astype(np.int64))
     compounds = _frame(
         _rows(connection, models.compounds, code),
         {"id": ("compound_id", "str"), "name": ("name", "str")},
