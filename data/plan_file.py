@@ -30,6 +30,8 @@ from partition.findings import Finding
 from partition.grids import GRID_COLUMNS
 from partition.repair import repair_polygons
 
+TIER_COLUMN = re.compile("tier_[0-9]+")  # of buildings: the grid of that tier that each lies in
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -98,9 +100,16 @@ def check_outputs(plan: Path | None, report: Path | None, inputs: tuple[Path, ..
         raise InputError([Finding("output_twice", "refused", values={"path": str(plan)})])
 
 
-def write_plan(path: Path, area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame) -> None:
-    """Write layers `grids` and `buildings` in the CRS of the input. Buildings are the rows that came in, plus
-    `grid`.
+def write_plan(
+    path: Path,
+    area: Area,
+    grids: gpd.GeoDataFrame,
+    buildings: gpd.GeoDataFrame,
+    tiers: gpd.GeoDataFrame | None = None,
+) -> None:
+    """Write layers `grids` and `buildings` in the CRS of the input, and `tiers` where there are some
+    (`partition.tiers.Tiers.frame`). Buildings are the rows that came in, plus `grid`, and with tiers a column
+    `tier_<n>` for each of them.
     """
     out_grids = grids[GRID_COLUMNS].to_crs(area.source_crs)
     out_grids["residents"] = out_grids["residents"].round().astype("Int64")
@@ -113,6 +122,10 @@ def write_plan(path: Path, area: Area, grids: gpd.GeoDataFrame, buildings: gpd.G
     }
     with replacing(path) as part:
         pyogrio.write_dataframe(out_grids, part, layer="grids", driver="GPKG")
+        if tiers is not None:
+            nested = tiers.to_crs(area.source_crs)
+            nested["residents"] = nested["residents"].round().astype("Int64")
+            pyogrio.write_dataframe(nested, part, layer="tiers", driver="GPKG", append=True)
         pyogrio.write_dataframe(rows, part, layer="buildings", driver="GPKG", append=True, layer_options=own)
 
 
@@ -123,9 +136,11 @@ def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     Names that differ by case only are one name to GeoPackage: the second gets a number.
     """
     rows = area.original_buildings.reset_index(drop=True)
-    rows = rows.drop(columns=[column for column in rows.columns if _folded(column) == "grid"])
-    grid = np.full(len(rows), "", dtype=object)
-    grid[buildings["row"].to_numpy()] = buildings["grid"].to_numpy()
+    own = [name for name in buildings.columns if name == "grid" or TIER_COLUMN.fullmatch(str(name))]
+    rows = rows.drop(columns=[column for column in rows.columns if _folded(column) in own])
+    placed = {name: np.full(len(rows), "", dtype=object) for name in own}
+    for name in own:
+        placed[name][buildings["row"].to_numpy()] = buildings[name].to_numpy()
     seen = {"id", "geometry"}
     names = {}
     for column in rows.columns:
@@ -135,7 +150,7 @@ def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             name = f"{column} ({number})"
         seen.add(_folded(name))
         names[column] = name
-    rows = rows.rename(columns=names).assign(grid=grid)
+    rows = rows.rename(columns=names).assign(**placed)
     estimated = buildings[buildings["estimated"]]
     if len(estimated):
         figures = pd.Series(estimated["households"].to_numpy(), index=estimated["row"], dtype="Int64")

@@ -17,17 +17,18 @@ import pandas as pd
 import shapely
 
 from partition.area import Area
-from partition.arrays import Geometries, Lengths, Numbers
+from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.codes import code_prefix, issue_below, reading_order
 from partition.constraints import Reason
 from partition.crew import Alone, Crew
 from partition.findings import Finding, name_rows
-from partition.grids import GRID_COLUMNS, dissolve, match_edges, total_by_grid
+from partition.grids import dissolve, match_edges, total_by_grid
 from partition.loads import total_loads, weigh_area
 from partition.metrics import variation
 from partition.nesting import Nest, Range, divide_grids, group_grids, share_number
 from partition.plan import EFFORT
 from partition.rules import Measure, Profile, Size, TierRule
+from partition.split import Split
 
 GRID = {"zh": "网格", "en": "grid"}
 AREA = {"zh": "片区", "en": "area"}
@@ -39,6 +40,7 @@ UNITS = {
     "area": {"zh": "平方米", "en": "m²"},
     "workload": {"zh": "工作量", "en": "workload"},
 }
+BASIC = "basic"  # the kind of a grid that does not stand apart
 FAR = 0.25  # beyond its range by more than this share of the target, a grid is called far from it
 TIER_COLUMNS = [
     "tier",
@@ -94,7 +96,7 @@ class Tiers:
     first tier. grids, buildings: as in `Split`, with the vertices of the finest tier, and the codes that
     follow from numbered tiers above. buildings have a column `tier_<n>` for each tier but the basic one, with
     the code (else the name) of their grid in it. violations: grids out of their tier's range, with reasons,
-    and tiers whose number could not be made.
+    and tiers whose number could not be made. renamed: the code of each basic grid now, by the code it had.
     """
 
     frame: gpd.GeoDataFrame
@@ -103,6 +105,7 @@ class Tiers:
     violations: tuple[Finding, ...]
     figures: list[dict[str, Any]]
     imbalance: list[dict[str, Any]]
+    renamed: dict[str, str]
 
     @property
     def sound(self) -> bool:
@@ -121,7 +124,8 @@ class Tiers:
 @dataclass
 class _Tier:
     """One tier on its way. parent: of each grid, in the next larger tier; building: the grid of each row of
-    the area's buildings, -1 for none; ranges: wanted by grid.
+    the area's buildings, -1 for none; ranges: wanted by grid; exempt: grids that stand apart (schools, malls,
+    parks) are not measured, nor divided.
     """
 
     name: Mapping[str, str]
@@ -133,7 +137,9 @@ class _Tier:
     parent: Numbers | None = None
     reasons: dict[int, Reason] = field(default_factory=dict)
     ranges: list[Range] = field(default_factory=list)
+    exempt: Flags = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     basic: bool = False
+    rows: list[int] = field(default_factory=list)
     asked: dict[int, tuple[int, int]] = field(default_factory=dict)  # community -> number asked for, made
     code: list[str] = field(default_factory=list)
     stem: list[str] = field(default_factory=list)
@@ -188,7 +194,58 @@ def nest_tiers(
     _share_vertices(area, tiers)
     keep = not renumber or not any(tier.numbered for tier in tiers[: tiers.index(base)])
     _name_grids(area, tiers, grids["code"].to_list() if keep else None, renumber, issued)
-    return _finish(area, tiers, buildings, scales)
+    return _finish(area, tiers, grids, buildings, scales)
+
+
+def tier_split(
+    area: Area,
+    split: Split,
+    asks: Sequence[Ask] = (),
+    *,
+    progress: Callable[[str, float], None] | None = None,
+    crew: Crew | None = None,
+) -> tuple[Split, Tiers]:
+    """The tiers of a plan just made (see `nest_tiers`), and the plan with the vertices and codes that follow
+    from them.
+    """
+    report = split.report
+    made = nest_tiers(
+        area,
+        split.grids,
+        split.buildings,
+        split.profile,
+        asks,
+        seed=split.seed,
+        effort=report.effort,
+        progress=progress,
+        crew=crew,
+    )
+    renamed = made.renamed
+    units = split.units.assign(grid=[renamed.get(code, code) for code in split.units["grid"]])
+    judgement = replace(
+        report.judgement,
+        grids=sorted(
+            ({**line, "code": renamed[line["code"]]} for line in report.judgement.grids),
+            key=lambda line: str(line["code"]),
+        ),
+        violations=tuple(_renamed(finding, renamed) for finding in report.judgement.violations),
+    )
+    told = replace(report, judgement=judgement)
+    buildings = made.buildings
+    return replace(split, grids=made.grids, buildings=buildings, units=units, report=told), made
+
+
+def _renamed(finding: Finding, renamed: Mapping[str, str]) -> Finding:
+    """The finding with the new codes of grids, in its rows and in lists of codes among its values."""
+    if all(old == new for old, new in renamed.items()):
+        return finding
+    values = dict(finding.values)
+    if isinstance(values.get("grids"), str):
+        values["grids"] = ", ".join(renamed.get(code, code) for code in values["grids"].split(", "))
+    rows = finding.rows
+    if finding.layer == "grids":
+        rows = tuple("/".join(renamed.get(code, code) for code in row.split("/")) for row in rows)
+    return replace(finding, rows=rows, values=values)
 
 
 # --- what is wanted ---
@@ -286,6 +343,7 @@ def _base_tier(area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame,
         building=np.array([rows.get(code, -1) for code in buildings["grid"]], dtype=np.int64),
         community=community,
         ranges=[Range(profile.size_for(classes[number])) for number in community],
+        exempt=np.array([kind != BASIC for kind in grids.get("kind", [BASIC] * len(grids))], dtype=np.bool_),
         basic=True,
     )
 
@@ -333,14 +391,18 @@ def _tier_below(
     wanted = [Range(wish.rule.size)] * len(load)
     if wish.number is not None:
         for number in np.unique(tier.community).tolist():
-            own = np.flatnonzero(tier.community == number)
+            own = np.flatnonzero((tier.community == number) & ~tier.exempt)
             held = pd.Series(tier.building).where(area.buildings["households"] > 0).value_counts()
             room = np.maximum(held.reindex(own).fillna(0).to_numpy(dtype=np.int64), 1)
-            shares = share_number(wish.number, load[own], room)
+            shares = share_number(
+                wish.number - int((tier.exempt & (tier.community == number)).sum()), load[own], room
+            )
             of_mean = Range.of_number(wish.rule.size, float(load[own].sum()), wish.number)
             size = of_mean.size if wish.by_number else wish.rule.size
             for grid, share in zip(own.tolist(), shares.tolist(), strict=True):
                 wanted[grid] = Range(size, share)
+    for grid in np.flatnonzero(tier.exempt).tolist():
+        wanted[grid] = Range(wanted[grid].size, 1)
     nest = divide_grids(
         scales.area(wish.rule.size),
         tier.polygons,
@@ -353,9 +415,10 @@ def _tier_below(
         crew=crew,
         progress=lambda share: tell("tiers_below", share),
     )
-    return _new_tier(
-        wish, nest, tier.community[nest.child], [wanted[parent] for parent in nest.child.tolist()], nest.child
-    )
+    ranges = [wanted[parent] for parent in nest.child.tolist()]
+    made = _new_tier(wish, nest, tier.community[nest.child], ranges, nest.child)
+    made.exempt = tier.exempt[nest.child]
+    return made
 
 
 def _new_tier(
@@ -377,6 +440,7 @@ def _new_tier(
         parent=parent,
         reasons=nest.reasons,
         ranges=ranges,
+        exempt=np.zeros(len(community), dtype=np.bool_),
         asked=asked,
     )
 
@@ -426,6 +490,7 @@ def _name_grids(
             tier.code = _issue(stems, digits, tier, issued)
         else:
             tier.code = [""] * len(stems)
+        tier.rows = order.tolist()
         tier.stem = [code or stem for code, stem in zip(tier.code, stems, strict=True)]
         tier.words = _words(tier, larger, above=depth < basic)
 
@@ -451,6 +516,7 @@ def _reorder(tier: _Tier, order: Numbers, smaller: _Tier | None) -> None:
     tier.polygons, tier.community = tier.polygons[order], tier.community[order]
     tier.parent = None if tier.parent is None else tier.parent[order]
     tier.ranges = [tier.ranges[row] for row in order.tolist()]
+    tier.exempt = tier.exempt[order]
     tier.reasons = {int(rank[row]): reason for row, reason in tier.reasons.items()}
     tier.building = np.where(tier.building >= 0, rank[tier.building], -1)
     if smaller is not None:
@@ -496,7 +562,9 @@ def _count_up(group: Numbers) -> list[int]:
 # --- what comes out ---
 
 
-def _finish(area: Area, tiers: list[_Tier], buildings: gpd.GeoDataFrame, scales: _Scales) -> Tiers:
+def _finish(
+    area: Area, tiers: list[_Tier], drawn: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, scales: _Scales
+) -> Tiers:
     homes = area.communities["id"].to_numpy()
     frames: list[gpd.GeoDataFrame] = []
     violations: list[Finding] = []
@@ -528,7 +596,7 @@ def _finish(area: Area, tiers: list[_Tier], buildings: gpd.GeoDataFrame, scales:
             target=target.round(1),
             upper=upper.round(1),
             measured=measured.round(1),
-            in_range=(measured >= lower) & (measured <= upper),
+            in_range=tier.exempt | ((measured >= lower) & (measured <= upper)),
         )
         frame = gpd.GeoDataFrame(table, geometry=list(tier.polygons), crs=area.crs)[TIER_COLUMNS]
         frames.append(frame)
@@ -536,7 +604,10 @@ def _finish(area: Area, tiers: list[_Tier], buildings: gpd.GeoDataFrame, scales:
         if tier.basic:
             named = np.array(tier.code, dtype=object)
             buildings = buildings.assign(grid=np.where(tier.building >= 0, named[tier.building], ""))
-            grids = frame[GRID_COLUMNS].reset_index(drop=True)
+            grids = drawn.iloc[tier.rows].reset_index(drop=True)
+            renamed = dict(zip(grids["code"], tier.code, strict=True))
+            grids = grids.assign(code=tier.code, area_m2=frame["area_m2"]).set_geometry(frame.geometry)
+            grids = grids.sort_values("code", ignore_index=True)
             continue  # the judgement of the plan speaks of these
         names = np.array(
             [code or name for code, name in zip(tier.code, frame["name"], strict=True)], dtype=object
@@ -554,6 +625,7 @@ def _finish(area: Area, tiers: list[_Tier], buildings: gpd.GeoDataFrame, scales:
         tuple(violations),
         figures,
         imbalance,
+        renamed,
     )
 
 
@@ -629,7 +701,7 @@ def _size_faults(area: Area, tier: _Tier, larger: _Tier | None, frame: gpd.GeoDa
             "measured": float(frame["measured"].iloc[row]),
             "lower": float(frame["lower"].iloc[row]),
             "upper": float(frame["upper"].iloc[row]),
-            "alone": reason.households,
+            "alone": float(reason.amount),
             "building": alone,
             "proven": reason.proven,
         }

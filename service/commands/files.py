@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from partition.frames import RawFrames
     from partition.judgement import Judgement
     from partition.policy import Profile
+    from partition.tiers import Tiers
 
 PlanOut = Annotated[
     Path,
@@ -70,6 +71,7 @@ def partition(
     target: options.Target = None,
     upper: options.Upper = None,
     grids: options.GridCount = None,
+    tier: options.TierList = None,
     seed: options.Seed = 0,
     report: ReportOut = None,
     jobs: options.Jobs = None,
@@ -91,11 +93,14 @@ def partition(
         from data.vector import read_area
         from partition.frames import check_area
         from partition.split import split_area
+        from partition.tiers import tier_split
 
-        files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        files = layer_files(community=community, streets=streets, buildings=buildings, compounds=compounds)
         inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
         check_outputs(out, report, inputs)
-        rules = _profile(profile, lower, target, upper)
+        rules = chosen_profile(profile, lower, target, upper)
+        asks = options.tier_asks(tier)
+        tiers: Tiers | None = None
         with term.progress() as progress:
             progress.step("read")
             raw = read_area(area, layers=files, columns=options.column_map(columns), encoding=encoding)
@@ -104,15 +109,19 @@ def partition(
                 del raw  # as large as all that follows
                 tell = partial(progress.tell, of=len(checked.communities))
                 split = split_area(checked, rules, seed=seed, grids=grids, progress=tell, crew=crew)
+                if asks or rules.tiers:
+                    split, tiers = tier_split(checked, split, asks, progress=progress.tell, crew=crew)
             progress.step("write")
-            write_plan(out, checked, split.grids, split.buildings)
+            write_plan(out, checked, split.grids, split.buildings, tiers.frame if tiers else None)
             if report:
-                seconds = progress.seconds | split.report.to_dict()["seconds"]
-                write_report(report, split.report.to_dict() | {"seconds": seconds})
+                told = split.report.to_dict() | (tiers.to_dict() if tiers else {})
+                write_report(report, told | {"seconds": progress.seconds | told["seconds"]})
         show_findings(term, split.report.findings)
         show_judgement(term, split.report.judgement, rules)
+        if tiers:
+            show_tiers(term, tiers)
         term.say("wrote", path=", ".join(str(path) for path in (out, report) if path))
-        if not split.report.sound:
+        if not split.report.sound or not (tiers is None or tiers.sound):
             raise typer.Exit(1)
 
 
@@ -167,14 +176,14 @@ def check(
         from data.plan_file import check_outputs, read_plan, write_plan, write_report
         from partition.report import Report
 
-        files = _files(community=community, streets=streets, buildings=buildings, compounds=compounds)
-        source, drawn = _area_and_plan(area, plan, files)
+        files = layer_files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        source, drawn = area_and_plan(area, plan, files)
         inputs = (*((source,) if source else ()), *(one for some in files.values() for one in some))
         check_outputs(out, report, inputs)
-        rules = _profile(profile, lower, target, upper)
+        rules = chosen_profile(profile, lower, target, upper)
         with term.progress() as progress:
             progress.step("read")
-            checked = _area(source, files, columns, encoding, missing, drop_personal)
+            checked = checked_area(source, files, columns, encoding, missing, drop_personal)
             progress.step("judge")
             given = read_plan(drawn, checked.crs, columns=options.column_map(columns), encoding=encoding)
             frames, judgement, notes = judge_file(checked, given, rules, drawn)
@@ -245,11 +254,12 @@ def gather_crew(raw: RawFrames, jobs: int | None, scheduler: str | None) -> Iter
         yield Alone(cores, fence=communities > 1)
 
 
-def _files(**files: Path | list[Path] | None) -> dict[str, list[Path]]:
+def layer_files(**files: Path | list[Path] | None) -> dict[str, list[Path]]:
+    """The files that were named for layers."""
     return {layer: given if isinstance(given, list) else [given] for layer, given in files.items() if given}
 
 
-def _area_and_plan(
+def area_and_plan(
     first: Path, second: Path | None, files: Mapping[str, list[Path]]
 ) -> tuple[Path | None, Path]:
     """AREA and PLAN of a call; with the area in separate files the plan stands alone."""
@@ -263,13 +273,14 @@ def _area_and_plan(
     )
 
 
-def _profile(name: str, lower: float | None, target: float | None, upper: float | None) -> Profile:
+def chosen_profile(name: str, lower: float | None, target: float | None, upper: float | None) -> Profile:
+    """The profile of a call, with the range given by hand."""
     from partition.policy import load_profile
 
     return load_profile(name).with_size(lower, target, upper)
 
 
-def _area(
+def checked_area(
     path: Path | None,
     files: Mapping[str, list[Path]],
     columns: list[str] | None,
@@ -277,6 +288,7 @@ def _area(
     missing: options.Missing,
     drop_personal: bool,
 ) -> Area:
+    """Read and check the area of a call."""
     from data.vector import read_area
     from partition.frames import check_area
 
@@ -316,3 +328,19 @@ def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None
         ],
     )
     show_findings(term, judgement.violations)
+
+
+def show_tiers(term: Terminal, tiers: Tiers) -> None:
+    """Print a line for each tier, and the grids that are out of their tier's range."""
+    for line in tiers.figures:
+        size = {name: f"{line[name]:,.0f}" for name in ("least", "mean", "greatest")}
+        share = f"{line['share_in_range']:.1%}"
+        term.say(
+            "tiers-line",
+            tier=line["tier"],
+            name=line["name"][term.lang],
+            grids=line["grids"],
+            share=share,
+            **size,
+        )
+    show_findings(term, tiers.violations)
