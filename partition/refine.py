@@ -21,6 +21,7 @@ from partition.trees import make_room
 
 HOT_M, COLD_M = 150.0, 1.0  # temperatures at the start and at the end, in weighted metres
 RESPLIT_SHARE = 0.02  # of the proposals join two grids and split them anew
+HARDENING = 30.0  # so much dearer than at the start is a household outside the range at the end
 EVEN_M = 1.0  # how evenly spanning trees are drawn, in weighted metres (see `trees.grow_tree`)
 ROUNDS = 64  # the patches are drawn anew so many times
 LOGS = -np.log((np.arange(4096) + 0.5) / 4096)  # what chance lets pass, in units of the temperature
@@ -75,11 +76,12 @@ def refine_plan(
             after = max((done + part) / steps, min(spent * (1 + part / max(done, 1)), 1.0))
             hurried = hurried or after > (done + part) / steps
             heat = [hot_m * (cold_m / hot_m) ** share for share in (progress, after)]
+            stage = ground._replace(outside_m=ground.outside_m * HARDENING**progress)
             patches = make_patches(ground, tally, number, make_state(seed, done))
             mark[:] = -1
             tasks = [
                 pool.submit(
-                    _anneal, ground, tally, patches.units[patches.start[i] : patches.start[i + 1]],
+                    _anneal, stage, tally, patches.units[patches.start[i] : patches.start[i + 1]],
                     patches.of_grid, i, _share(patches.start, i, part), heat[0], heat[1], resplit_share,
                     mark, place, LOGS, make_state(seed, done, i + 1),
                 )

@@ -78,7 +78,6 @@ def _divide(ground, load, labels, unit, base, grids, once, mark, place, state): 
     for u in range(n):
         if labels[u] == base:
             units += 1
-            mark[u] = -1
             borders += ground.units[u + 1].first - ground.units[u].first
     room = make_room(mark, place, units, borders // 2 + 1, ground.load.shape[1])
     best_members = np.empty(units, np.int32)
@@ -87,7 +86,8 @@ def _divide(ground, load, labels, unit, base, grids, once, mark, place, state): 
     parts[0, 1] = base
     parts[0, 2] = grids
     count = 1
-    stamp = np.int64(base) << np.int64(32)
+    own = np.int64(base)
+    stamp = own << np.int64(32)
     at = 0
     while at < count:
         grids = parts[at, 2]
@@ -141,4 +141,7 @@ def _divide(ground, load, labels, unit, base, grids, once, mark, place, state): 
         count += 1
         parts[at, 0] = other
         parts[at, 2] = grids - best_share
+    for u in range(n):
+        if mark[u] >> np.int64(32) == own:
+            mark[u] = -1
     return parts[:count]
