@@ -25,7 +25,9 @@ from partition.seed import seed_plan
 
 EFFORT = 500  # proposals by unit that takes part, in each run
 RUNS = 2  # from one plan, each with a seed of its own
-TURNS = 3  # times that each grid is taken up anew
+TURNS, IDLE = 30, 4  # times that each grid is taken up anew, and in vain before it is left at that
+LIMIT, LEAST = 8000, 500  # proposals in all, by unit, of which there are counted at least so many
+MAIN = 0.75  # of them without a change of number
 REACHES = (1, 2, 4, 8)  # grids this many borders away from one out of range take part
 MOVED_M = 500.0  # metres of border for each household moved, unless the weights say otherwise
 HOT, WARM, COLD = 20.0, 3.0, 0.05  # temperatures, in households
@@ -67,29 +69,31 @@ def adjust_plan(
     most_moved: float | None = None,
     same_number: bool = False,
     effort: int = EFFORT,
+    limit: int | None = None,
     seed: int = 0,
 ) -> Adjusted:
-    """Bring the plan `problem.previous` into range again with the fewest households moved.
+    """Bring the plan `problem.previous` into range again, with the fewest households moved.
 
     `previous` gives each unit's grid before, -1 for new ground; `frozen` units stay. A plan that is in range,
     connected and complete comes back as it is. before: how many grids there were, where some of them have no
     unit here. most_moved: no more households than this change grid; the range is then met as far as that
-    allows. same_number: grids are neither split nor dissolved. effort:
-    proposals by unit. The graph may have several walkable components. Raises ValueError without `previous`.
+    allows. same_number: grids are neither split nor dissolved. effort: proposals by unit that takes part in a
+    run; limit: proposals in all, `LIMIT` by unit if not given. The graph may have several walkable
+    components. Raises ValueError without `previous`.
     """
     if problem.previous is None:
         raise ValueError("a problem without a previous plan")
-    before = max(int(problem.previous.max(initial=-1)) + 1, before or 0)
-    cap = math.inf if most_moved is None else float(most_moved)
-    first = _judged(problem, settle_pieces(problem, before), before)
-    chosen = _relieve(problem, first, cap, effort, seed)
-    if same_number:
-        return chosen
+    search = _Search(problem, before or 0, most_moved, effort, seed)
+    limit = LIMIT * max(len(problem), LEAST) if limit is None else limit
+    search.left = limit if same_number else int(MAIN * limit)
+    chosen = search.relieve(search.judge(settle_pieces(problem, search.before)))
     # one change of number after the other, as long as the plan gets better by it
-    for turn in range(len(problem)):
-        better = chosen
-        for trial, start in enumerate(_other_numbers(problem, chosen, cap, seed + 101 * turn)):
-            found = _relieve(problem, start, cap, effort, seed + 101 * turn + trial + 1)
+    search.left = 0 if same_number else limit - int(MAIN * limit)
+    while search.left:
+        starts = list(search.other_numbers(chosen))
+        better, quota = chosen, search.left // (2 * max(len(starts), 1))
+        for start in starts:
+            found = search.relieve(start, quota)
             if _is_better(found, better):
                 better = found
         if better is chosen:
@@ -99,6 +103,7 @@ def adjust_plan(
 
 
 def _is_better(one: Adjusted, other: Adjusted) -> bool:
+    """The range first, then households moved with what else is in the price."""
     return one.outside < other.outside - FEWEST or (
         one.outside < other.outside + FEWEST and one.price < other.price - FEWEST
     )
@@ -168,186 +173,183 @@ def _frozen(problem: Problem) -> Flags:
     return np.zeros(len(problem), dtype=np.bool_) if problem.frozen is None else problem.frozen
 
 
-# --- another number of grids ---
+# --- the search ---
 
 
-def _other_numbers(problem: Problem, plan: Adjusted, cap: float, seed: int) -> Iterator[Adjusted]:
-    """Plans to start from that have one grid more or less, where there is cause: grids still out of range, or
-    so far out of it in the old plan that a change of number may move fewer households.
-    """
-    graph, frozen = problem.graph, _frozen(problem)
-    upper, lower = _scaled(problem)[1:3]
-    size = max(plan.before, int(plan.labels.max()) + 1)
-    held = _held(problem, plan.labels, size)
-    natural = _held(problem, settle_pieces(problem, plan.before), size)
-    there = np.bincount(plan.labels, minlength=size) > 0
-    stuck = np.zeros(size, dtype=bool)
-    stuck[np.unique(plan.labels[frozen])] = True
-    over = ((held > upper).any(axis=1) | (natural > upper + lower).any(axis=1)) & there
-    under = (
-        (held < lower).any(axis=1) | ((natural < lower / 2).any(axis=1) & (natural > 0).any(axis=1))
-    ) & there
-    for grid in np.flatnonzero(over).tolist():
-        members = np.flatnonzero((plan.labels == grid) & ~frozen)
-        whole = np.flatnonzero(plan.labels == grid)
-        if len(members) == len(whole) > 1:
-            part = problem.subset(whole)
-            if part.graph.components().max() == 0:
-                half = seed_plan(part, 2, seed=seed)
-                kept = np.bincount(half, weights=_home(problem, plan.labels)[whole], minlength=2)
-                labels = plan.labels.copy()
-                labels[whole[half != int(np.argmax(kept))]] = size
-                start = _judged(problem, labels, plan.before)
-                if start.moved <= cap:
+class _Search:
+    """One problem with what all runs need; `left` is the number of proposals that may still be made."""
+
+    def __init__(
+        self, problem: Problem, before: int, most_moved: float | None, effort: int, seed: int
+    ) -> None:
+        assert problem.previous is not None  # noqa: S101 - the caller sees to it
+        self.problem, self.graph, self.effort, self.seed = problem, problem.graph, effort, seed
+        self.previous = problem.previous.astype(np.int64)
+        self.before = max(int(self.previous.max(initial=-1)) + 1, before)
+        self.cap = math.inf if most_moved is None else float(most_moved)
+        self.frozen = _frozen(problem)
+        self.left = 0
+        # all measures in units of the first; one above the upper bound counts as the bound, so it stays alone
+        self.target = np.array([balance.target for balance in problem.ranges])
+        scale = self.target[0] / self.target
+        self.upper = np.array([balance.upper for balance in problem.ranges]) * scale
+        self.lower = np.array([balance.lower for balance in problem.ranges]) * scale
+        self.load = np.minimum(problem.load * scale, self.upper)
+        self.target = self.target * scale
+        metre = 1.0 / (problem.weights.moved_m or MOVED_M)
+        self.weight = metre * np.array([1.0, problem.weights.deviation_m, problem.weights.compactness_m])
+
+    def judge(self, labels: Numbers) -> Adjusted:
+        """A plan with its figures."""
+        return self._anneal(labels, np.empty(0, dtype=np.int64), HOT, 0)
+
+    def run(self, labels: Numbers, units: Numbers, hot: float) -> Adjusted:
+        """The best that one run over these units finds."""
+        steps = min(self.effort * len(units), self.left)
+        self.left -= steps
+        return self._anneal(labels, units, hot, steps)
+
+    def _anneal(self, labels: Numbers, units: Numbers, hot: float, steps: int) -> Adjusted:
+        graph = self.graph
+        fixed = np.ones(len(graph), dtype=np.bool_)
+        fixed[units] = False
+        self.seed += 7919
+        best, outside, moved, price = _anneal(
+            graph.indptr, graph.indices, graph.length, graph.cost, graph.walk,
+            self.load, graph.area, graph.outer, graph.households.astype(np.float64),
+            labels.astype(np.int64), self.previous, int(labels.max()) + 1, units.astype(np.int64), fixed,
+            self.lower, self.upper, self.target, self.weight, self.cap, hot, steps, make_state(self.seed),
+        )  # fmt: skip
+        return Adjusted(best, self.before, float(outside), round(moved), float(price))
+
+    def relieve(self, start: Adjusted, quota: int | None = None) -> Adjusted:
+        """Bring the plan into range as far as it goes with this number of grids, with at most `quota`
+        proposals.
+
+        One grid out of range after the other, with those around it; wider where that does not suffice. Then
+        all that changed together, from a low temperature. Then again and again what was done around one grid
+        is undone, and done anew.
+        """
+        kept = 0 if quota is None else max(self.left - quota, 0)
+        self.left -= kept
+        plan = start
+        wrong = self.out_of_range(start)
+        for grid in wrong.tolist():
+            met = False
+            for reach in REACHES:
+                if not self.left or (not met and grid not in self.out_of_range(plan)):
+                    break
+                around = self.near(plan.labels, np.array([grid]), reach)
+                plan = self.best_run(plan, around, HOT)
+                if met:
+                    break
+                met = grid not in self.out_of_range(plan)  # one reach more may move fewer
+        plan = self.polish(plan)
+        idle = 0
+        for turn in range(TURNS):
+            if not self.left or idle == IDLE:
+                break
+            idle += 1
+            for grid in wrong.tolist():
+                again = self.redo(plan, start, grid, 1 + turn % 3)
+                if _is_better(again, plan):
+                    plan, idle = again, 0
+        plan = self.polish(plan)
+        self.left += kept
+        return plan
+
+    def redo(self, plan: Adjusted, start: Adjusted, grid: int, reach: int) -> Adjusted:
+        """The plan with what was done around a grid undone, and done anew."""
+        window = self.near(start.labels, np.array([grid]), reach)
+        labels = plan.labels.copy()
+        labels[window] = start.labels[window]
+        around = self.near(labels, np.unique(labels[window]), 1)
+        if not len(around) or self.judge(labels).moved > self.cap:
+            return plan
+        return self.run(labels, around, HOT)
+
+    def polish(self, plan: Adjusted) -> Adjusted:
+        """All that changed once more, together and from a low temperature."""
+        changed = (plan.labels != self.previous) & (self.previous >= 0)
+        grids = np.union1d(plan.labels[changed], self.previous[changed])
+        grids = np.union1d(grids, self.out_of_range(plan))
+        return self.best_run(plan, self.near(plan.labels, grids, 1), WARM) if len(grids) else plan
+
+    def best_run(self, plan: Adjusted, units: Numbers, hot: float) -> Adjusted:
+        best = plan
+        for _ in range(RUNS if len(units) else 0):
+            found = self.run(plan.labels, units, hot)
+            if _is_better(found, best):
+                best = found
+        return best
+
+    def near(self, labels: Numbers, grids: Numbers, reach: int) -> Numbers:
+        """Units of the grids and of those at most `reach` borders away, but for frozen ones."""
+        rows = self.graph.rows()
+        between = self.graph.walk & (labels[rows] != labels[self.graph.indices])
+        a, b = labels[rows[between]], labels[self.graph.indices[between]]
+        reached = np.zeros(max(int(labels.max()), int(grids.max())) + 1, dtype=bool)
+        reached[grids] = True
+        for _ in range(reach):
+            reached[b[reached[a]]] = True
+        return np.flatnonzero(reached[labels] & ~self.frozen)
+
+    def held(self, labels: Numbers) -> Lengths:
+        """What each grid holds by measure; rows up to the greatest label."""
+        return np.stack([np.bincount(labels, weights=load) for load in self.load.T], axis=1).astype(float)
+
+    def out_of_range(self, plan: Adjusted) -> Numbers:
+        """The grids out of range, the farthest first."""
+        held = self.held(plan.labels)
+        there = np.bincount(plan.labels) > 0
+        out = np.maximum(np.maximum(held - self.upper, self.lower - held), 0).sum(axis=1) * there
+        order: Numbers = np.argsort(-out, kind="stable")
+        return np.asarray(order[out[order] > FEWEST], dtype=np.int64)
+
+    # --- another number of grids ---
+
+    def other_numbers(self, plan: Adjusted) -> Iterator[Adjusted]:
+        """Plans to start from that have one grid more or less, where there is cause: grids still out of
+        range, or so far out of it in the old plan that a change of number may move fewer households.
+        """
+        natural = self.held(settle_pieces(self.problem, self.before))
+        held = self.held(plan.labels)
+        size = max(len(held), len(natural), self.before)
+        natural, held = (np.pad(one, ((0, size - len(one)), (0, 0))) for one in (natural, held))
+        there = np.bincount(plan.labels, minlength=size) > 0
+        stuck = np.zeros(size, dtype=bool)
+        stuck[plan.labels[self.frozen]] = True
+        over = (held > self.upper).any(axis=1) | (natural > self.upper + self.lower).any(axis=1)
+        under = (held < self.lower).any(axis=1) | (
+            (natural < self.lower / 2).any(axis=1) & (natural > 0).any(axis=1)
+        )
+        starts = [self.split(plan, grid, size) for grid in np.flatnonzero(over & there & ~stuck).tolist()]
+        starts += [self.dissolve(plan, grid) for grid in np.flatnonzero(under & there & ~stuck).tolist()]
+        for labels in starts:
+            if labels is not None:
+                start = self.judge(labels)
+                if start.moved <= self.cap:
                     yield start
-    for grid in np.flatnonzero(under & ~stuck).tolist():
+
+    def split(self, plan: Adjusted, grid: int, fresh: int) -> Numbers | None:
+        """Half of a grid becomes the new grid `fresh`, the half that holds fewer of those who were there."""
+        members = np.flatnonzero(plan.labels == grid)
+        part = self.problem.subset(members)
+        if len(members) < 2 or part.graph.components().max() > 0:
+            return None
+        half = seed_plan(part, 2, seed=self.seed)
+        home = np.where(self.previous[members] == grid, self.graph.households[members], 0)
+        kept = np.bincount(half, weights=home, minlength=2)
+        labels = plan.labels.copy()
+        labels[members[half != int(np.argmax(kept))]] = fresh
+        return labels
+
+    def dissolve(self, plan: Adjusted, grid: int) -> Numbers | None:
+        """A grid is shared out among its neighbours."""
         labels = plan.labels.copy()
         labels[labels == grid] = -1
-        _fill(graph, labels)
-        if (labels >= 0).all():
-            start = _judged(problem, labels, plan.before)
-            if start.moved <= cap:
-                yield start
-
-
-def _home(problem: Problem, labels: Numbers) -> Lengths:
-    """Households of the units that are where they were before."""
-    assert problem.previous is not None  # noqa: S101 - the callers see to it
-    return np.where(labels == problem.previous, problem.graph.households, 0).astype(np.float64)
-
-
-# --- annealing ---
-
-
-def _scaled(problem: Problem) -> tuple[Lengths, Lengths, Lengths, Lengths]:
-    """Loads capped at the upper bound, upper, lower and target of each range, all in units of the first."""
-    target = np.array([balance.target for balance in problem.ranges])
-    scale = target[0] / target
-    upper = np.array([balance.upper for balance in problem.ranges]) * scale
-    lower = np.array([balance.lower for balance in problem.ranges]) * scale
-    return np.minimum(problem.load * scale, upper), upper, lower, target * scale
-
-
-def _held(problem: Problem, labels: Numbers, size: int) -> Lengths:
-    held = np.zeros((size, problem.load.shape[1]))
-    np.add.at(held, labels, _scaled(problem)[0])
-    return held
-
-
-def _judged(problem: Problem, labels: Numbers, before: int) -> Adjusted:
-    """A plan with its figures."""
-    return _run(problem, labels, before, np.empty(0, dtype=np.int64), math.inf, HOT, 0, 0)
-
-
-def _relieve(problem: Problem, start: Adjusted, cap: float, effort: int, seed: int) -> Adjusted:
-    """Bring the plan into range as far as it goes with this number of grids.
-
-    One grid out of range after the other, with those around it; wider where that does not suffice. At last
-    all that changed together, from a low temperature.
-    """
-    plan = start
-    for grid in _out_of_range(problem, start).tolist():
-        met = False
-        for reach in REACHES:
-            if grid not in _out_of_range(problem, plan) and not met:
-                break
-            around = _near(problem, plan.labels, np.array([grid]), reach)
-            found = _best_run(problem, plan, around, cap, HOT, effort, seed + grid)
-            if met:
-                plan = found
-                break
-            met = grid not in _out_of_range(problem, found)
-            plan = found
-    plan = _polish(problem, plan, cap, effort, seed)
-    # undo what was done around one grid, and do it anew
-    for turn in range(TURNS):
-        for grid in _out_of_range(problem, start).tolist():
-            window = _near(problem, start.labels, np.array([grid]), 1 + turn % 3)
-            labels = plan.labels.copy()
-            labels[window] = start.labels[window]
-            again = _judged(problem, labels, plan.before)
-            around = _near(problem, labels, np.unique(labels[window]), 1)
-            if again.moved > cap or not len(around):
-                continue
-            seed += 104729
-            found = _run(problem, labels, plan.before, around, cap, HOT, effort * len(around), seed)
-            if _is_better(found, plan):
-                plan = found
-    return _polish(problem, plan, cap, effort, seed)
-
-
-def _polish(problem: Problem, plan: Adjusted, cap: float, effort: int, seed: int) -> Adjusted:
-    """All that changed once more, together and from a low temperature."""
-    assert problem.previous is not None  # noqa: S101 - the callers see to it
-    changed = (plan.labels != problem.previous) & (problem.previous >= 0)
-    grids = np.union1d(plan.labels[changed], problem.previous[changed])
-    grids = np.union1d(grids, _out_of_range(problem, plan))
-    if not len(grids):
-        return plan
-    return _best_run(problem, plan, _near(problem, plan.labels, grids, 1), cap, WARM, effort, seed)
-
-
-def _out_of_range(problem: Problem, plan: Adjusted) -> Numbers:
-    """The grids out of range, the farthest first."""
-    upper, lower = _scaled(problem)[1:3]
-    held = _held(problem, plan.labels, int(plan.labels.max()) + 1)
-    there = np.bincount(plan.labels) > 0
-    out = np.maximum(np.maximum(held - upper, lower - held), 0).sum(axis=1) * there
-    order: Numbers = np.argsort(-out, kind="stable")
-    return np.asarray(order[out[order] > FEWEST], dtype=np.int64)
-
-
-def _best_run(
-    problem: Problem, plan: Adjusted, units: Numbers, cap: float, hot: float, effort: int, seed: int
-) -> Adjusted:
-    best = plan
-    for run in range(RUNS if len(units) else 0):
-        found = _run(
-            problem, plan.labels, plan.before, units, cap, hot, effort * len(units), seed + 7919 * run
-        )
-        if _is_better(found, best):
-            best = found
-    return best
-
-
-def _near(problem: Problem, labels: Numbers, grids: Numbers, reach: int) -> Numbers:
-    """Units of the grids and of those at most `reach` borders away, but for frozen ones."""
-    graph = problem.graph
-    rows = graph.rows()
-    between = graph.walk & (labels[rows] != labels[graph.indices])
-    a, b = labels[rows[between]], labels[graph.indices[between]]
-    reached = np.zeros(int(labels.max()) + 1, dtype=bool)
-    reached[grids[grids < len(reached)]] = True
-    for _ in range(reach):
-        reached[b[reached[a]]] = True
-    return np.flatnonzero(reached[labels] & ~_frozen(problem))
-
-
-def _run(
-    problem: Problem,
-    labels: Numbers,
-    before: int,
-    units: Numbers,
-    cap: float,
-    hot: float,
-    steps: int,
-    seed: int,
-) -> Adjusted:
-    graph, weights = problem.graph, problem.weights
-    assert problem.previous is not None  # noqa: S101 - the callers see to it
-    load, upper, lower, target = _scaled(problem)
-    fixed = np.ones(len(problem), dtype=np.bool_)
-    fixed[units] = False
-    metre = 1.0 / (weights.moved_m or MOVED_M)
-    best, outside, moved, price = _anneal(
-        graph.indptr, graph.indices, graph.length, graph.cost, graph.walk,
-        load, graph.area, graph.outer, graph.households.astype(np.float64),
-        labels.astype(np.int64), problem.previous.astype(np.int64), int(labels.max()) + 1,
-        units.astype(np.int64), fixed, lower, upper, target,
-        np.array([metre, metre * weights.deviation_m, metre * weights.compactness_m]),
-        cap, hot, steps, make_state(seed),
-    )  # fmt: skip
-    return Adjusted(best, before, float(outside), round(moved), float(price))
+        _fill(self.graph, labels)
+        return labels if (labels >= 0).all() else None
 
 
 @numba.njit(cache=True, inline="always")

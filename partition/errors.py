@@ -33,3 +33,7 @@ class ProfileError(InputError):
 
 class CodeError(InputError):
     """A code is malformed, or no number is left."""
+
+
+class EditError(InputError):
+    """The edit cannot be made: a lock stands against it, or it names what is not there."""

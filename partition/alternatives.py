@@ -1,0 +1,115 @@
+"""Plans that are as good but really different, for a planner to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from partition.arrays import Numbers
+from partition.plan import EFFORT, Plan, make_plan
+from partition.problem import Problem
+from partition.refine import refine_plan
+
+WORSE = 0.06  # an alternative may cost this much more than the best plan
+DIFFERENT = 0.12  # of the households are in another grid than in any plan chosen before
+AVOIDED = (0.15, 0.3, 0.6, 1.2)  # what borders of plans chosen before cost more, of a usual border's cost
+TRIES = 4  # for each alternative, with each of these
+HOT_M = 10.0  # temperature at which an alternative is bettered without that surcharge
+LASTING = 0.3  # of the effort, for that
+
+Maker = Callable[[Problem, int], Plan]
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A plan; `differs` is the share of households that are in another grid than in the plan of the same
+    number among those before it, after the best renaming: one figure for each.
+    """
+
+    plan: Plan
+    differs: tuple[float, ...]
+
+
+def find_alternatives(
+    problem: Problem,
+    count: int,
+    *,
+    grids: int | None = None,
+    best: Plan | None = None,
+    worse: float = WORSE,
+    different: float = DIFFERENT,
+    effort: int = EFFORT,
+    seed: int = 0,
+    threads: int = 1,
+) -> tuple[Alternative, ...]:
+    """Up to `count` plans of one community, the best first: `best`, or the one that `make_plan` finds.
+
+    Each of the others is no more out of range than the best, costs at most `worse` more than it (as a share),
+    and has at least the share `different` of the households in another grid than each one before it. There are
+    fewer where no more are found. grids, effort, seed, threads: as in `make_plan`.
+    """
+    if best is None:
+        best = make_plan(problem, grids=grids, effort=effort, seed=seed, threads=threads)
+    chosen = [Alternative(best, ())]
+    most = best.value + worse * abs(best.value)
+    trial = 0
+    while len(chosen) < count:
+        fitting: list[Alternative] = []
+        for avoided in AVOIDED:
+            for _ in range(TRIES):
+                trial += 1
+                plan = _one_more(
+                    problem, chosen, avoided, best.grids, effort, seed + 15_485_863 * trial, threads
+                )
+                if plan.outside > best.outside + 1e-6 or plan.value > most:
+                    continue
+                differs = tuple(
+                    share_elsewhere(problem.graph.households, one.plan.assignment, plan.assignment)
+                    for one in chosen
+                )
+                if min(differs) >= different:
+                    fitting.append(Alternative(plan, differs))
+            if fitting:
+                break
+        if not fitting:
+            break
+        chosen.append(max(fitting, key=lambda one: (min(one.differs), -one.plan.value)))
+    return tuple(chosen)
+
+
+def _one_more(
+    problem: Problem,
+    chosen: list[Alternative],
+    avoided: float,
+    grids: int,
+    effort: int,
+    seed: int,
+    threads: int,
+) -> Plan:
+    """A plan that shuns the borders of those chosen; it is bettered without that in the end."""
+    graph = problem.graph
+    rows = graph.rows()
+    used = np.zeros(len(rows))
+    for one in chosen:
+        used += one.plan.assignment[rows] != one.plan.assignment[graph.indices]
+    usual = float(np.median(np.abs(graph.cost[graph.length > 0]))) if (graph.length > 0).any() else 0.0
+    surcharge = avoided * usual * used
+    shunning = replace(problem, graph=replace(graph, cost=graph.cost + surcharge))
+    plan = make_plan(shunning, grids=grids, effort=effort, seed=seed, threads=threads)
+    steps = max(int(LASTING * effort * len(problem)), 1)
+    done = refine_plan(problem, plan.assignment, steps=steps, seed=seed + 1, threads=threads, hot_m=HOT_M)
+    return Plan(done.labels, plan.grids, done.outside, done.value)
+
+
+def share_elsewhere(households: Numbers, one: Numbers, other: Numbers) -> float:
+    """The share of households that are in another grid in the other plan, after the best renaming of its
+    grids.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    shared = np.zeros((int(one.max()) + 1, int(other.max()) + 1))
+    np.add.at(shared, (one, other), households)
+    rows, columns = linear_sum_assignment(-shared)
+    return float(1.0 - shared[rows, columns].sum() / max(float(households.sum()), 1e-9))
