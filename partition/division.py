@@ -76,7 +76,7 @@ def divide_community(
 ) -> Division:
     """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise."""
     area = area if is_weighed(area, profile) else weigh_area(area, profile)[0]
-    ground = _Ground(area, number, profile, clock)
+    ground = Ground(area, number, profile, clock)
     if grids is None and ground.is_village():
         return ground.one_grid()
     best: Division | None = None
@@ -99,7 +99,7 @@ def _merit(division: Division, wanted: int | None) -> tuple[int, int, float, flo
     return missed, unproven, division.plan.outside, division.plan.value
 
 
-class _Ground:
+class Ground:
     """What is there before units are made: streets, zones that stand apart, sizes."""
 
     def __init__(self, area: Area, number: int, profile: Profile, clock: Clock) -> None:
