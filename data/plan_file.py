@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -27,8 +27,11 @@ from partition.area import Area
 from partition.columns import read_texts
 from partition.errors import InputError
 from partition.findings import Finding
-from partition.grids import GRID_COLUMNS
+from partition.grids import BOUND_COLUMNS, GRID_COLUMNS
 from partition.repair import repair_polygons
+
+if TYPE_CHECKING:
+    from partition.merging import Merger
 
 TIER_COLUMN = re.compile("tier_[0-9]+")  # of buildings: the grid of that tier that each lies in
 
@@ -111,7 +114,8 @@ def write_plan(
     (`partition.tiers.Tiers.frame`). Buildings are the rows that came in, plus `grid`, and with tiers a column
     `tier_<n>` for each of them.
     """
-    out_grids = grids[GRID_COLUMNS].to_crs(area.source_crs)
+    told = [column for column in BOUND_COLUMNS if column in grids]
+    out_grids = grids[[*GRID_COLUMNS[:-1], *told, "geometry"]].to_crs(area.source_crs)
     out_grids["residents"] = out_grids["residents"].round().astype("Int64")
     rows = plan_buildings(area, buildings)
     taken = {_folded(column) for column in rows.columns}
@@ -127,6 +131,26 @@ def write_plan(
             nested["residents"] = nested["residents"].round().astype("Int64")
             pyogrio.write_dataframe(nested, part, layer="tiers", driver="GPKG", append=True)
         pyogrio.write_dataframe(rows, part, layer="buildings", driver="GPKG", append=True, layer_options=own)
+
+
+def write_merger(path: Path, area: Area, made: Merger) -> None:
+    """Write what a merger of communities made, in the CRS of the input: layers `community`, `stations`, and
+    tables `lineage` and `walks` (see `partition.merging.Merger`).
+    """
+    communities = made.communities.to_crs(area.source_crs)
+    communities["residents"] = communities["residents"].round().astype("Int64")
+    lineage = made.lineage.assign(residents=made.lineage["residents"].round().astype("Int64"))
+    walks = made.walks.assign(
+        walk_m=made.walks["walk_m"].replace(np.inf, np.nan),
+        minutes=made.walks["minutes"].replace(np.inf, np.nan),
+    )
+    # the tables' own `id` is text: GeoPackage's key gets a name that no column bears
+    key = {"FID": "fid"}
+    with replacing(path) as part:
+        pyogrio.write_dataframe(communities, part, layer="community", driver="GPKG", layer_options=key)
+        stations = made.stations.to_crs(area.source_crs)
+        for layer, frame in (("stations", stations), ("lineage", lineage), ("walks", walks)):
+            pyogrio.write_dataframe(frame, part, layer=layer, driver="GPKG", append=True, layer_options=key)
 
 
 def plan_buildings(area: Area, buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

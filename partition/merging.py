@@ -57,7 +57,7 @@ class Merger:
     community with most households; the others are never given again. stations: id, name, kind, community
     (new id), chosen, geometry. walks: a row for each home: id, households, community (new id), station,
     walk_m, minutes, reason ("" within the limit; else "nowhere": no station at all is within it, "no_way": no
-    way leads to any, "grouping": the community it would reach one in is merged elsewhere).
+    way leads to its own, "grouping": the community it would reach one in is merged elsewhere).
     """
 
     communities: gpd.GeoDataFrame
@@ -301,7 +301,7 @@ class _Finish:
             ~far,
             "",
             np.where(
-                np.isinf(self.reach.nearest),
+                np.isinf(metres),
                 "no_way",
                 np.where(self.reach.nearest > self.reach.limit_m, "nowhere", "grouping"),
             ),
@@ -332,14 +332,15 @@ class _Finish:
         proposed = self.stations.frame["kind"].to_numpy() == ""
         findings = list(notes)
         if proposed.any():
-            names = tuple(
-                self.area.communities["id"].to_numpy()[self.stations.community[proposed]].astype(str)
-            )
+            bare = np.unique(self.stations.community[proposed])
+            names = tuple(self.area.communities["id"].to_numpy()[bare].astype(str))
             findings.append(Finding("station_proposed", "noted", "facilities", rows=names))
         stations = self.stations.frame.assign(
             community=self.ids()[self.label[self.stations.community]],
             chosen=np.isin(np.arange(len(self.stations)), self.station),
-        )[["id", "name", "kind", "community", "chosen", "geometry"]]
+        )
+        stations = stations[~proposed | stations["chosen"]].reset_index(drop=True)
+        stations = stations[["id", "name", "kind", "community", "chosen", "geometry"]]
         figures = self.figures(communities, walks, lineage, into)
         return Merger(communities, lineage, stations, walks, figures, tuple(violations), tuple(findings))
 

@@ -12,7 +12,7 @@ import shapely
 from partition.area import Area
 from partition.arrays import Geometries, Lengths, Numbers
 from partition.columns import read_texts
-from partition.walking import Access, Network, find_access, walk_distances
+from partition.walking import Access, Network, find_access, walk_distances, walk_to_nearest
 
 # kinds of facilities that are service stations; facilities of other kinds are none
 STATION_KINDS = (
@@ -26,6 +26,7 @@ STATION_KINDS = (
     "居委会",
     "社区居委会",
 )
+PLACES = 5  # proposed for a station in a community that has none
 AT_ONCE = 32  # stations walked from at once, for the sake of memory
 
 
@@ -64,7 +65,8 @@ class Reach:
 
 def find_stations(area: Area, facilities: gpd.GeoDataFrame | None) -> Stations:
     """The service stations among the facilities (kind, and id, name where known; any geometry, in the area's
-    CRS). A community without one gets a proposed place: the building nearest to the middle of its households.
+    CRS). A community without one gets PLACES proposed ones: at the building nearest to the middle of its
+    households, and at others as far apart as can be.
     """
     frames, homes = [], []
     if facilities is not None and len(facilities):
@@ -80,9 +82,9 @@ def find_stations(area: Area, facilities: gpd.GeoDataFrame | None) -> Stations:
         homes.append(community[inside])
     known = np.concatenate(homes) if homes else np.empty(0, dtype=np.int64)
     bare = np.setdiff1d(np.arange(len(area.communities)), known)
-    frames.append(_proposed(area, bare))
-    frame = pd.concat(frames, ignore_index=True)
-    community = np.concatenate([known, bare]).astype(np.int64)
+    proposed, theirs = _proposed(area, bare)
+    frame = pd.concat([*frames, proposed], ignore_index=True)
+    community = np.concatenate([known, theirs]).astype(np.int64)
     xy = shapely.get_coordinates(frame.geometry.to_numpy()).round(3)
     order = np.lexsort((xy[:, 1], xy[:, 0], frame["id"].to_numpy().astype(str), community))
     return Stations(frame.iloc[order].reset_index(drop=True), community[order])
@@ -97,22 +99,41 @@ def _locate(area: Area, points: Geometries) -> Numbers:
     return found
 
 
-def _proposed(area: Area, bare: Numbers) -> gpd.GeoDataFrame:
-    points = []
+def _proposed(area: Area, bare: Numbers) -> tuple[gpd.GeoDataFrame, Numbers]:
+    """PLACES places in each community that has no station, and their communities."""
+    points: list[Geometries] = []
+    names: list[str] = []
+    homes: list[int] = []
     community = area.buildings["community"].to_numpy()
     weight = area.buildings["households"].to_numpy()
     inner = shapely.point_on_surface(area.buildings.geometry.to_numpy())
     for number in bare.tolist():
         own = np.flatnonzero((community == number) & (weight > 0))
         own = own if len(own) else np.flatnonzero(community == number)
-        if len(own):
-            xy = shapely.get_coordinates(inner[own])
-            middle = np.average(xy, axis=0, weights=np.maximum(weight[own], 1e-9))
-            points.append(inner[own[int(np.argmin(np.hypot(*(xy - middle).T).round(3)))]])
-        else:
-            points.append(shapely.point_on_surface(area.communities.geometry.iloc[number]))
-    ids = [f"{area.communities['id'].iloc[number]}" for number in bare]
-    return gpd.GeoDataFrame({"id": ids, "name": "", "kind": ""}, geometry=points, crs=area.crs)
+        places = inner[own[_spread(shapely.get_coordinates(inner[own]), weight[own])]]
+        if not len(own):
+            places = np.array([shapely.point_on_surface(area.communities.geometry.iloc[number])])
+        points.append(places)
+        names += [f"{area.communities['id'].iloc[number]}/{place + 1}" for place in range(len(places))]
+        homes += [number] * len(places)
+    every = list(np.concatenate(points)) if points else []
+    frame = gpd.GeoDataFrame({"id": names, "name": "", "kind": ""}, geometry=every, crs=area.crs)
+    return frame, np.array(homes, dtype=np.int64)
+
+
+def _spread(xy: Lengths, weight: Numbers) -> Numbers:
+    """Up to PLACES of the points: the one nearest to the middle of the households, then always the one
+    farthest from those taken (Gonzalez 1985).
+    """
+    if not len(xy):
+        return np.empty(0, dtype=np.int64)
+    middle = np.average(xy, axis=0, weights=np.maximum(weight, 1e-9))
+    taken = [int(np.argmin(np.hypot(*(xy - middle).T).round(3)))]
+    apart = np.hypot(*(xy - xy[taken[0]]).T).round(3)
+    while len(taken) < PLACES and apart.max() > 0:
+        taken.append(int(np.argmax(apart)))
+        apart = np.minimum(apart, np.hypot(*(xy - xy[taken[-1]]).T).round(3))
+    return np.array(taken, dtype=np.int64)
 
 
 def measure_reach(area: Area, network: Network, stations: Stations, limit_m: float) -> Reach:
@@ -125,13 +146,12 @@ def measure_reach(area: Area, network: Network, stations: Stations, limit_m: flo
     count = len(area.communities)
     beyond = np.zeros((count, len(stations)))
     walk = np.zeros((count, len(stations)))
-    nearest = np.full(len(home), np.inf)
+    nearest, _ = walk_to_nearest(network, places, doors)
     for begin in range(0, len(stations), AT_ONCE):
         some = slice(begin, begin + AT_ONCE)
-        metres = walk_distances(network, _some(places, some), doors)
-        nearest = np.minimum(nearest, metres.min(axis=0, initial=np.inf))
+        metres = walk_distances(network, _some(places, some), doors, limit_m=limit_m)
         for station, row in enumerate(metres, start=begin):
-            far = row > limit_m
+            far = np.isinf(row)
             here, held = community[home], weight[home]
             beyond[:, station] = np.bincount(here, weights=np.where(far, held, 0), minlength=count)
             walk[:, station] = np.bincount(here, weights=np.where(far, 0, row) * held, minlength=count)
