@@ -14,10 +14,9 @@ from typing import Literal, NamedTuple, get_args
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 
-from partition.area import STREET_CLASSES, Area
+from partition.area import STREET_CLASSES, Area, call_buildings
 from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.blocks import STRENGTH, segments
 from partition.texts import Language, catalogue
@@ -285,7 +284,7 @@ def _find_stretches(outline: _Outline, grids: gpd.GeoDataFrame, area: Area) -> l
     kinds, names = area.streets["class"].to_list(), area.streets["name"].to_list()
     beyond, across = _beyond(outline, line < 0, grids, area.communities)
     own, other = _buildings_beside(points, outline.grid, beyond, grids, area.buildings)
-    called, codes = _call_buildings(area), grids["code"].to_list()
+    called, codes = call_buildings(area), grids["code"].to_list()
     communities = [
         str(name or key) for name, key in zip(area.communities["name"], area.communities["id"], strict=True)
     ]
@@ -366,18 +365,6 @@ def _holder(footprints: Geometries, polygons: Geometries) -> Numbers:
     foot, polygon = shapely.STRtree(polygons).query(shapely.point_on_surface(footprints), "intersects")
     found[foot] = polygon
     return found
-
-
-def _call_buildings(area: Area) -> list[str]:
-    """What a building is called: by its name in the input where it has one, else by its id."""
-    ids = area.buildings["id"].astype(str)
-    given = area.original_buildings
-    if "name" not in given.columns or len(given) <= area.buildings["row"].max():
-        return [str(building) for building in ids]
-    names = given["name"].to_numpy()[area.buildings["row"].to_numpy()]
-    texts = pd.Series(names, index=ids.index, dtype=object)
-    known = texts.notna() & (texts.astype(str).str.strip() != "")
-    return [str(text) for text in texts.astype(str).str.strip().where(known, ids)]
 
 
 def _beyond(

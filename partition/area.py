@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import geopandas as gpd
+import pandas as pd
 import pyproj
 
 from partition.findings import Finding
@@ -58,3 +59,16 @@ class Area:
     findings: tuple[Finding, ...] = ()
     zones: gpd.GeoDataFrame = field(default_factory=no_zones)
     missing: Missing = "zero"
+
+
+def call_buildings(area: Area) -> list[str]:
+    """What each row of `buildings` is called: by its name in the input where it has one, else by its id."""
+    if "called" in area.buildings:  # in a parcel, which leaves the rows of the input behind
+        return list(area.buildings["called"])
+    ids = area.buildings["id"].astype(str)
+    if "name" not in area.original_buildings or not len(ids):
+        return list(ids)
+    given = area.original_buildings["name"].to_numpy()[area.buildings["row"].to_numpy()]
+    names = pd.Series(given, index=ids.index, dtype=object)
+    texts = names.where(names.notna(), "").astype(str).str.strip()
+    return list(texts.where(texts != "", ids))

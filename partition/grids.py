@@ -26,6 +26,7 @@ GRID_COLUMNS = [
     "area_m2",
     "geometry",
 ]
+BOUND_COLUMNS = ["bounds_zh", "bounds_en"]  # 四至, once the grids are judged
 SAME_POINT_M = 1e-4  # points this close are one, reckoned twice
 ROUNDS = 5  # a vertex put in one polygon may be missing in the next
 

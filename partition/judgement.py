@@ -12,6 +12,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from partition.abuttals import Abuttals, find_abuttals
 from partition.area import Area
 from partition.arrays import Numbers
 from partition.codes import code_prefix
@@ -28,6 +29,7 @@ from partition.metrics import (
 from partition.parcels import cut_parcels
 from partition.policy import Profile
 from partition.sizes import Share, Sizes, judge_sizes, shares_of_compounds, sum_figures
+from partition.texts import LANGUAGES
 
 # A plan that breaks one of these is not valid; everything else that is found is a wish that is not met.
 PROMISES = frozenset(
@@ -60,6 +62,16 @@ class Judgement:
     def sound(self) -> bool:
         """Every promise is kept, and every grid is in range or has a proven reason."""
         return not any(v.code in PROMISES or v.values.get("proven") is False for v in self.violations)
+
+    def name_bounds(self, grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """The grids with their four bounds (四至), in a column for each language, before the geometry."""
+        told = {line["code"]: line["bounds"] for line in self.grids}
+        words = {
+            f"bounds_{lang}": [told.get(code, {}).get(lang, "") for code in grids["code"]]
+            for lang in LANGUAGES
+        }
+        named = grids.assign(**words)
+        return named[[*named.columns.drop("geometry"), "geometry"]]
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,7 @@ def judge_community(
     """Judge the grids of one community (see `parcels.cut_parcels`); `parcel.buildings` has `grid`."""
     community = next(parcel.communities.itertuples())
     sizes = judge_sizes(parcel, grids, profile, reasons or {})
+    bounds = find_abuttals(grids, parcel)
     streetwise = measure_streets(grids.geometry.to_numpy(), community.geometry, parcel.streets)
     held = grids["households"].to_numpy()
     basic = np.array([line["kind"] == "basic" for line in sizes.lines], dtype=bool)
@@ -132,7 +145,7 @@ def judge_community(
             "inside_m": streetwise.inside_m,
             "along_streets": round(streetwise.along_share, 4),
         },
-        grids=_grid_lines(grids, sizes),
+        grids=_grid_lines(grids, sizes, bounds),
         violations=(
             *_cover_faults(grids, community),
             *_fragments(grids, community),
@@ -204,7 +217,7 @@ def _number(value: float) -> int | None:
     return None if value is None or math.isnan(value) else round(float(value))
 
 
-def _grid_lines(grids: gpd.GeoDataFrame, sizes: Sizes) -> list[dict[str, Any]]:
+def _grid_lines(grids: gpd.GeoDataFrame, sizes: Sizes, bounds: Sequence[Abuttals]) -> list[dict[str, Any]]:
     roundness = polsby_popper(grids.geometry.to_numpy())
     return [
         {
@@ -217,8 +230,9 @@ def _grid_lines(grids: gpd.GeoDataFrame, sizes: Sizes) -> list[dict[str, Any]]:
             "area_m2": round(float(row.geometry.area), 1),
             **size,
             "polsby_popper": round(float(pp), 4),
+            "bounds": {lang: told.text(lang) for lang in LANGUAGES},
         }
-        for row, size, pp in zip(grids.itertuples(), sizes.lines, roundness, strict=True)
+        for row, size, pp, told in zip(grids.itertuples(), sizes.lines, roundness, bounds, strict=True)
     ]
 
 

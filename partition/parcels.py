@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from partition.area import Area
+from partition.area import Area, call_buildings
 from partition.arrays import Geometries, Lengths, Numbers
 
+BESIDE_M = 1.0  # communities this near to each other touch
 NEAR_M = 12.0  # what runs this close outside a community still says what its border runs along
 
 
 def cut_parcels(area: Area) -> Iterator[Area]:
     """The communities of an area, each as an area of its own, in order; made one after the other.
+
+    The first of a parcel's communities is its own; those beside it follow, for their names.
 
     A parcel's rows are those of the area in their order: `buildings_by_community` tells which.
     `original_buildings` stays behind. The cost grows with the rows of the area, not with rows × communities.
@@ -28,11 +31,12 @@ def cut_parcels(area: Area) -> Iterator[Area]:
     compounds = _near(area.compounds.geometry.to_numpy(), boxes, owner, len(area.communities))
     zones = _near(area.zones.geometry.to_numpy(), boxes, owner, len(area.communities))
     left = area.original_buildings.iloc[:0]
-    buildings = area.buildings.assign(community=0, atom=_atoms(area))
+    buildings = area.buildings.assign(community=0, atom=_atoms(area), called=call_buildings(area))
+    beside = _beside(area.communities.geometry.to_numpy())
     for number, own in enumerate(rows):
         yield replace(
             area,
-            communities=_take(area.communities, np.array([number])),
+            communities=_take(area.communities, beside[number]),
             streets=_take(area.streets, streets[number]),
             buildings=_take(buildings, own),
             compounds=_take(area.compounds, compounds[number]),
@@ -40,6 +44,13 @@ def cut_parcels(area: Area) -> Iterator[Area]:
             original_buildings=left,
             findings=(),
         )
+
+
+def _beside(communities: Geometries) -> list[Numbers]:
+    """Each community, and after it those that touch it, ascending."""
+    one, other = shapely.STRtree(communities).query(communities, predicate="dwithin", distance=BESIDE_M)
+    order = np.lexsort((other, one != other, one))
+    return np.split(other[order], np.searchsorted(one[order], np.arange(1, len(communities))))
 
 
 def _atoms(area: Area) -> Numbers:

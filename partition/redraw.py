@@ -129,6 +129,7 @@ def redraw_area(
     changes = tuple(finding for one in done for finding in one.findings)
     findings = (*area.findings, *profile.findings(), *notes, *former.findings, *changes)
     report = Report(profile, judgement, findings, clock.seconds, seed, None)
+    frame = judgement.name_bounds(frame)
     return Redraw(Split(frame, buildings, units, report, profile, seed), register, frozenset(kept))
 
 

@@ -34,8 +34,9 @@ class Split:
     """Grids, the building → grid mapping, the units, and how good they are; frames in the area's metric CRS.
 
     grids: code, community, kind (basic | dedicated), households, residents, buildings, buildings_unknown,
-    area_m2, geometry. buildings: those of the area with `grid` ("" outside every community). units: unit,
-    grid, households, area_m2, geometry.
+    area_m2, bounds_zh, bounds_en (四至), geometry. buildings: those of the area with `grid` ("" outside every
+    community). units: unit, grid, households, area_m2, geometry; a border between grids that was straightened
+    on paper still has its turns there.
     """
 
     grids: gpd.GeoDataFrame
@@ -97,7 +98,7 @@ def split_area(
         seed,
         order.effort,
     )
-    return Split(frame, unweigh(buildings), units, report, profile, seed)
+    return Split(judgement.name_bounds(frame), unweigh(buildings), units, report, profile, seed)
 
 
 Failures = dict[int, Failure]
