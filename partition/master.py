@@ -32,19 +32,20 @@ class Relaxed:
 
 class Master:
     """The LP of the set partition over a list of sets that grows: least cost, each unit in one set, `grids`
-    sets in all. Whatever cannot be covered is covered at `penalty` a unit.
+    sets in all. What is not covered, or covered too often, costs `penalty` a unit; so no price is beyond it.
     """
 
     def __init__(self, units: int, grids: int, penalty: float, threads: int = 1) -> None:
         self.units, self.grids = units, grids
         self.columns = 0
-        self._spare = units + 2  # columns that cover one unit, or the count from either side
+        rows = units + 1
+        self._spare = 2 * rows  # columns that cover a row, and columns that take away from it
         self._highs = highs = highspy.Highs()  # type: ignore[no-untyped-call]
         highs.silent()
         highs.setOptionValue("threads", threads)
         highs.setOptionValue("random_seed", 1)
         model = highspy.HighsLp()
-        model.num_col_, model.num_row_ = self._spare, units + 1
+        model.num_col_, model.num_row_ = self._spare, rows
         model.col_cost_ = np.full(self._spare, penalty)
         model.col_lower_ = np.zeros(self._spare)
         model.col_upper_ = np.full(self._spare, highspy.kHighsInf)
@@ -53,12 +54,18 @@ class Master:
         model.row_upper_ = sides
         model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         model.a_matrix_.start_ = np.arange(self._spare + 1, dtype=np.int32)
-        model.a_matrix_.index_ = np.append(np.arange(units + 1), units).astype(np.int32)
-        model.a_matrix_.value_ = np.append(np.ones(units + 1), -1.0)
+        model.a_matrix_.index_ = np.tile(np.arange(rows), 2).astype(np.int32)
+        model.a_matrix_.value_ = np.repeat([1.0, -1.0], rows)
         highs.passModel(model)
 
+    def box(self, low: Lengths, high: Lengths) -> None:
+        """Keep the prices (of the units, and of the count at the end) between two bounds."""
+        self._highs.changeColsCost(
+            self._spare, np.arange(self._spare, dtype=np.int32), np.concatenate([high, -low])
+        )
+
     def add(self, start: Numbers, members: Members, cost: Lengths) -> None:
-        """Append sets to the list."""
+        """Append sets to the list: `members[start[0]:start[-1]]`."""
         count = len(cost)
         if not count:
             return

@@ -1,6 +1,6 @@
 """The cheapest grid at given prices, root by root: a branch and bound on minimum cuts.
 
-The root of a set is its unit of highest rank (most load first), so that each set has one root and the sets
+The root of a set is its unit of highest rank (see `rank_units`), so that each set has one root and the sets
 of a root hold only units that rank below it. For given prices of the units the cost of a set, half its cut
 borders less its prices, is a submodular function; what connectedness and the range ask for is left out or
 priced by a multiplier, and so one minimum cut bounds all sets that hold some units and leave others out. The
@@ -37,9 +37,14 @@ class Priced:
 
 
 def rank_units(problem: Problem) -> Numbers:
-    """The rank of each unit: 0 for the one with the most load (in upper bounds of the measures)."""
+    """The rank of each unit: 0 for the one with the greatest load (in upper bounds of the measures) times the
+    square of its neighbours. Without such units what is left falls apart, so that later roots have little to
+    search.
+    """
+    graph = problem.graph
     upper = np.array([balance.upper for balance in problem.ranges])
-    weight = (capped_load(problem) / upper).max(axis=1)
+    neighbours = np.bincount(graph.rows()[graph.walk], minlength=len(problem))
+    weight = (capped_load(problem) / upper).max(axis=1) * neighbours**2
     rank = np.empty(len(problem), dtype=np.int64)
     rank[np.lexsort((np.arange(len(problem)), -weight))] = np.arange(len(problem))
     return rank
@@ -598,7 +603,7 @@ def _search(  # type: ignore[no-untyped-def]
                     beside = True
             if not beside:
                 continue
-            s = held[i, 0] / upper_range + (1.0 if chosen[i] else 0.0) + 1e-3 * abs(residual[i])
+            s = held[i, 0] / upper_range + 1e-3 * abs(residual[i])
             if s > score:
                 score = s
                 pick = i

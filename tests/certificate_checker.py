@@ -5,7 +5,7 @@ units whose households are in range; a unit above the upper bound counts as the 
 at about 2 µs each. Then it is arithmetic: a plan of k grids costs the sum of the prices of all units and k
 times the price of a grid, plus the reduced cost of each of its grids (its cost less its prices).
 
-1. With the prices of the root, no set whose reduced cost exceeds a limit is in a plan below the bound claimed.
+1. With the prices of the root, no set whose reduced cost exceeds a limit is in a plan below the bound.
 2. Each leaf of the tree says which pairs of units are together or apart. Its prices must add up to the bound
    claimed, and no set that is left and allowed there may have a negative reduced cost.
 3. The two branches of each fork are complements, and none is missing; so each plan is in some leaf.
