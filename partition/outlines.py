@@ -16,10 +16,13 @@ from itertools import pairwise
 import numba
 import numpy as np
 import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from partition.arrays import Flags, Geometries, Lengths, Numbers
-from partition.blocks import segments, undirected
+from partition.blocks import Borders, segments, undirected
 from partition.grids import dissolve
+from partition.linework import CLASS_NUMBER
 from partition.units import Units
 
 Point = tuple[float, float]
@@ -27,6 +30,7 @@ Point = tuple[float, float]
 CLEAR_M = 2.0  # a straight piece keeps this far off walls,
 CLEAR_OF_LINES_M = 4.0  # and this far off other borders and streets, or as far as the chain before it
 PIECE_M = 3.0  # a chain may turn at its own corners, and at points this far apart on it
+STEP_M = 25.0  # a border along a footpath for less than this between free stretches is one of them
 LINK_M = 15.0  # a piece less is worth this much more length
 LONGEST_M = 250.0  # of the chain that one piece stands for
 WALL_M = 0.05  # a border this deep within an outline runs along the wall
@@ -43,7 +47,7 @@ def draw_outlines(units: Units, label: Numbers, count: int, footprints: Geometri
     chains = _find_chains(units, label, polygons)
     if not chains:
         return polygons
-    field = _Field(units, polygons, footprints, chains)
+    field = _Field(units, label, polygons, footprints, chains)
     for chain in chains:
         field.straighten(chain)
     return _redraw(polygons, chains)
@@ -63,13 +67,12 @@ def _find_chains(units: Units, label: Numbers, polygons: Geometries) -> list[_Ch
     """The chains, in an order that does not depend on how faces are numbered."""
     borders = units.blocks.borders
     one, other = label[borders.a], label[borders.b]
-    between = one != other
-    free = np.flatnonzero(between & (borders.kind == 0))
+    movable, marked = _part_segments(borders, one != other)
+    free = np.flatnonzero(movable)
     if not len(free):
         return []
     outer_start, outer_end, _ = segments(polygons)
     outer = np.vstack([outer_start, outer_end])[np.tile(_unshared(outer_start, outer_end), 2)]
-    marked = borders.kind != 0
     ends = np.vstack([borders.start[free], borders.end[free]])
     still = np.vstack([borders.start[marked], borders.end[marked], outer])
     _, node = np.unique(np.vstack([ends, still]), axis=0, return_inverse=True)
@@ -83,6 +86,24 @@ def _find_chains(units: Units, label: Numbers, polygons: Geometries) -> list[_Ch
     return sorted(
         found, key=lambda chain: (-_length(chain.points), *sorted(map(tuple, chain.points[[0, -1]])))
     )
+
+
+def _part_segments(borders: Borders, between: Flags) -> tuple[Flags, Flags]:
+    """Which segments a border may leave, and which lines it must heed. A footpath within a grid is crossed
+    anywhere; a border that only steps along a footpath for a few metres need not.
+    """
+    free = between & (borders.kind == 0)
+    path = borders.kind == CLASS_NUMBER["path"]
+    steps = np.flatnonzero(between & path)
+    if len(steps) and free.any():
+        ends = np.vstack([borders.start, borders.end])
+        _, node = np.unique(ends, axis=0, return_inverse=True)
+        first, last = node.reshape(2, -1)
+        links = coo_array((np.ones(len(steps)), (first[steps], last[steps])), shape=(len(ends), len(ends)))
+        _, run = connected_components(links, directed=False)
+        metres = np.bincount(run[first[steps]], weights=borders.length[steps], minlength=int(run.max()) + 1)
+        free[steps[metres[run[first[steps]]] < STEP_M]] = True
+    return free, (borders.kind != 0) & ~free & ~(path & ~between)
 
 
 def _unshared(start: Lengths, end: Lengths) -> Flags:
@@ -128,12 +149,17 @@ class _Field:
     """What a border must not come near: walls, streets, and other borders as they are at the moment."""
 
     def __init__(
-        self, units: Units, polygons: Geometries, footprints: Geometries, chains: list[_Chain]
+        self,
+        units: Units,
+        label: Numbers,
+        polygons: Geometries,
+        footprints: Geometries,
+        chains: list[_Chain],
     ) -> None:
         borders = units.blocks.borders
         start, end, _ = segments(polygons)
         outer = _unshared(start, end)
-        marked = borders.kind != 0
+        _, marked = _part_segments(borders, label[borders.a] != label[borders.b])
         still = np.vstack(
             [np.hstack([borders.start[marked], borders.end[marked]]), np.hstack([start[outer], end[outer]])]
         )
