@@ -15,12 +15,14 @@ import shapely
 from partition.area import Area
 from partition.arrays import Geometries, Lengths, Numbers
 from partition.balance import Balance
+from partition.blocks import segments, undirected
 from partition.clock import Clock
 from partition.constraints import Reason, out_of_range
 from partition.crew import Crew
 from partition.division import divide_community
 from partition.errors import PartitionError
 from partition.grids import dissolve
+from partition.linework import NODE_M
 from partition.neighbours import build_neighbours
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.plan import make_plan
@@ -193,6 +195,47 @@ def share_number(number: int, load: Lengths, room: Numbers) -> Numbers:
         claim = np.where(share < room, (load + 1e-9) ** 2 / (share * (share + 1.0)), -1.0)
         share[int(np.argmax(claim))] += 1
     return share
+
+
+def knit(polygons: Geometries, community: shapely.Geometry) -> Geometries:
+    """The polygons as an exact coverage of their community (metres): all borders are noded once together.
+
+    Grids that were divided one by one have vertices of their own on the borders they share, and differ there
+    by rounding. No border moves by more than NODE_M and what they differed by.
+    """
+    edges = shapely.unary_union(shapely.boundary(np.append(polygons, community)), grid_size=NODE_M)
+    faces = shapely.get_parts(shapely.polygonize(shapely.get_parts(edges)))
+    points = shapely.point_on_surface(faces)
+    faces = faces[shapely.intersects(community, points) & (shapely.area(faces) > 0)]
+    points = shapely.point_on_surface(faces)
+    label = np.full(len(faces), -1, dtype=np.int64)
+    face, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
+    order = np.lexsort((-polygon, face))
+    label[face[order]] = polygon[order]
+    _claim_slivers(faces, label)
+    return dissolve(faces, label, len(polygons))
+
+
+def _claim_slivers(faces: Geometries, label: Numbers) -> None:
+    """Faces that lie in no polygon go to the neighbour with the longest border."""
+    start, end, owner = segments(faces)
+    start, end = undirected(start, end)
+    order = np.lexsort((end[:, 1], end[:, 0], start[:, 1], start[:, 0]))
+    start, end, owner = start[order], end[order], owner[order]
+    same = np.flatnonzero((start[:-1] == start[1:]).all(axis=1) & (end[:-1] == end[1:]).all(axis=1))
+    one, other = np.concatenate([owner[[same, same + 1]], owner[[same + 1, same]]], axis=1)
+    length = np.tile(np.hypot(*(end[same] - start[same]).T), 2)
+    while (label < 0).any():
+        beside = (label[one] < 0) & (label[other] >= 0)
+        if not beside.any():
+            label[label < 0] = 0
+            break
+        count = int(label.max()) + 1
+        key, pair = np.unique(one[beside] * count + label[other[beside]], return_inverse=True)
+        border = np.bincount(pair.reshape(-1), weights=length[beside]).round(9)
+        face, wanted = key // count, key % count
+        order = np.lexsort((-wanted, border, face))  # a face's longest border comes last
+        label[face[order]] = wanted[order]
 
 
 def _grids_as_communities(area: Area, polygons: Geometries, community: Numbers, building: Numbers) -> Area:

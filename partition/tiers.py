@@ -25,7 +25,7 @@ from partition.findings import Finding, name_rows
 from partition.grids import dissolve, match_edges, total_by_grid
 from partition.loads import total_loads, weigh_area
 from partition.metrics import variation
-from partition.nesting import Nest, Range, divide_grids, group_grids, share_number
+from partition.nesting import Nest, Range, divide_grids, group_grids, knit, share_number
 from partition.plan import EFFORT
 from partition.rules import Measure, Profile, Size, TierRule
 from partition.split import Split
@@ -67,8 +67,9 @@ TIER_COLUMNS = [
 
 @dataclass(frozen=True)
 class Ask:
-    """A tier asked for by hand: its number of grids (in each community), or its size in the profile's
-    measure. `name`, where given, is one of the profile's tiers or a new one.
+    """A tier asked for by hand: its number of grids (in each community; the range is the mean and a third
+    either way), or its size in the profile's measure. `name`, where given, is one of the profile's tiers or a
+    new one.
     """
 
     name: str = ""
@@ -78,8 +79,8 @@ class Ask:
 
 @dataclass(frozen=True)
 class Wish:
-    """A tier to be made. number: of its grids in each community, None where the range decides. by_number: no
-    range is given, so that it follows from the number.
+    """A tier to be made. number: of its grids in each community, None where the range decides. by_number: the
+    range follows from the number.
     """
 
     rule: TierRule
@@ -230,7 +231,8 @@ def tier_split(
         ),
         violations=tuple(_renamed(finding, renamed) for finding in report.judgement.violations),
     )
-    told = replace(report, judgement=judgement)
+    findings = tuple(finding for finding in report.findings if finding.code != "tiers_besides")
+    told = replace(report, judgement=judgement, findings=findings)
     buildings = made.buildings
     return replace(split, grids=made.grids, buildings=buildings, units=units, report=told), made
 
@@ -289,7 +291,7 @@ def resolve_tiers(
 
 def _amended(wish: Wish, ask: Ask) -> Wish:
     if ask.size is None:
-        return replace(wish, number=ask.number)
+        return replace(wish, number=ask.number, by_number=True)
     lower, target, upper = ask.size
     return replace(wish, rule=replace(wish.rule, lower=lower, target=target, upper=upper), number=ask.number)
 
@@ -449,6 +451,10 @@ def _share_vertices(area: Area, tiers: list[_Tier]) -> None:
     """Polygons of all tiers from those of the finest, so that they share every vertex."""
     finest = tiers[-1]
     if not finest.basic:
+        for number in np.unique(finest.community).tolist():
+            own = finest.community == number
+            finest.polygons[own] = knit(finest.polygons[own], area.communities.geometry.iloc[number])
+    if not finest.basic and len(area.communities) > 1:
         frame = gpd.GeoDataFrame(geometry=list(finest.polygons), crs=area.crs)
         finest.polygons = match_edges(frame, area.communities).geometry.to_numpy()
     for larger, smaller in zip(tiers[-2::-1], tiers[:0:-1], strict=True):

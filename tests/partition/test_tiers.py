@@ -13,7 +13,7 @@ from partition.area import Area
 from partition.errors import InputError
 from partition.linework import CLASS_NUMBER
 from partition.neighbours import build_neighbours, find_borders
-from partition.nesting import share_number
+from partition.nesting import knit, share_number
 from partition.policy import load_profile
 from partition.rules import BORDER_COST, Profile, Size, TierRule
 from partition.split import split_area
@@ -293,3 +293,16 @@ def test_borders_between_polygons_are_priced_by_what_runs_there() -> None:
         [],
     ).streets
     assert build_neighbours(grids, np.full(4, 10), gate, BORDER_COST, {}).walk.all()
+
+
+def test_polygons_that_differ_by_rounding_are_knit_to_an_exact_coverage() -> None:
+    whole = box(0, 0, 300, 100)
+    left = shapely.Polygon([(0, 0), (100, 0), (100.0000003, 50), (100, 100), (0, 100)])
+    middle = shapely.Polygon([(100, 0), (200, 0), (200, 40), (199.9993, 40.0007), (200, 100), (100, 100)])
+    right = box(200, 0, 300, 100)
+    knitted = knit(np.array([left, middle, right]), whole)
+    assert shapely.is_valid(knitted).all()
+    assert shapely.coverage_is_valid(knitted)
+    assert shapely.get_num_geometries(knitted).tolist() == [1, 1, 1]
+    assert shapely.area(knitted).sum() == pytest.approx(whole.area, abs=1e-6)
+    np.testing.assert_allclose(shapely.area(knitted), [10_000] * 3, atol=0.05)
