@@ -24,8 +24,8 @@ from partition.plan import Plan
 from partition.problem import Problem
 from partition.rules import Profile, Size
 from partition.units import Units, build_units
-from partition.wholes import find_wishes, mark_units, mixes_wholes
-from partition.zones import Zones, find_zones
+from partition.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
+from partition.zones import Zones, find_zones, with_outlines
 
 WHOLE_COST = 1.0  # for each metre of border between two units that should stay together, besides the street's
 
@@ -112,10 +112,16 @@ class Ground:
         self.upper = np.array([size.upper for size in self.sizes])
         with clock.step("blocks"):
             self.zones = Zones.nowhere() if self.is_village() else find_zones(area, number, profile)
-            footprints, _ = cluster_footprints(self.buildings.geometry.to_numpy())
-            streets = self.zones.outlines(area.streets)
-            linework = build_linework(streets, self.polygon, footprints)
-            self.linework: Linework = replace(linework, apart=self.zones.shapes)
+            self.footprints, _ = cluster_footprints(self.buildings.geometry.to_numpy())
+            self.walled = np.empty(0, dtype=np.int64)  # the compounds whose outlines bound blocks
+            self.linework = self.lines()
+
+    def lines(self) -> Linework:
+        """What bounds blocks: streets, the outlines of zones that stand apart and of some compounds."""
+        walls = self.area.compounds.geometry.to_numpy()[self.walled]
+        streets = with_outlines(self.area.streets, np.concatenate([self.zones.shapes, walls]))
+        linework = build_linework(streets, self.polygon, self.footprints)
+        return replace(linework, apart=self.zones.shapes)
 
     def is_village(self) -> bool:
         """Whether the rule makes the whole community one grid: a village with few households."""
@@ -130,9 +136,21 @@ class Ground:
         return total_loads(self.buildings, self.sizes, units.building_unit, units.area_m2)
 
     def units(self, cut_above: float) -> Units:
+        """The units; a compound that could be whole but for what else is in its blocks gets its walls."""
+        units = self.cut(cut_above)
+        crowded = crowded_compounds(units, self.area, self.buildings, self.sizes, self.loads(units))
+        if not np.isin(crowded, self.walled).all():
+            self.walled = np.union1d(self.walled, crowded)
+            self.linework = self.lines()
+            units = self.cut(cut_above)
+        return units
+
+    def cut(self, cut_above: float) -> Units:
+        """The blocks, those that hold more than this share of an upper bound cut between buildings."""
+
         def fill(units: Units) -> Lengths:
             filled: Lengths = (self.loads(units) / self.upper).max(axis=1)
-            filled[mixes_wholes(units, self.area, self.buildings, self.profile)] = np.inf
+            filled[mixes_groups(units, self.buildings, self.profile)] = np.inf
             return filled
 
         return build_units(
@@ -179,7 +197,7 @@ class Ground:
         with self.clock.step("units"):
             units = self.units(cut_above)
             wishes = find_wishes(units, self.area, self.buildings, self.profile)
-            zone = self.zones.of_units(units.blocks, units.unit)
+            zone = self.zones.of_units(units, self.buildings)
         with self.clock.step("graph"):
             problem = self.problem(units, wishes)
         with self.clock.step("plan"):
@@ -225,7 +243,7 @@ class Ground:
             for code, layer, number in done
             if number
         ]
-        there = np.unique(self.zones.of_units(division.units.blocks, division.units.unit))
+        there = np.unique(self.zones.of_units(division.units, self.buildings))
         lost = tuple(np.array(self.zones.ids, dtype=object)[np.setdiff1d(np.arange(len(self.zones)), there)])
         if lost:
             found.append(Finding("zone_lost", "noted", "zones", rows=lost, values={"community": self.id}))

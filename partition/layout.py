@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -88,14 +89,32 @@ def divide(problem: Problem, upper: Lengths, wishes: Sequence[Wish], search: Sea
     What should stay whole does as long as that puts no more out of range: it is tried with all wishes first,
     then with the hard ones alone.
     """
-    must = unite(problem, [wish for wish in wishes if wish.hard], upper)
-    should = unite(problem, wishes, upper)
+    hard = [wish for wish in wishes if wish.hard]
+    must = unite(problem, hard, upper)
+    parts = [
+        part
+        for wish, why in zip(hard, must.hindrances, strict=True)
+        if why == "large"
+        for part in _parts(problem, wish, upper, search)
+    ]
+    must = replace(unite(problem, [*hard, *parts], upper), hindrances=must.hindrances)
+    should = unite(problem, [*hard, *parts, *wishes], upper)
     plan = _make(problem, should, search)
     if should.group.max() < must.group.max() and not _is_fine(plan, search):
         free = _make(problem, must, search)
         if _misses(free, search) < _misses(plan, search):
             plan = free
     return plan, must
+
+
+def _parts(problem: Problem, wish: Wish, upper: Lengths, search: Search) -> list[Wish]:
+    """What is more than a grid may hold, in as few parts as can be; they stay together instead."""
+    own = problem.subset(wish.units)
+    least = math.ceil(float((own.load.sum(axis=0) / upper).max()))
+    if least > len(own) or own.graph.components().max(initial=0) > 0:
+        return []
+    plan = make_plan(own, grids=least, effort=search.effort, seed=search.seed, threads=search.threads)
+    return [Wish(wish.name, wish.units[plan.assignment == part], hard=True) for part in range(least)]
 
 
 def _make(problem: Problem, atoms: Atoms, search: Search) -> Plan:

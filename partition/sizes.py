@@ -23,7 +23,7 @@ from partition.metrics import variation
 from partition.rules import Profile, Size
 from partition.zones import find_zones
 
-MOSTLY = 0.5  # a grid is a zone's when this share of each lies in the other
+MOSTLY = 0.5  # a grid is a zone's when it holds this share of it, and no building from elsewhere
 PURE = 0.05  # a zone that lies in other grids with more than this share of its ground is mixed with them
 
 
@@ -140,16 +140,11 @@ class _Judging:
             return np.asarray(self.grids["kind"] == "dedicated", dtype=bool)
         if not len(self.zones):
             return np.zeros(len(self.codes), dtype=bool)
-        grid, zone, shared = self.shared_with_zones(shapely.get_parts(self.zones.shapes))
         parts = shapely.get_parts(self.zones.shapes)
-        mostly = (shared > MOSTLY * shapely.area(self.grids.geometry.to_numpy())[grid]) & (
-            shared > MOSTLY * shapely.area(parts)[zone]
-        )
+        grid, part, shared = self.shared_with_zones(parts)
         found = np.zeros(len(self.codes), dtype=bool)
-        found[grid[mostly]] = True
-        points = shapely.point_on_surface(self.buildings.geometry.to_numpy())
-        outside = self.place[(self.zones.of_points(points) < 0) & (self.place >= 0)]
-        found[outside] = False
+        found[grid[shared > MOSTLY * shapely.area(parts)[part]]] = True
+        found[self.place[self.zones.are_outside(self.buildings) & (self.place >= 0)]] = False
         return found
 
     def shared_with_zones(self, zones: npt.NDArray[np.object_]) -> tuple[Numbers, Numbers, Lengths]:

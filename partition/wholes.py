@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import geopandas as gpd
 import numpy as np
 import shapely
 
 from partition.area import Area
-from partition.arrays import Geometries, Numbers
+from partition.arrays import Lengths, Numbers
 from partition.atoms import Wish
-from partition.rules import Profile
+from partition.loads import total_loads
+from partition.rules import Profile, Size
 from partition.units import Units
 
 
@@ -23,36 +26,41 @@ def find_wishes(units: Units, area: Area, buildings: gpd.GeoDataFrame, profile: 
     compounds = _compounds(units, area.compounds, buildings)
     groups = _village_groups(units, buildings)
     wishes = [
-        *(Wish(name, members, "estates_whole" in profile.wishes) for name, members in compounds),
+        *(Wish(name, members, "estates_whole" in profile.wishes) for _, name, members in compounds),
         *(Wish(name, members, "village_groups" in profile.wishes) for name, members in groups),
     ]
     return tuple(sorted((wish for wish in wishes if len(wish.units) > 1), key=lambda wish: not wish.hard))
 
 
-def mixes_wholes(units: Units, area: Area, buildings: gpd.GeoDataFrame, profile: Profile) -> Numbers:
-    """The units that hold buildings of several things that the rule keeps whole."""
-    marks = []
-    if "estates_whole" in profile.wishes and len(area.compounds):
-        marks.append(compound_of(buildings, area.compounds.geometry.to_numpy()))
-    if "village_groups" in profile.wishes:
-        names = buildings["village_group"].to_numpy().astype(str)
-        marks.append(np.unique(names, return_inverse=True)[1].reshape(-1) - (names == "").any())
-    mixed = np.zeros(len(units), dtype=bool)
-    for mark in marks:
-        there = (mark >= 0) & (units.building_unit >= 0)
-        pairs = np.unique(np.stack([units.building_unit[there], mark[there]], axis=1), axis=0)
-        mixed |= np.bincount(pairs[:, 0], minlength=len(units)) > 1
-    return np.flatnonzero(mixed)
+def mixes_groups(units: Units, buildings: gpd.GeoDataFrame, profile: Profile) -> Numbers:
+    """The units that hold buildings of several village groups, where the rule keeps these whole."""
+    if "village_groups" not in profile.wishes:
+        return np.empty(0, dtype=np.int64)
+    names = buildings["village_group"].to_numpy().astype(str)
+    there = (names != "") & (units.building_unit >= 0)
+    _, group = np.unique(names[there], return_inverse=True)
+    pairs = np.unique(np.stack([units.building_unit[there], group.reshape(-1)], axis=1), axis=0)
+    return np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(units)) > 1)
 
 
-def compound_of(buildings: gpd.GeoDataFrame, compounds: Geometries) -> Numbers:
-    """The compound that holds each building's inner point, -1 for none; of several, the first."""
-    found = np.full(len(buildings), -1, dtype=np.int64)
+def crowded_compounds(
+    units: Units, area: Area, buildings: gpd.GeoDataFrame, sizes: Sequence[Size], load: Lengths
+) -> Numbers:
+    """The compounds that a grid could hold, but not with the others in their blocks; their walls could help.
+
+    load: of the units, one column for each of the sizes.
+    """
+    upper = np.array([size.upper for size in sizes])
     points = shapely.point_on_surface(buildings.geometry.to_numpy())
-    point, compound = shapely.STRtree(compounds).query(points, predicate="intersects")
-    order = np.lexsort((-compound, point))
-    found[point[order]] = compound[order]
-    return found
+    found = []
+    for number, _, members in _compounds(units, area.compounds, buildings):
+        if (load[members].sum(axis=0) > upper).any():
+            inside = shapely.intersects(area.compounds.geometry.iloc[number], points)
+            ground = np.array([area.compounds.geometry.iloc[number].area])
+            own = total_loads(buildings, sizes, np.where(inside, 0, -1), ground)[0]
+            if (own <= upper).all():
+                found.append(number)
+    return np.array(found, dtype=np.int64)
 
 
 def mark_units(wishes: tuple[Wish, ...], count: int) -> Numbers:
@@ -65,7 +73,8 @@ def mark_units(wishes: tuple[Wish, ...], count: int) -> Numbers:
 
 def _compounds(
     units: Units, compounds: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame
-) -> list[tuple[str, Numbers]]:
+) -> list[tuple[int, str, Numbers]]:
+    """The compounds with buildings: number, id, units."""
     if not len(compounds):
         return []
     shapes = compounds.geometry.to_numpy()
@@ -80,8 +89,8 @@ def _compounds(
     belongs = inside > units.area_m2[:, None] / 2
     belongs[unit[unit >= 0], holder[unit >= 0]] = True
     settled = np.isin(np.arange(len(shapes)), holder)
-    names = compounds["id"].to_numpy().astype(str)
-    return [(names[c], np.flatnonzero(belongs[:, c])) for c in np.flatnonzero(settled)]
+    names = compounds["id"].astype(str).to_list()
+    return [(c, names[c], np.flatnonzero(belongs[:, c])) for c in np.flatnonzero(settled).tolist()]
 
 
 def _village_groups(units: Units, buildings: gpd.GeoDataFrame) -> list[tuple[str, Numbers]]:

@@ -13,14 +13,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from partition.area import Area
-from partition.arrays import Geometries, Numbers
-from partition.blocks import Blocks
+from partition.arrays import Flags, Geometries, Numbers
 from partition.rules import Profile
+from partition.units import Units, largest_within
 
 COMPLEX = "complex"  # the kind of a zone that counts for more instead of standing apart
-ALONG_M = 3.0  # an outline this near a street runs along it
 LEAST_M2 = 1500.0  # a piece smaller than this, and than half of its zone, is the slip of a pen
-YARD_M = 10.0  # buildings of a use that stands apart are one yard when they are this near
+YARD_M = 20.0  # buildings of a use that stands apart are one yard when they are this near
 ROOM_M = 3.0  # of ground round such buildings, and half of that before others
 
 
@@ -48,37 +47,42 @@ class Zones:
             found[point[order]] = zone[order]
         return found
 
-    def of_units(self, blocks: Blocks, unit: Numbers) -> Numbers:
-        """The zone that holds more than half of each unit, by the faces' inner points; -1 for none."""
-        count = int(unit.max(initial=-1)) + 1
-        found = np.full(count, -1, dtype=np.int64)
-        if len(self):
-            area = shapely.area(blocks.faces)
-            zone = self.of_points(shapely.point_on_surface(blocks.faces))
-            whole = np.bincount(unit, weights=area, minlength=count)
-            share = np.zeros((count, len(self)))
-            np.add.at(share, (unit[zone >= 0], zone[zone >= 0]), area[zone >= 0])
-            held = share.max(axis=1) > whole / 2
-            found[held] = share.argmax(axis=1)[held]
+    def are_outside(self, buildings: gpd.GeoDataFrame) -> Flags:
+        """The buildings that are lived in, and lie in no zone by their inner points."""
+        lived = buildings["households"].to_numpy() > 0
+        outside = self.of_points(shapely.point_on_surface(buildings.geometry.to_numpy())) < 0
+        return np.asarray(lived & outside, dtype=np.bool_)
+
+    def of_units(self, units: Units, buildings: gpd.GeoDataFrame) -> Numbers:
+        """The zone of each unit, -1 for none: a unit is the zone's that holds its largest face, or that holds
+        more than half of the unit's ground; in either case no building that is lived in lies outside.
+        """
+        found = np.full(len(units), -1, dtype=np.int64)
+        if not len(self):
+            return found
+        faces, unit = units.blocks.faces, units.unit
+        area = shapely.area(faces)
+        zone = self.of_points(shapely.point_on_surface(faces))
+        share = np.zeros((len(units), len(self)))
+        np.add.at(share, (unit[zone >= 0], zone[zone >= 0]), area[zone >= 0])
+        largest = np.zeros(len(units), dtype=bool)
+        largest[unit[largest_within(faces, self.shapes)]] = True
+        own = (share.max(axis=1) > units.area_m2 / 2) | (largest & (share.max(axis=1) > 0))
+        own[units.building_unit[self.are_outside(buildings) & (units.building_unit >= 0)]] = False
+        found[own] = share.argmax(axis=1)[own]
         return found
 
-    def outlines(self, streets: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-        """The streets, and the zones' outlines where no street runs along them; these are of no class."""
-        if not len(self):
-            return streets
-        rings = shapely.get_parts(shapely.boundary(self.shapes))
-        near = streets.geometry.to_numpy()[~streets["tunnel"].to_numpy(dtype=bool)]
-        if len(near):
-            ring, street = shapely.STRtree(near).query(rings, predicate="dwithin", distance=ALONG_M)
-            for i in np.unique(ring):
-                rings[i] = shapely.difference(
-                    rings[i], shapely.buffer(shapely.union_all(near[street[ring == i]]), ALONG_M)
-                )
-        lines = shapely.get_parts(shapely.line_merge(rings))
-        lines = lines[(shapely.get_dimensions(lines) == 1) & (shapely.length(lines) > 0)]
-        rows = {"class": "none", "bridge": False, "tunnel": False, "layer": 0, "oneway": False, "name": ""}
-        further = gpd.GeoDataFrame(rows, geometry=list(lines), index=range(len(lines)), crs=streets.crs)
-        return pd.concat([streets, further], ignore_index=True) if len(lines) else streets
+
+def with_outlines(streets: gpd.GeoDataFrame, shapes: Geometries) -> gpd.GeoDataFrame:
+    """The streets, and the outlines of some ground as lines of no class. Where an outline runs beside a
+    street, the strip between them is no unit, and joins the side it is open to.
+    """
+    if not len(shapes):
+        return streets
+    lines = shapely.get_parts(shapely.boundary(shapes))
+    rows = {"class": "none", "bridge": False, "tunnel": False, "layer": 0, "oneway": False, "name": ""}
+    further = gpd.GeoDataFrame(rows, geometry=list(lines), index=range(len(lines)), crs=streets.crs)
+    return pd.concat([streets, further], ignore_index=True)
 
 
 def find_zones(area: Area, number: int, profile: Profile) -> Zones:

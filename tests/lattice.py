@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import geopandas as gpd
@@ -34,6 +35,14 @@ class Town:
     communities: int = 1
     careless: bool = False  # houses stand across streets and into each other, ends stop short, ids repeat
     dual: bool = False  # the first street across is a dual carriageway
+    people: tuple[float, float] = (2.5, 2.5)  # residents of a household, least and most
+    classes: tuple[str, ...] = ()  # of the communities, one after the other
+    estates: tuple[tuple[int, int, int, int], ...] = ()  # compounds: first column and row, columns, rows
+    zones: tuple[tuple[int, int, int, int], ...] = ()  # of schools, the same
+    complex_zone: tuple[int, int, int, int] | None = None  # where a household counts for `complexity`
+    complexity: float = 1.0
+    most_shops: int = 0  # of a building
+    groups: tuple[int, int] | None = None  # village groups: blocks across and down of each
     seed: int = 0
 
 
@@ -77,7 +86,66 @@ def make_town(town: Town) -> Area:
     ids = [f"B{i:04d}" for i in range(len(footprints))]
     if town.careless and len(ids) > 6:
         ids[3], households[3] = ids[0], 0  # next door
-    return make_area(shapes, streets, classes, footprints, households, ids)
+    area = make_area(shapes, streets, classes, footprints, households, ids)
+    return _furnished(town, area, corners) if _is_furnished(town) else area
+
+
+def _is_furnished(town: Town) -> bool:
+    plain = Town(seed=town.seed)
+    kinds = ("people", "classes", "estates", "zones", "complex_zone", "most_shops", "groups")
+    return any(getattr(town, kind) != getattr(plain, kind) for kind in kinds)
+
+
+def _furnished(town: Town, area: Area, corners: np.ndarray) -> Area:
+    """The area with residents, shops, classes, compounds, zones and village groups as the town has them."""
+    rng = np.random.default_rng(town.seed + 1)
+    buildings = area.buildings
+    size = rng.uniform(*town.people, len(buildings))
+    points = shapely.get_coordinates(shapely.point_on_surface(buildings.geometry.to_numpy()))
+    column, row = (points // town.block_m).astype(int).T
+    columns = {"residents": (buildings["households"] * size).round()}
+    if town.most_shops:
+        columns["shops"] = rng.integers(0, town.most_shops + 1, len(buildings)).astype(float)
+    if town.groups:
+        across, down = town.groups
+        columns["village_group"] = [f"G{r // down}{c // across}" for c, r in zip(column, row, strict=True)]
+    communities = area.communities
+    if town.classes:
+        communities = communities.assign(**{"class": list(town.classes)})
+    zones = [*town.zones, *([town.complex_zone] if town.complex_zone else [])]
+    kinds = ["school"] * len(town.zones) + ["complex"] * (len(zones) - len(town.zones))
+    return replace(
+        area,
+        communities=communities,
+        buildings=buildings.assign(**columns),
+        compounds=gpd.GeoDataFrame(
+            {"id": [f"E{i + 1}" for i in range(len(town.estates))], "name": ""},
+            geometry=_plots(corners, town.estates),
+            crs=CRS,
+        ),
+        zones=gpd.GeoDataFrame(
+            {
+                "id": [f"Z{i + 1}" for i in range(len(zones))],
+                "name": "",
+                "kind": kinds,
+                "complexity": [town.complexity if kind == "complex" else 1.0 for kind in kinds],
+            },
+            geometry=_plots(corners, zones),
+            crs=CRS,
+        ),
+    )
+
+
+def _plots(corners: np.ndarray, plots: Sequence[tuple[int, int, int, int]]) -> list[shapely.Polygon]:
+    """Blocks of the lattice as polygons, along its streets."""
+    found = []
+    for column, row, across, down in plots:
+        south = [corners[row, c] for c in range(column, column + across + 1)]
+        east = [corners[r, column + across] for r in range(row + 1, row + down + 1)]
+        north = [corners[row + down, c] for c in range(column + across - 1, column - 1, -1)]
+        west = [corners[r, column] for r in range(row + down - 1, row, -1)]
+        found.append(shapely.Polygon([*south, *east, *north, *west]))
+    return found
 
 
 def _shortened(street: shapely.LineString, metres: float) -> shapely.LineString:
