@@ -39,8 +39,8 @@ class Drawn:
     """One community on paper.
 
     grids: code, community, kind, geometry. units: as in `split.Split`. reasons: why grids are out of range,
-    by code. grid: the code of each building of the parcel. findings: what was done to its streets. seconds:
-    by step.
+    by code. grid: the code of each building of the parcel. findings: what was done to its streets. clock: by
+    step.
     """
 
     grids: gpd.GeoDataFrame
@@ -48,7 +48,7 @@ class Drawn:
     reasons: dict[str, Finding]
     grid: Geometries
     findings: tuple[Finding, ...]
-    seconds: dict[str, float]
+    clock: Clock
 
 
 def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
@@ -71,15 +71,15 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
 
 def judge_parcel(
     profile: Profile, item: tuple[Area, gpd.GeoDataFrame, dict[str, Finding]]
-) -> tuple[CommunityJudgement, dict[str, float]]:
+) -> tuple[CommunityJudgement, Clock]:
     """Judge the grids of a parcel's community. The item: the parcel, its buildings with `grid`; its grids
-    with their figures; the reasons for grids out of range. Also returns the seconds by step.
+    with their figures; the reasons for grids out of range. Also returns the clock that was kept.
     """
     parcel, grids, reasons = item
     clock = Clock()
     with clock.step("judge"):
         found = judge_community(parcel, grids, profile, reasons)
-    return found, clock.seconds
+    return found, clock
 
 
 def draw_community(parcel: Area, division: Division, issued: Collection[str], clock: Clock) -> Drawn:
@@ -104,7 +104,7 @@ def draw_community(parcel: Area, division: Division, issued: Collection[str], cl
         reasons=_reasons(parcel, division, codes),
         grid=np.where(unit >= 0, codes[plan.assignment[unit]], ""),
         findings=division.findings,
-        seconds=clock.seconds,
+        clock=clock,
     )
 
 

@@ -14,7 +14,9 @@ from partition.policy import Profile
 class Report:
     """What a plan achieves, what it does not, and what was done to the input.
 
-    seed and effort are those the plan was made with, None for a plan that was drawn elsewhere.
+    seed and effort are those the plan was made with, None for a plan that was drawn elsewhere. seconds and
+    cpu_seconds: by step, as in `clock.Clock`, summed over all communities, also where several were worked on
+    at once.
     """
 
     profile: Profile
@@ -23,6 +25,7 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     seed: int | None = None
     effort: int | None = None
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def violations(self) -> tuple[Finding, ...]:
@@ -51,5 +54,6 @@ class Report:
             "grids": self.judgement.grids,
             "violations": [finding.to_dict() for finding in self.violations],
             "findings": [finding.to_dict() for finding in self.findings],
+            "cpu_seconds": {step: round(seconds, 3) for step, seconds in self.cpu_seconds.items()},
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
         }

@@ -82,8 +82,8 @@ def split_area(
         units = pd.concat([one.units for one in drawn.values()], ignore_index=True)
         units["unit"] = np.arange(len(units))
     found = _judge(area, order, frame, buildings, drawn, failures, crew, tell)
-    for seconds in [one.seconds for one in drawn.values()] + [seconds for _, seconds in found.values()]:
-        clock.add(seconds)
+    for kept in [*(one.clock for one in drawn.values()), *(kept for _, kept in found.values())]:
+        clock.add(kept)
     with clock.step("sum"):
         judgement = _sum_up(
             area, order, frame, buildings, drawn, [one for one, _ in found.values()], failures
@@ -97,6 +97,7 @@ def split_area(
         clock.seconds,
         seed,
         order.effort,
+        clock.cpu,
     )
     return Split(judgement.name_bounds(frame), unweigh(buildings), units, report, profile, seed)
 
@@ -133,8 +134,8 @@ def _judge(
     failures: Failures,
     crew: Crew,
     tell: Progress,
-) -> dict[int, tuple[CommunityJudgement, dict[str, float]]]:
-    """The judgement of every community that was drawn, with its seconds. Those that fail join `failures`."""
+) -> dict[int, tuple[CommunityJudgement, Clock]]:
+    """The judgement of every community that was drawn, with its clock. Those that fail join `failures`."""
     own = grids_by_community(area, grids)
     parcels = enumerate(cut_parcels(replace(area, buildings=buildings)))
     items = ((parcel, grids.iloc[own[n]], drawn[n].reasons) for n, parcel in parcels if n in drawn)
