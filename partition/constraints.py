@@ -18,6 +18,7 @@ Cause = Literal[
     "pocket",
     "cut_off",
     "zone",
+    "locked",
     "too_few",
     "no_number",
     "two_ranges",
@@ -40,7 +41,8 @@ class Reason:
     rest. zone: zones that stand apart do. too_few: the community holds less than one grid. no_number: no
     number of grids puts all of them in range. two_ranges: some number does for each of the ranges, but none
     for both. indivisible: no grouping of the buildings does; whole: nor of them and of what stays whole.
-    wanted_number: the number of grids asked for does not allow it. unproven: none of these.
+    locked: the grid may not change. wanted_number: the number of grids asked for does not allow it. unproven:
+    none of these.
 
     amount: in the measure of the range at place `measure`.
     """

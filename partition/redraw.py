@@ -5,35 +5,40 @@ rest as it was to the last vertex.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 
-from partition.adjacency import build_graph
-from partition.adjustment import Adjusted, adjust_plan
+from partition.adjustment import Adjusted, adjust_plan, pieces
 from partition.area import Area
-from partition.arrays import Flags, Geometries, Numbers
-from partition.balance import Balance
+from partition.arrays import Flags, Geometries, Lengths, Numbers
+from partition.atoms import contract, unite
 from partition.blocks import Blocks, find_borders, segments
 from partition.clock import Clock
 from partition.codes import code_prefix, issue_codes
+from partition.constraints import Reason, beyond, out_of_range
+from partition.division import Ground
 from partition.errors import InputError
+from partition.explanation import explain
 from partition.findings import Finding
 from partition.former import Former
 from partition.grids import dissolve, grid_frame, match_edges, total_by_grid, unit_frame
 from partition.judgement import judge_plan
+from partition.layout import BASIC, DEDICATED
 from partition.lineage import Register, keep_codes, trace_changes
-from partition.linework import Linework, build_linework, cluster_footprints
-from partition.loads import total_loads, weigh_area
+from partition.linework import CLASS_NUMBER, Linework
+from partition.loads import name_measure, total_loads, weigh_area
+from partition.outlines import draw_outlines
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.problem import Problem
 from partition.report import Report
 from partition.rules import Profile
 from partition.split import Progress, Split
 from partition.units import Units, build_units
+from partition.wholes import find_wishes
 
 FINE = 1 / 8  # blocks that hold more than this part of the target are cut between their buildings
 REACH = 4  # grids this many borders away from one out of range are cut into units
@@ -84,17 +89,15 @@ def redraw_area(
         cap = most_moved * everyone if most_moved < 1 else most_moved
     taken = known | set(issued) | set(former.demolished.values())
     rows = buildings_by_community(area)
+    order = _Order(profile, frozenset(locked), seed)
     done: list[_Parcel] = []
-    moved = 0
     tell("divide", 0.0)
     for number, parcel in enumerate(cut_parcels(weighed)):
-        own = former.grids[former.grids["community"] == parcel.communities["id"].iloc[0]]
-        left = None if cap is None else max(cap - moved, 0.0)
-        task = _Task(parcel, own, former.before[rows[number]], profile, frozenset(locked), left, seed)
+        left = None if cap is None else max(cap - sum(one.moved for one in done), 0.0)
+        task = _Task(parcel, former, rows[number], order, left, clock)
         with clock.step("plan"):
             one = _redraw_parcel(task, taken)
-        moved += one.moved
-        taken |= set(one.codes)
+        taken |= set(one.grids["code"])
         done.append(one)
         tell("divide", (number + 1) / len(rows))
     tell("grids", 0.0)
@@ -173,168 +176,199 @@ def _without(ring: shapely.Geometry, marks: Collection[tuple[float, ...]]) -> sh
 # --- one community ---
 
 
-@dataclass(frozen=True)
 class _Task:
-    """A parcel with its grids of before (`own`), the code of each of its buildings, and what is asked."""
+    """One community to be redrawn: what lies there today (`ground`), its grids of before (`own`), and of each
+    of its buildings the grid of before (`label`, its place in `own`; -1 for none).
+    """
 
-    parcel: Area
-    own: gpd.GeoDataFrame
-    before: Geometries
+    def __init__(
+        self, parcel: Area, former: Former, rows: Numbers, order: _Order, cap: float | None, clock: Clock
+    ) -> None:
+        self.parcel, self.cap, self.order = parcel, cap, order
+        self.id = str(parcel.communities["id"].iloc[0])
+        self.own = former.grids[former.grids["community"] == parcel.communities["id"].iloc[0]]
+        self.codes: Geometries = np.asarray(self.own["code"].to_numpy(), dtype=object)
+        self.shapes: Geometries = np.asarray(self.own.geometry.to_numpy(), dtype=object)
+        self.before: Geometries = former.before[rows]
+        place = {code: number for number, code in enumerate(self.codes)}
+        self.label: Numbers = np.array([place.get(code, -1) for code in self.before], dtype=np.int64)
+        self.ground = Ground(parcel, 0, order.profile, clock)
+        zone = self.ground.zones.of_points(shapely.point_on_surface(self.shapes))
+        self.kinds: Geometries = np.where(zone >= 0, DEDICATED, BASIC).astype(object)
+        self.locked: Flags = np.isin(self.codes, list(order.locked))
+        self.still: Flags = self.locked | (zone >= 0)  # what stands apart has no range
+
+    def held(self) -> Lengths:
+        """What each grid of before holds today, one column for each size."""
+        ground = self.ground
+        return total_loads(ground.buildings, ground.sizes, self.label, shapely.area(self.shapes))
+
+    def out_of_range(self) -> Flags:
+        """Which grids of before are out of range today, whether they may change or not."""
+        if self.ground.is_village():
+            return np.zeros(len(self.own), dtype=np.bool_)
+        held = self.held()
+        whole = held.sum(axis=0).tolist()
+        ranges = [
+            self.ground.balance(size, sum_) for size, sum_ in zip(self.ground.sizes, whole, strict=True)
+        ]
+        return np.asarray((beyond(held, ranges) > 0).any(axis=1) & (self.kinds == BASIC), dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is asked of every community."""
+
     profile: Profile
     locked: frozenset[str]
-    cap: float | None
     seed: int
-
-    @property
-    def ranges(self) -> tuple[Balance, ...]:
-        return tuple(
-            Balance.of(size) for size in self.profile.sizes_for(self.parcel.communities["class"].iloc[0])
-        )
-
-    @property
-    def codes(self) -> Geometries:
-        return np.asarray(self.own["code"].to_numpy(), dtype=object)
-
-    def label(self) -> Numbers:
-        """The grid of before of each building, by its place in `own`; -1 for none."""
-        place = {code: number for number, code in enumerate(self.codes)}
-        return np.array([place.get(code, -1) for code in self.before], dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class _Parcel:
-    """One community redrawn. grids: code, community, geometry. grid: the code of each building. touched:
-    codes of grids whose border changed, or that ended."""
+    """One community redrawn. grids: code, community, kind, geometry. grid: the code of each building.
+    touched: codes of grids whose border changed, or that ended.
+    """
 
     grids: gpd.GeoDataFrame
     units: gpd.GeoDataFrame
     grid: Geometries
-    touched: frozenset[str]
-    codes: tuple[str, ...]
-    reasons: dict[str, Finding]
-    findings: tuple[Finding, ...]
-    moved: int
+    touched: frozenset[str] = frozenset()
+    reasons: Mapping[str, Finding] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    moved: int = 0
 
 
 @dataclass(frozen=True)
 class _Laid:
-    """Units that nest in the grids of before: `home` is each unit's grid, `members` those that may move, the
-    units of `problem` in its order."""
+    """Units that nest in the grids of before: `home` is each unit's grid. `problem` has one unit for each
+    `atom` (-1: units of grids that stay). finest: nothing can be cut further.
+    """
 
     units: Units
     home: Numbers
-    members: Numbers
+    atom: Numbers
     problem: Problem
+    finest: bool
+
+    def home_of_atoms(self) -> Numbers:
+        """The grid of before of each unit of the problem."""
+        assert self.problem.previous is not None  # noqa: S101 - `_state` gives it
+        return self.problem.previous
 
 
 def _redraw_parcel(task: _Task, taken: Collection[str]) -> _Parcel:
     """Units are made only round grids out of range; of the whole community where that does not suffice."""
-    out = _out_of_range(task)
+    out = task.out_of_range() & ~task.still
     if not out.any():
         return _as_before(task)
+    everywhere = len(task.own)
     best: tuple[_Laid, Adjusted] | None = None
-    for reach, finer in ((REACH, FINE), (len(task.own), FINE), (len(task.own), 0.0)):
+    for reach, finer in ((REACH, FINE), (everywhere, FINE), (everywhere, 0.0)):
         laid = _lay_units(task, _around(task, out, reach), finer)
-        adjusted = adjust_plan(laid.problem, before=len(task.own), most_moved=task.cap, seed=task.seed)
+        adjusted = adjust_plan(laid.problem, before=everywhere, most_moved=task.cap, seed=task.order.seed)
         if best is None or adjusted.outside < best[1].outside - TRACE:
             best = laid, adjusted
+        elif laid.finest and adjusted.outside < best[1].outside + TRACE:
+            best = laid, adjusted  # proves more
         if adjusted.outside <= TRACE:
             break
     assert best is not None  # noqa: S101 - the loop runs at least once
     return _on_paper(task, *best, taken)
 
 
-def _out_of_range(task: _Task) -> Flags:
-    """Which grids of before are out of range today; locked ones are not looked at."""
-    sizes = task.profile.sizes_for(task.parcel.communities["class"].iloc[0])
-    ground = shapely.area(task.own.geometry.to_numpy())
-    held = total_loads(task.parcel.buildings, sizes, task.label(), ground)
-    ranges = task.ranges
-    out = (held > [balance.upper for balance in ranges]) | (held < [balance.lower for balance in ranges])
-    return np.asarray(out.any(axis=1) & ~np.isin(task.codes, list(task.locked)), dtype=np.bool_)
-
-
 def _as_before(task: _Task) -> _Parcel:
-    polygons = task.own.geometry.to_numpy()
-    sizes = np.bincount(task.label()[task.label() >= 0], minlength=len(task.own))
-    held = np.bincount(
-        task.label()[task.label() >= 0],
-        weights=task.parcel.buildings["households"].to_numpy()[task.label() >= 0],
-        minlength=len(sizes),
+    there = task.label >= 0
+    households = np.bincount(
+        task.label[there],
+        weights=task.parcel.buildings["households"].to_numpy()[there],
+        minlength=len(task.own),
     )
     units = gpd.GeoDataFrame(
         {
-            "unit": np.arange(len(polygons)),
+            "unit": np.arange(len(task.own)),
             "grid": task.codes,
-            "households": held.astype(np.int64),
-            "area_m2": shapely.area(polygons),
+            "households": households.astype(np.int64),
+            "area_m2": shapely.area(task.shapes),
         },
-        geometry=list(polygons),
+        geometry=list(task.shapes),
         crs=task.parcel.crs,
     )
-    frame = task.own.reset_index(drop=True)
-    codes = tuple(map(str, task.codes))
-    return _Parcel(frame, units, task.before, frozenset(), codes, _told_locked(task), (), 0)
+    frame = task.own[["code", "community", "geometry"]].reset_index(drop=True).assign(kind=task.kinds)
+    return _Parcel(frame, units, task.before, reasons=_told_locked(task))
 
 
 def _around(task: _Task, out: Flags, reach: int) -> Flags:
-    """The grids at most `reach` borders away from one out of range, locked ones apart."""
-    polygons = task.own.geometry.to_numpy()
-    a, b = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    """The grids at most `reach` borders away from one out of range, but for those that stay."""
+    a, b = shapely.STRtree(task.shapes).query(task.shapes, predicate="intersects")
     near = out.copy()
-    for _ in range(min(reach, len(polygons))):
+    for _ in range(min(reach, len(near))):
         near[b[near[a]]] = True
-    return np.asarray(near & ~np.isin(task.codes, list(task.locked)), dtype=np.bool_)
+    return np.asarray(near & ~task.still, dtype=np.bool_)
 
 
 def _lay_units(task: _Task, near: Flags, finer: float) -> _Laid:
     """Units that nest in the grids of before, so that these can be drawn again exactly: those of `near` are
     cut into blocks and parts of blocks, others are one unit each.
     """
-    parcel, label = task.parcel, task.label()
-    community = parcel.communities.geometry.iloc[0]
-    footprints, _ = cluster_footprints(parcel.buildings.geometry.to_numpy())
-    linework = build_linework(parcel.streets, community, footprints)
-    tree = shapely.STRtree(linework.lines)
-    faces: list[Geometries] = []
-    face_unit: list[Numbers] = []
-    home: list[Numbers] = []
+    ground, label = task.ground, task.label
+    tree = shapely.STRtree(ground.linework.lines)
+    shapes: list[Geometries] = []
     building_unit = np.full(len(label), -1, dtype=np.int64)
     made = 0
-    for grid, polygon in enumerate(task.own.geometry):
+    for grid, polygon in enumerate(task.shapes):
         rows = np.flatnonzero(label == grid)
         if near[grid]:
-            inside = _clipped(linework, tree, polygon)
-            above = finer * task.ranges[0].target
-            own = parcel.buildings.iloc[rows]
-            part = build_units(inside, polygon, own, task.profile.border_cost, above)
-            faces.append(part.blocks.faces)
-            face_unit.append(part.unit + made)
+            part = _units_within(ground, _clipped(ground.linework, tree, polygon), polygon, rows, finer)
+            # one polygon for each unit, so that slivers along the old border are gone
+            shapes.append(dissolve(part.blocks.faces, part.unit, len(part)))
             building_unit[rows] = np.where(part.building_unit >= 0, part.building_unit + made, -1)
-            count = len(part)
         else:
-            faces.append(np.array([polygon], dtype=object))
-            face_unit.append(np.array([made]))
+            shapes.append(np.array([polygon], dtype=object))
             building_unit[rows] = made
-            count = 1
-        home.append(np.full(count, grid))
-        made += count
-    unit = np.concatenate(face_unit).astype(np.int64)
-    together = gpd.GeoDataFrame(geometry=list(np.concatenate(faces)), crs=parcel.crs)
+        made += len(shapes[-1])
+    together = gpd.GeoDataFrame(geometry=list(np.concatenate(shapes)), crs=task.parcel.crs)
     whole = match_edges(together, task.own).geometry.to_numpy()
     placed = building_unit >= 0
-    households = np.bincount(
-        building_unit[placed], weights=parcel.buildings["households"].to_numpy()[placed], minlength=made
-    )
-    area_m2 = np.bincount(unit, weights=shapely.area(whole).round(3), minlength=made)
+    households = ground.buildings["households"].to_numpy()[placed]
     units = Units(
-        Blocks(whole, find_borders(whole, linework)),
-        unit,
-        households.astype(np.int64),
-        area_m2.astype(np.float64),
+        Blocks(whole, find_borders(whole, ground.linework)),
+        np.arange(made),
+        np.bincount(building_unit[placed], weights=households, minlength=made).astype(np.int64),
+        shapely.area(whole).round(3),
         building_unit,
     )
-    return _state(task, units, np.concatenate(home).astype(np.int64))
+    home = np.repeat(np.arange(len(shapes)), [len(some) for some in shapes])
+    return _state(task, units, home, finest=finer == 0.0)
+
+
+def _units_within(
+    ground: Ground, linework: Linework, polygon: shapely.Geometry, rows: Numbers, finer: float
+) -> Units:
+    """The units of one grid of before."""
+    own = ground.buildings.iloc[rows]
+
+    def fill(units: Units) -> Lengths:
+        load = total_loads(own, ground.sizes, units.building_unit, units.area_m2)
+        return np.asarray((load / [size.target for size in ground.sizes]).max(axis=1), dtype=np.float64)
+
+    cost, settled = ground.profile.border_cost, ground.settled()[rows]
+    return build_units(linework, polygon, own, cost, finer, fill=fill, settled=settled)
+
+
+def _state(task: _Task, units: Units, home: Numbers, *, finest: bool) -> _Laid:
+    """The problem of all units but those of grids that stay. What the rule keeps whole is one unit, as far as
+    it was in one grid before.
+    """
+    ground = task.ground
+    wishes = find_wishes(units, ground.area, ground.buildings, ground.profile)
+    problem = replace(ground.problem(units, wishes), previous=home)
+    members = np.flatnonzero(~task.still[home])
+    hard = unite(problem, [wish for wish in wishes if wish.hard], ground.upper).group
+    whole = pieces(problem.graph, hard * len(task.own) + home)
+    atom = np.full(len(home), -1, dtype=np.int64)
+    atom[members] = np.unique(whole[members], return_inverse=True)[1].reshape(-1)
+    return _Laid(units, home, atom, contract(problem.subset(members), atom[members]), finest)
 
 
 def _clipped(linework: Linework, tree: shapely.STRtree, polygon: shapely.Geometry) -> Linework:
@@ -343,21 +377,11 @@ def _clipped(linework: Linework, tree: shapely.STRtree, polygon: shapely.Geometr
     return replace(linework, lines=linework.lines[lines], classes=linework.classes[lines])
 
 
-def _state(task: _Task, units: Units, home: Numbers) -> _Laid:
-    """The problem of all units but those of locked grids."""
-    profile = task.profile
-    graph = build_graph(units, profile.border_cost, profile.crossing_cost)
-    sizes = profile.sizes_for(task.parcel.communities["class"].iloc[0])
-    load = total_loads(task.parcel.buildings, sizes, units.building_unit, units.area_m2)
-    members = np.flatnonzero(~np.isin(task.codes[home], list(task.locked)))
-    return _Laid(units, home, members, Problem(graph, load, task.ranges, previous=home).subset(members))
-
-
 def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[str]) -> _Parcel:
     """Polygons and codes of the adjusted plan. A grid that kept its units keeps its polygon."""
     units, community = laid.units, task.parcel.communities.iloc[0]
     label = laid.home.copy()
-    label[laid.members] = adjusted.labels
+    label[laid.atom >= 0] = adjusted.labels[laid.atom[laid.atom >= 0]]
     used = np.unique(label)
     carried = keep_codes(laid.home, label, units.households.astype(np.float64))
     fresh = [grid for grid in used.tolist() if grid not in carried]
@@ -367,12 +391,15 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
     code_of |= dict(zip(fresh, issued, strict=True))
     moved = label != laid.home
     touched = np.union1d(label[moved], laid.home[moved])
-    polygons = dissolve(units.blocks.faces, np.searchsorted(used, label)[units.unit], len(used))
+    polygons = _outlines(task, units, np.searchsorted(used, label), len(used), laid.home, touched)
     kept = ~np.isin(used, touched)
-    polygons[kept] = task.own.geometry.to_numpy()[used[kept]]
+    polygons[kept] = task.shapes[used[kept]]
     codes = np.array([code_of[grid] for grid in used.tolist()], dtype=object)
+    kinds = [task.kinds[grid] if grid < len(task.own) else BASIC for grid in used.tolist()]
     frame = gpd.GeoDataFrame(
-        {"code": codes, "community": community["id"]}, geometry=list(polygons), crs=task.parcel.crs
+        {"code": codes, "community": community["id"], "kind": kinds},
+        geometry=list(polygons),
+        crs=task.parcel.crs,
     ).sort_values("code", ignore_index=True)
     of_unit = codes[np.searchsorted(used, label)]
     at = units.building_unit
@@ -383,74 +410,128 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
         units=unit_frame(units, of_unit.tolist(), task.parcel.crs),
         grid=np.where(at >= 0, of_unit[at], ""),
         touched=frozenset(names),
-        codes=tuple(codes.tolist()),
-        reasons=_told_locked(task) | _told_capped(task, laid, adjusted, code_of),
-        findings=_told_number(task, adjusted, code_of),
+        reasons={**_told_locked(task), **_told_rest(task, laid, adjusted, code_of)},
+        findings=_told_number(task, set(codes)),
         moved=adjusted.moved,
     )
+
+
+def _outlines(
+    task: _Task, units: Units, label: Numbers, count: int, home: Numbers, touched: Numbers
+) -> Geometries:
+    """The polygons of the grids; borders that were there before are not straightened again."""
+    borders, of_face = units.blocks.borders, units.unit
+    a, b = of_face[borders.a], of_face[borders.b]
+    new = (home[a] == home[b]) & np.isin(home[a], touched)
+    still = replace(borders, kind=np.where(new, borders.kind, CLASS_NUMBER["wall"]))
+    drawn = replace(units, blocks=replace(units.blocks, borders=still))
+    return draw_outlines(drawn, label[of_face], count, task.parcel.buildings.geometry.to_numpy())
 
 
 # --- what is told ---
 
 
-def _values(held: float, balance: Balance, community: str) -> dict[str, object]:
-    return {"households": round(held), "lower": balance.lower, "upper": balance.upper, "community": community}
-
-
 def _told_locked(task: _Task) -> dict[str, Finding]:
     """Locked grids out of range are so because they are locked."""
+    held, sizes = task.held(), task.ground.sizes
+    measures = [name_measure(task.parcel.buildings, size) for size in sizes]
     found = {}
-    everything = replace(task, locked=frozenset())
-    held = np.bincount(
-        task.label()[task.label() >= 0],
-        weights=task.parcel.buildings["households"].to_numpy()[task.label() >= 0],
-        minlength=len(task.own),
-    )
-    community = str(task.parcel.communities["id"].iloc[0])
-    for grid in np.flatnonzero(_out_of_range(everything)).tolist():
+    for grid in np.flatnonzero(task.out_of_range() & task.locked).tolist():
+        reason = Reason("locked", float(held[grid, 0]))
         code = str(task.codes[grid])
-        if code in task.locked:
-            values = _values(held[grid], task.ranges[0], community) | {"proven": True}
-            found[code] = Finding("size_locked", "violated", "grids", rows=(code,), values=values)
+        found[code] = explain(
+            reason,
+            code=code,
+            households=_households(task, task.label == grid),
+            held=held[grid].tolist(),
+            sizes=sizes,
+            measures=measures,
+            community=task.id,
+        )
     return found
 
 
-def _told_capped(
+def _households(task: _Task, rows: Flags) -> int:
+    return int(task.parcel.buildings["households"].to_numpy()[rows].sum())
+
+
+def _told_rest(
     task: _Task, laid: _Laid, adjusted: Adjusted, code_of: Mapping[int, str]
 ) -> dict[str, Finding]:
-    """Grids that more moved households would bring into range. It is proven where even those who must leave
-    overfull grids, or join small ones, are more than may move.
-    """
-    if task.cap is None or adjusted.outside <= TRACE:
+    """Why grids are still out of range: no more households may move, or what `constraints` can prove."""
+    problem, labels = laid.problem, adjusted.labels
+    if adjusted.outside <= TRACE:
         return {}
-    free = adjust_plan(laid.problem, before=len(task.own), seed=task.seed)
-    balance = task.ranges[0]
-    before = np.bincount(laid.home[laid.members], weights=laid.problem.load[:, 0])
-    must = max(np.maximum(before - balance.upper, 0).sum(), np.maximum(balance.lower - before, 0).sum())
-    held = np.bincount(adjusted.labels, weights=laid.problem.load[:, 0])
-    free_held = np.bincount(free.labels, weights=laid.problem.load[:, 0], minlength=len(held))
-    community = str(task.parcel.communities["id"].iloc[0])
+    used, compact = np.unique(labels, return_inverse=True)
+    reasons = out_of_range(problem, compact.reshape(-1), fixed=False, finest=laid.finest)
+    capped = _capped(task, laid, adjusted)
+    held = np.stack([np.bincount(labels, weights=load) for load in problem.load.T], axis=1)
+    sizes = task.ground.sizes
+    measures = [name_measure(task.parcel.buildings, size) for size in sizes]
+    ids = task.parcel.buildings["id"].to_numpy().astype(str)
+    of_building = np.where(laid.units.building_unit >= 0, laid.atom[laid.units.building_unit], -1)
     found = {}
-    for grid in np.unique(adjusted.labels).tolist():
-        fits = balance.lower <= held[grid] <= balance.upper
-        better = balance.lower <= free_held[grid] <= balance.upper or free_held[grid] == 0
-        if not fits and better:
-            values = _values(held[grid], balance, community)
-            values |= {"most": round(task.cap), "needed": free.moved, "proven": bool(must > task.cap)}
-            code = code_of[grid]
-            found[code] = Finding("size_capped", "violated", "grids", rows=(code,), values=values)
+    for place, reason in reasons.items():
+        grid = int(used[place])
+        code = code_of[grid]
+        if grid in capped:
+            found[code] = replace(capped[grid], rows=(code,))
+            continue
+        found[code] = explain(
+            reason,
+            code=code,
+            households=int(problem.graph.households[labels == grid].sum()),
+            held=held[grid].tolist(),
+            sizes=sizes,
+            measures=measures,
+            community=task.id,
+            buildings=ids[of_building == reason.unit].tolist() if reason.unit >= 0 else (),
+        )
     return found
 
 
-def _told_number(task: _Task, adjusted: Adjusted, code_of: Mapping[int, str]) -> tuple[Finding, ...]:
+def _capped(task: _Task, laid: _Laid, adjusted: Adjusted) -> dict[int, Finding]:
+    """Grids that would be in range if more households might move. It is proven where even those who must
+    leave overfull grids are more than may move.
+    """
+    if task.cap is None:
+        return {}
+    problem, balance = laid.problem, laid.problem.ranges[0]
+    free = adjust_plan(problem, before=len(task.own), seed=task.order.seed)
+    bounded = np.minimum(problem.load[:, 0], balance.upper)  # a unit above the bound cannot be mended
+    over = np.maximum(np.bincount(laid.home_of_atoms(), weights=bounded) - balance.upper, 0).sum()
+    values = {
+        "most": int(task.cap),
+        "needed": free.moved,
+        "lower": balance.lower,
+        "upper": balance.upper,
+        "community": task.id,
+        "proven": bool(task.ground.sizes[0].measure == "households" and over > task.cap),
+    }
+    size = int(max(adjusted.labels.max(), free.labels.max())) + 1
+    now, then = (
+        np.stack([np.bincount(one.labels, weights=load, minlength=size) for load in problem.load.T], axis=1)
+        for one in (adjusted, free)
+    )
+    gone = np.bincount(free.labels, minlength=size) == 0
+    worse = (beyond(now.astype(np.float64), problem.ranges) > 0).any(axis=1)
+    mended = gone | ~(beyond(then.astype(np.float64), problem.ranges) > 0).any(axis=1)
+    return {
+        grid: Finding(
+            "size_capped", "violated", "grids",
+            values={**values, "households": int(problem.graph.households[adjusted.labels == grid].sum())},
+        )
+        for grid in np.flatnonzero(worse & mended).tolist()
+    }  # fmt: skip
+
+
+def _told_number(task: _Task, codes: set[str]) -> tuple[Finding, ...]:
     """Grids that began or ended."""
-    community = str(task.parcel.communities["id"].iloc[0])
     found = []
-    begun = tuple(sorted(set(code_of.values()) - set(task.codes)))
-    ended = tuple(sorted(set(task.codes) - set(code_of.values())))
+    begun, ended = tuple(sorted(codes - set(task.codes))), tuple(sorted(set(task.codes) - codes))
     for code, rows in (("redraw_begun", begun), ("redraw_ended", ended)):
         if rows:
-            found.append(Finding(code, "noted", "grids", rows=rows, values={"community": community}))
+            found.append(Finding(code, "noted", "grids", rows=rows, values={"community": task.id}))
     return tuple(found)
 
 
