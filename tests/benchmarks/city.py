@@ -221,7 +221,10 @@ def _blocks(city: City, bend: _Bend, rng: np.random.Generator) -> Frames:
     ring = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * (room + 6.0)
     ground = bend((inner[:, None] + ring[None]).reshape(-1, 2)).reshape(len(walled), -1, 2)
     compounds = gpd.GeoDataFrame(
-        {"id": [f"K{n:06d}" for n in range(len(walled))], "name": [f"合成小区{n}" for n in range(len(walled))]},
+        {
+            "id": [f"K{n:06d}" for n in range(len(walled))],
+            "name": [f"合成小区{n}" for n in range(len(walled))],
+        },
         geometry=list(shapely.polygons(ground)),
         crs=CRS,
     )
