@@ -177,6 +177,7 @@ def nest_tiers(
     effort = EFFORT if effort is None else effort
     tell = progress or (lambda step, share: None)
     crew = crew or Alone(fence=False)
+    grids = grids if "kind" in grids else grids.assign(kind=BASIC)
     scales = _Scales(area, profile)
     base = _base_tier(area, grids, buildings, profile)
     communities = len(np.unique(base.community))
@@ -345,7 +346,7 @@ def _base_tier(area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame,
         building=np.array([rows.get(code, -1) for code in buildings["grid"]], dtype=np.int64),
         community=community,
         ranges=[Range(profile.size_for(classes[number])) for number in community],
-        exempt=np.array([kind != BASIC for kind in grids.get("kind", [BASIC] * len(grids))], dtype=np.bool_),
+        exempt=np.array([kind != BASIC for kind in grids["kind"]], dtype=np.bool_),
         basic=True,
     )
 

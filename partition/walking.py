@@ -165,8 +165,8 @@ def _cross(pieces: _Pieces, lines: Geometries, tree: shapely.STRtree) -> list[Cu
 
 
 def _touch(pieces: _Pieces, lines: Geometries, tree: shapely.STRtree) -> tuple[Numbers, Cuts]:
-    """The ends of ways that lie on a way of another level, or stop just short of one on their own, and the
-    cuts that they make there.
+    """The ends of ways that lie on another way (of any level, within SAME_PLACE_M: moved to another CRS, an end
+    may miss the chord that it lay on), or stop just short of one on their own, and the cuts that they make.
     """
     points = shapely.points(pieces.tip)
     tip, piece = tree.query(points, predicate="dwithin", distance=NEAR_MISS_M)
@@ -180,7 +180,7 @@ def _touch(pieces: _Pieces, lines: Geometries, tree: shapely.STRtree) -> tuple[N
     met[tip[meets & ~own]] = True
     near = np.flatnonzero(~met[tip] & ~own & level)  # an end that meets nothing reaches the nearest way
     near = near[np.unique(tip[near], return_index=True)[1]]
-    chosen = np.concatenate([np.flatnonzero(meets & ~own & ~level), near])
+    chosen = np.concatenate([np.flatnonzero(meets & ~own), near])
     tip, piece = tip[chosen], piece[chosen]
     along = shapely.line_locate_point(lines[piece], points[tip])
     place = shapely.get_coordinates(shapely.line_interpolate_point(lines[piece], along))

@@ -83,6 +83,12 @@ def test_an_end_that_nearly_reaches_a_street_is_joined_to_it() -> None:
     assert walk(apart, (40, 0), (100, 106)) == [np.inf]
 
 
+def test_an_end_that_misses_the_chord_by_rounding_meets_the_street() -> None:
+    net = network(([(0, 0), (200, 0)],), ([(100, 0.004), (100, 100)],), ([(50, -0.004), (50, -100)],))
+    assert walk(net, (0, 0), (100, 50)) == [pytest.approx(150, abs=0.01)]
+    assert walk(net, (100, 50), (50, -50)) == [pytest.approx(150, abs=0.02)]
+
+
 def test_a_door_behind_a_wall_opens_on_the_other_side() -> None:
     ways = ([(0, 0), (200, 0)],), ([(0, 60), (200, 60)],), ([(0, 0), (0, 60)],)
     wall = ([(-10, 10), (210, 10)], {"class": "wall"})
