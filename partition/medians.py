@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from partition.arrays import Flags, Geometries, Lengths, Numbers
-from partition.blocks import Blocks, total
+from partition.blocks import Blocks, Borders, total
 from partition.linework import CLASS_NUMBER, SAME_M, SEVERING, Linework
 from partition.ridges import ridges_between
 
@@ -48,15 +48,15 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
     around = np.flatnonzero(~(street | ragged))
     tree = shapely.STRtree(faces[around])
     areas = np.array([shapely.coverage_union_all(faces[members]) for members in groups], dtype=object)
+    sides = _sides_of_groups(groups, borders, len(faces))
     lines: list[Geometries] = []
     classes: list[int] = []
-    for members, area in zip(groups, areas, strict=True):
+    for members, area, side in zip(groups, areas, sides, strict=True):
         points = _along(area)
         owner = np.full(len(points), -1, dtype=np.int64)
         point, face = tree.query(shapely.points(points), predicate="dwithin", distance=1e-6)
         owner[point] = around[face]
-        own_a, own_b = np.isin(borders.a, members), np.isin(borders.b, members)
-        reached = np.concatenate([borders.b[own_a & open_border], borders.a[own_b & open_border]])
+        reached = np.concatenate([borders.b[side[open_border[side]]], borders.a[side[open_border[side]]]])
         owner[~np.isin(owner, reached)] = -1
         blocks_beside, count = np.unique(owner[owner >= 0], return_counts=True)
         width = float(_sides(np.array([area]))[0][0])
@@ -64,10 +64,21 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
         owner[~np.isin(owner, blocks_beside[beside])] = -1
         ridges = ridges_between(points[owner >= 0], owner[owner >= 0], area)
         lines.append(ridges)
-        length = total(borders.kind[own_a | own_b], borders.length[own_a | own_b], max(AROUND) + 1)
+        length = total(borders.kind[side], borders.length[side], max(AROUND) + 1)
         kind = max(AROUND, key=lambda number: (length[number], number)) if street[members[0]] else 0
         classes += [kind] * len(ridges)
     return linework.with_lines(np.concatenate(lines), np.array(classes, dtype=np.int64), areas)
+
+
+def _sides_of_groups(groups: list[Numbers], borders: Borders, count: int) -> list[Numbers]:
+    """The borders of each group of faces, by their row."""
+    group = np.full(count, -1, dtype=np.int64)
+    for number, members in enumerate(groups):
+        group[members] = number
+    row = np.tile(np.arange(len(borders.a)), 2)
+    of = np.concatenate([group[borders.a], group[borders.b]])
+    pairs = np.unique(np.column_stack([of, row])[of >= 0], axis=0)
+    return np.split(pairs[:, 1], np.searchsorted(pairs[:, 0], np.arange(1, len(groups))))
 
 
 def _along(area: shapely.Geometry) -> Lengths:

@@ -30,8 +30,15 @@ def ridges_between(points: Lengths, owner: Numbers, area: shapely.Geometry) -> G
     )
     ridges = shapely.linestrings(diagram.vertices[ends[wanted]] + centre)
     wider = shapely.buffer(area, OVERHANG_M)
-    inside = shapely.line_merge(shapely.intersection(shapely.union_all(ridges), wider))
-    straight = shapely.simplify(shapely.get_parts(inside), STRAIGHT_M)
-    # straightened lines may leave the area where it is hollow
-    lines = shapely.get_parts(shapely.intersection(straight, wider))
-    return np.asarray(lines[shapely.get_dimensions(lines) == 1])
+    shapely.prepare(wider)
+    merged = shapely.line_merge(shapely.multilinestrings(_clip(ridges, wider)))
+    straight = shapely.simplify(shapely.get_parts(merged), STRAIGHT_M)
+    return _clip(straight, wider)  # straightened lines may leave the area where it is hollow
+
+
+def _clip(lines: Geometries, area: shapely.Geometry) -> Geometries:
+    """What of the lines lies in the area."""
+    whole = shapely.covers(area, lines)
+    some = np.flatnonzero(~whole & shapely.intersects(area, lines))
+    parts = shapely.get_parts(shapely.intersection(lines[some], area))
+    return np.concatenate([lines[whole], parts[shapely.get_dimensions(parts) == 1]])

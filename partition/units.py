@@ -100,7 +100,13 @@ def _cut(
 ) -> Units:
     if not len(which):
         return units
-    cuts = [cut_between_buildings(*_block(units, i, buildings)) for i in which]
+    faces = _rows_by_unit(units.unit, len(units))
+    rows = _rows_by_unit(units.building_unit, len(units))
+    footprints = buildings.geometry.to_numpy()
+    cuts = [
+        cut_between_buildings(shapely.coverage_union_all(units.blocks.faces[faces[i]]), footprints[rows[i]])
+        for i in which
+    ]
     finer = linework.with_lines(np.concatenate(cuts))
     return _join_faces(build_blocks(finer, community), finer, buildings, settled, border_cost)
 
@@ -109,11 +115,10 @@ def _with_middles(linework: Linework, community: shapely.Geometry, buildings: gp
     return part_medians(build_blocks(linework, community), linework, buildings.geometry.to_numpy())
 
 
-def _block(units: Units, unit: int, buildings: gpd.GeoDataFrame) -> tuple[shapely.Geometry, Geometries]:
-    return (
-        shapely.coverage_union_all(units.blocks.faces[units.unit == unit]),
-        buildings.geometry.to_numpy()[units.building_unit == unit],
-    )
+def _rows_by_unit(unit: Numbers, count: int) -> list[Numbers]:
+    """The rows of each unit, ascending."""
+    order = np.argsort(unit, kind="stable")
+    return np.split(order, np.searchsorted(unit[order], np.arange(count + 1)))[1:-1]
 
 
 def cut_between_buildings(block: shapely.Geometry, footprints: Geometries) -> Geometries:
@@ -154,7 +159,7 @@ def _join_faces(
     np.add.at(households, face_of[placed], buildings["households"].to_numpy()[placed])
     kept = np.zeros(len(faces), dtype=bool)
     kept[face_of[placed & settled]] = True
-    kept[largest_within(faces, linework.apart)] = True
+    kept[_largest_within(faces, linework.apart)] = True
     join = _Joining(faces, borders, kept, border_cost)
     join.share_medians(_within(faces, linework.medians))
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
@@ -184,7 +189,7 @@ def _within(faces: Geometries, areas: Geometries) -> npt.NDArray[np.bool_]:
     return found
 
 
-def largest_within(faces: Geometries, areas: Geometries) -> Numbers:
+def _largest_within(faces: Geometries, areas: Geometries) -> Numbers:
     """The largest face that lies in each of the areas, where there is one."""
     if not len(areas):
         return np.empty(0, dtype=np.int64)
