@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -19,6 +20,7 @@ from partition.grids import dissolve, match_edges, total_by_grid
 from partition.linework import build_linework, cluster_footprints
 from partition.policy import Profile
 from partition.units import Units, build_labelled_units
+from partition.zones import find_zones, with_outlines
 
 
 def rebuild_grids(
@@ -42,7 +44,9 @@ def rebuild_grids(
         if not len(names):
             names, label = np.array([f"{community.code or community.id + '-'}001"]), np.full(len(own), -1)
         footprints, _ = cluster_footprints(frame.geometry.to_numpy())
-        linework = build_linework(area.streets, community.geometry, footprints)
+        zones = find_zones(area, number, profile).shapes
+        linework = build_linework(with_outlines(area.streets, zones), community.geometry, footprints)
+        linework = replace(linework, apart=zones)
         units = build_labelled_units(linework, community.geometry, frame, label, profile.border_cost)
         graph = build_graph(units, profile.border_cost, {})
         assignment = spread(graph, _labels_of(units, label, frame["households"].to_numpy(), len(names)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geopandas as gpd
@@ -13,15 +13,16 @@ import numpy.typing as npt
 import shapely
 
 from partition.area import Area
-from partition.arrays import Flags, Lengths, Numbers
+from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.balance import Balance
 from partition.constraints import Reason, beyond
 from partition.explanation import explain, note_size, plain
 from partition.findings import Finding
 from partition.loads import is_weighed, name_measure, total_loads, weigh_area
 from partition.metrics import variation
+from partition.parcels import cut_parcels
 from partition.rules import Profile, Size
-from partition.zones import find_zones
+from partition.zones import Zones, find_zones
 
 MOSTLY = 0.5  # a grid is a zone's when it holds this share of it, and no building from elsewhere
 PURE = 0.05  # a zone that lies in other grids with more than this share of its ground is mixed with them
@@ -138,26 +139,13 @@ class _Judging:
         """The grids that are zones which stand apart."""
         if "kind" in self.grids:
             return np.asarray(self.grids["kind"] == "dedicated", dtype=bool)
-        if not len(self.zones):
-            return np.zeros(len(self.codes), dtype=bool)
-        parts = shapely.get_parts(self.zones.shapes)
-        grid, part, shared = self.shared_with_zones(parts)
-        found = np.zeros(len(self.codes), dtype=bool)
-        found[grid[shared > MOSTLY * shapely.area(parts)[part]]] = True
-        found[self.place[self.zones.are_outside(self.buildings) & (self.place >= 0)]] = False
-        return found
-
-    def shared_with_zones(self, zones: npt.NDArray[np.object_]) -> tuple[Numbers, Numbers, Lengths]:
-        """Pairs of grids and zones that share ground, and its m²."""
-        shapes = self.grids.geometry.to_numpy()
-        zone, grid = shapely.STRtree(shapes).query(zones, predicate="intersects")
-        return grid, zone, shapely.area(shapely.intersection(shapes[grid], zones[zone]))
+        return find_dedicated(self.grids, self.zones, self.buildings, self.place)
 
     def mixed_zones(self, dedicated: Flags) -> list[Finding]:
         """Zones that should stand apart, and share grids with others."""
         if not len(self.zones):
             return []
-        grid, zone, shared = self.shared_with_zones(self.zones.shapes)
+        grid, zone, shared = _share_ground(self.grids, self.zones.shapes)
         ground = np.bincount(zone, weights=np.where(dedicated[grid], 0.0, shared), minlength=len(self.zones))
         inside = self.zones.of_points(shapely.point_on_surface(self.buildings.geometry.to_numpy()))
         placed = (inside >= 0) & (self.place >= 0)
@@ -211,6 +199,47 @@ class _Judging:
             if len(share.codes) > 1:
                 found.append(share.finding(name))
         return found
+
+
+def mark_kinds(
+    area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, profile: Profile
+) -> gpd.GeoDataFrame:
+    """The grids of a plan that was drawn elsewhere with their `kind`, known by their ground; frames as in
+    `judgement.judge_plan`.
+    """
+    kinds = np.full(len(grids), "basic", dtype=object)
+    if profile.zones is not None:
+        for number, parcel in enumerate(cut_parcels(replace(area, buildings=buildings))):
+            rows = np.flatnonzero(grids["community"].to_numpy() == area.communities["id"].iloc[number])
+            own = grids.iloc[rows]
+            place = place_in(
+                parcel.buildings["grid"].to_numpy().astype(str), own["code"].to_numpy().astype(str)
+            )
+            zones = find_zones(parcel, 0, profile)
+            kinds[rows[find_dedicated(own, zones, parcel.buildings, place)]] = "dedicated"
+    return grids.assign(kind=kinds)
+
+
+def find_dedicated(
+    grids: gpd.GeoDataFrame, zones: Zones, buildings: gpd.GeoDataFrame, place: Numbers
+) -> Flags:
+    """The grids that hold most of a zone (or of a piece of it), and no building from elsewhere that is lived
+    in. place: of each building among the grids, -1 for none.
+    """
+    found = np.zeros(len(grids), dtype=bool)
+    if len(zones):
+        parts = shapely.get_parts(zones.shapes)
+        grid, part, shared = _share_ground(grids, parts)
+        found[grid[shared > MOSTLY * shapely.area(parts)[part]]] = True
+        found[place[zones.are_outside(buildings) & (place >= 0)]] = False
+    return found
+
+
+def _share_ground(grids: gpd.GeoDataFrame, zones: Geometries) -> tuple[Numbers, Numbers, Lengths]:
+    """Pairs of grids and zones that share ground, and its m²."""
+    shapes = grids.geometry.to_numpy()
+    zone, grid = shapely.STRtree(shapes).query(zones, predicate="intersects")
+    return grid, zone, shapely.area(shapely.intersection(shapes[grid], zones[zone]))
 
 
 @dataclass(frozen=True)

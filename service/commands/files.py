@@ -62,6 +62,7 @@ def partition(
     streets: options.StreetsFile = None,
     buildings: options.BuildingsFile = None,
     compounds: options.CompoundsFile = None,
+    zones: options.ZonesFile = None,
     columns: options.ColumnMap = None,
     encoding: options.Encoding = None,
     missing: options.MissingHouseholds = options.Missing.zero,
@@ -95,7 +96,9 @@ def partition(
         from partition.split import split_area
         from partition.tiers import tier_split
 
-        files = layer_files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        files = layer_files(
+            community=community, streets=streets, buildings=buildings, compounds=compounds, zones=zones
+        )
         inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
         check_outputs(out, report, inputs)
         rules = chosen_profile(profile, lower, target, upper)
@@ -149,6 +152,7 @@ def check(
     streets: options.StreetsFile = None,
     buildings: options.BuildingsFile = None,
     compounds: options.CompoundsFile = None,
+    zones: options.ZonesFile = None,
     columns: options.ColumnMap = None,
     encoding: options.Encoding = None,
     missing: options.MissingHouseholds = options.Missing.zero,
@@ -176,7 +180,9 @@ def check(
         from data.plan_file import check_outputs, read_plan, write_plan, write_report
         from partition.report import Report
 
-        files = layer_files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        files = layer_files(
+            community=community, streets=streets, buildings=buildings, compounds=compounds, zones=zones
+        )
         source, drawn = area_and_plan(area, plan, files)
         inputs = (*((source,) if source else ()), *(one for some in files.values() for one in some))
         check_outputs(out, report, inputs)
@@ -213,6 +219,7 @@ def judge_file(
     from partition.findings import Finding
     from partition.judgement import judge_plan
     from partition.rebuild import grids_from_polygons, rebuild_grids
+    from partition.sizes import mark_kinds
 
     notes = given.findings
     drawn = grids_from_polygons(area, given.polygons) if given.polygons is not None else None
@@ -228,6 +235,7 @@ def judge_file(
             grids, buildings, changed = rebuild_grids(area, codes, rules)
             drawn, notes = (grids, buildings), notes + changed
     assert drawn is not None  # noqa: S101 - read_plan gives one of the two
+    drawn = (mark_kinds(area, *drawn, rules), drawn[1])
     return drawn, judge_plan(area, *drawn, rules), notes
 
 

@@ -30,8 +30,8 @@ AreaPath = Annotated[
     Path | None,
     typer.Argument(
         metavar="AREA",
-        help="GeoPackage with layers community, streets, buildings (optional: compounds, facilities, cases, "
-        "population_groups, staff), or a folder of files · 含社区、道路、建筑等图层的 GeoPackage，或文件夹",
+        help="GeoPackage with layers community, streets, buildings (optional: compounds, zones, facilities, "
+        "cases, population_groups, staff), or a folder of files · 含社区、道路、建筑等图层的 GeoPackage，或文件夹",
     ),
 ]
 
@@ -53,6 +53,7 @@ BuildingsFile = Annotated[
     _file("buildings", "建筑", ("; again for a table (CSV) joined by id", "，可再给一个按编号关联的表")),
 ]
 CompoundsFile = Annotated[Path | None, _file("compounds", "小区")]
+ZonesFile = Annotated[Path | None, _file("zones", "功能区")]
 FacilitiesFile = Annotated[Path | None, _file("facilities", "设施")]
 CasesFile = Annotated[Path | None, _file("cases", "事件")]
 PopulationGroupsFile = Annotated[Path | None, _file("population_groups", "重点人群计数")]

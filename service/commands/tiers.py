@@ -56,6 +56,7 @@ def tiers(
     streets: options.StreetsFile = None,
     buildings: options.BuildingsFile = None,
     compounds: options.CompoundsFile = None,
+    zones: options.ZonesFile = None,
     columns: options.ColumnMap = None,
     encoding: options.Encoding = None,
     missing: options.MissingHouseholds = options.Missing.zero,
@@ -85,7 +86,9 @@ def tiers(
         from partition.frames import check_area
         from partition.tiers import nest_tiers
 
-        files = layer_files(community=community, streets=streets, buildings=buildings, compounds=compounds)
+        files = layer_files(
+            community=community, streets=streets, buildings=buildings, compounds=compounds, zones=zones
+        )
         source, drawn = area_and_plan(area, plan, files)
         inputs = (*((source,) if source else ()), drawn, *(one for some in files.values() for one in some))
         check_outputs(out, report, inputs)

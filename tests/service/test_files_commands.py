@@ -66,8 +66,8 @@ def test_a_plan_holds_what_was_promised(planned: Path) -> None:
     buildings = gpd.read_file(planned / "plan.gpkg", layer="buildings")
     given = gpd.read_file(sample_path(), layer="buildings")
     assert list(grids.columns) == [
-        "code", "community", "households", "residents", "buildings", "buildings_unknown", "area_m2",
-        "geometry",
+        "code", "community", "kind", "households", "residents", "buildings", "buildings_unknown", "area_m2",
+        "bounds_zh", "bounds_en", "geometry",
     ]  # fmt: skip
     assert list(buildings.columns) == [*given.columns.drop("geometry"), "grid", "geometry"]
     assert buildings["id"].to_list() == given["id"].to_list()
