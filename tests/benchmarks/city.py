@@ -55,8 +55,8 @@ class City:
 def draw_city(city: City) -> Frames:
     """The layers `community`, `streets`, `buildings` and `compounds`, as files would hold them.
 
-    About 245 buildings and 3,000 households a community of 420 m by 420 m, in EPSG:4547. Every third border between communities is a dual
-    carriageway, every seventh a river.
+    About 249 buildings and 2,700 households a community of 420 m by 420 m, in EPSG:4547. Every third border
+    between communities is a dual carriageway, every seventh a river.
     """
     rng = np.random.default_rng(city.seed)
     bend = _Bend(city, rng)
@@ -102,7 +102,7 @@ class _Bend:
 
 def _lines(paper: np.ndarray, bend: _Bend) -> np.ndarray:
     """Lines from pairs of points (n, 2, 2), with vertices between so that they bend."""
-    steps = int(round(BLOCK_M / STEP_M))
+    steps = round(BLOCK_M / STEP_M)
     share = np.linspace(0, 1, steps + 1)[None, :, None]
     dense = paper[:, :1] * (1 - share) + paper[:, 1:] * share
     ground = bend(dense.reshape(-1, 2)).reshape(len(paper), steps + 1, 2)
@@ -132,7 +132,7 @@ def _communities(city: City, bend: _Bend) -> gpd.GeoDataFrame:
 
 
 def _streets(city: City, bend: _Bend, rng: np.random.Generator) -> gpd.GeoDataFrame:
-    """Every edge of the lattice is a street, but for some within communities; a lane leads into some blocks."""
+    """Every edge of the lattice is a street, but for some within communities; paths lead into some blocks."""
     size = np.array([city.columns, city.rows]) * BLOCKS
     lines, classes, names = [], [], []
 
@@ -144,7 +144,7 @@ def _streets(city: City, bend: _Bend, rng: np.random.Generator) -> gpd.GeoDataFr
     for axis in (0, 1):
         shape = size + np.array([1, 0] if axis == 0 else [0, 1])
         i, j = (part.ravel() for part in np.indices(tuple(shape)))
-        at, along = (i, j) if axis == 0 else (j, i)
+        at = i if axis == 0 else j
         step = np.array([0, 1] if axis == 0 else [1, 0])
         start = np.column_stack([i, j]) * BLOCK_M
         paper = np.stack([start, start + step * BLOCK_M], axis=1)
@@ -162,7 +162,6 @@ def _streets(city: City, bend: _Bend, rng: np.random.Generator) -> gpd.GeoDataFr
         off = step[::-1] * CARRIAGEWAY_M
         for side in (-1, 1):
             add(paper[dual] + side * off, np.full(dual.sum(), "arterial", dtype=object), name[dual])
-        del along
     i, j = (part.ravel() for part in np.indices(tuple(size)))
     some = rng.random(len(i)) < 0.3
     foot = (np.column_stack([i, j])[some] + np.array([0.5, 0.0])) * BLOCK_M
