@@ -204,6 +204,7 @@ class PlanFile:
     polygons: gpd.GeoDataFrame | None
     mapping: dict[str, str] | None
     findings: tuple[Finding, ...]
+    drawn: gpd.GeoSeries | None = None  # the polygons in the file's own CRS, every row
 
 
 def read_plan(
@@ -224,6 +225,7 @@ def read_plan(
     chosen = {key.removeprefix("buildings."): column for key, column in (columns or {}).items()}
     polygons: gpd.GeoDataFrame | None = None
     mapping: dict[str, str] | None = None
+    drawn: gpd.GeoSeries | None = None
     findings: list[Finding] = []
     for name in sorted(names, key=lambda n: (n not in ("grids", "buildings"), n)):
         content = read_layer(source, name)
@@ -235,7 +237,7 @@ def read_plan(
             mapping = _mapping(read_texts(frame[key]), read_texts(frame[grid]), path)
         elif polygons is None and code is not None and _holds_polygons(frame):
             polygons, mended = _polygons(frame, code, name, crs, path)
-            findings += mended
+            drawn, findings = frame.geometry, findings + mended
         else:
             continue
         findings += [
@@ -244,7 +246,7 @@ def read_plan(
         ]
     if polygons is None and mapping is None:
         raise InputError([Finding("plan_empty", "refused", file=str(path))])
-    return PlanFile(polygons, mapping, tuple(findings))
+    return PlanFile(polygons, mapping, tuple(findings), drawn)
 
 
 GRID_NAMES = ("grid", "grid_code", "网格", "网格编码", "网格编号", "网格号", "所属网格")

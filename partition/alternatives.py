@@ -47,8 +47,8 @@ def find_alternatives(
     """Up to `count` plans of one community, the best first: `best`, or the one that `make_plan` finds.
 
     Each of the others is no more out of range than the best, costs at most `worse` more than it (as a share),
-    and has at least the share `different` of the households in another grid than each one before it. There are
-    fewer where no more are found. grids, effort, seed, threads: as in `make_plan`.
+    and has at least the share `different` of the households in another grid than each one before it. There
+    are fewer where no more are found. grids, effort, seed, threads: as in `make_plan`.
     """
     if best is None:
         best = make_plan(problem, grids=grids, effort=effort, seed=seed, threads=threads)

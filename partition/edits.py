@@ -17,6 +17,7 @@ from partition.adjustment import adjust_plan, pieces
 from partition.arrays import Flags, Lengths, Numbers
 from partition.codes import issue_codes
 from partition.errors import EditError
+from partition.explanation import plain
 from partition.findings import Finding
 from partition.problem import Problem
 from partition.seed import seed_plan
@@ -51,8 +52,9 @@ class Draft:
 
     problem: its `previous` is the plan the draft began with. labels: the grid of each unit, as its place in
     `codes`. codes: of all grids since the draft began; those that ended hold no unit, and are not issued
-    again. locked: codes of grids that no edit may change. held: units that an edit placed, which
-    `rebalance` leaves there. prefix, issued: for new codes, and those that are taken elsewhere.
+    again. locked: codes of grids that no edit may change. held: units that an edit placed, which `rebalance`
+    leaves there. prefix, issued: for new codes, and those that are taken elsewhere. measures: what each range
+    measures, as a key of a text `measure.<name>`.
     """
 
     problem: Problem
@@ -62,6 +64,7 @@ class Draft:
     locked: frozenset[str] = frozenset()
     held: Flags = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     issued: frozenset[str] = frozenset()
+    measures: tuple[str, ...] = ("households",)
 
     @cached_property
     def figures(self) -> Figures:
@@ -100,10 +103,10 @@ class Draft:
             ):
                 for grid in np.flatnonzero(wrong).tolist():
                     values = {
-                        "amount": round(float(amount[grid]), 1),
-                        "lower": balance.lower,
-                        "upper": balance.upper,
-                        "measure": measure,
+                        "held": plain(amount[grid]),
+                        "measure": self.measures[measure],
+                        "lower": plain(balance.lower),
+                        "upper": plain(balance.upper),
                     }
                     found.append(Finding(code, "violated", "grids", rows=(self.codes[grid],), values=values))
         for grid in np.flatnonzero(figures.pieces > 1).tolist():
@@ -167,6 +170,7 @@ def open_draft(
     prefix: str,
     locked: Collection[str] = (),
     issued: Collection[str] = (),
+    measures: Sequence[str] = ("households",),
 ) -> Draft:
     """A draft of a plan: `labels` gives each unit's place in `codes`. prefix: of new codes (see
     `codes.code_prefix`). issued: codes given before that are no grid of the plan.
@@ -180,6 +184,7 @@ def open_draft(
         prefix,
         held=np.zeros(len(labels), dtype=np.bool_),
         issued=frozenset(issued),
+        measures=tuple(measures),
     )
     return lock_grids(draft, locked)
 

@@ -22,7 +22,7 @@ from partition.codes import code_prefix, issue_codes
 from partition.constraints import Reason, beyond, out_of_range
 from partition.division import Ground
 from partition.errors import InputError
-from partition.explanation import explain
+from partition.explanation import explain, plain
 from partition.findings import Finding
 from partition.former import Former
 from partition.grids import dissolve, grid_frame, match_edges, total_by_grid, unit_frame
@@ -30,7 +30,7 @@ from partition.judgement import judge_plan
 from partition.layout import BASIC, DEDICATED
 from partition.lineage import Register, keep_codes, trace_changes
 from partition.linework import CLASS_NUMBER, Linework
-from partition.loads import name_measure, total_loads, weigh_area
+from partition.loads import name_measure, total_loads, unweigh, weigh_area
 from partition.outlines import draw_outlines
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.problem import Problem
@@ -133,7 +133,7 @@ def redraw_area(
     findings = (*area.findings, *profile.findings(), *notes, *former.findings, *changes)
     report = Report(profile, judgement, findings, clock.seconds, seed, None)
     frame = judgement.name_bounds(frame)
-    return Redraw(Split(frame, buildings, units, report, profile, seed), register, frozenset(kept))
+    return Redraw(Split(frame, unweigh(buildings), units, report, profile, seed), register, frozenset(kept))
 
 
 def drop_marks(
@@ -501,10 +501,11 @@ def _capped(task: _Task, laid: _Laid, adjusted: Adjusted) -> dict[int, Finding]:
     bounded = np.minimum(problem.load[:, 0], balance.upper)  # a unit above the bound cannot be mended
     over = np.maximum(np.bincount(laid.home_of_atoms(), weights=bounded) - balance.upper, 0).sum()
     values = {
+        "measure": name_measure(task.parcel.buildings, task.ground.sizes[0]),
         "most": int(task.cap),
         "needed": free.moved,
-        "lower": balance.lower,
-        "upper": balance.upper,
+        "lower": plain(balance.lower),
+        "upper": plain(balance.upper),
         "community": task.id,
         "proven": bool(task.ground.sizes[0].measure == "households" and over > task.cap),
     }
@@ -519,7 +520,11 @@ def _capped(task: _Task, laid: _Laid, adjusted: Adjusted) -> dict[int, Finding]:
     return {
         grid: Finding(
             "size_capped", "violated", "grids",
-            values={**values, "households": int(problem.graph.households[adjusted.labels == grid].sum())},
+            values={
+                **values,
+                "households": int(problem.graph.households[adjusted.labels == grid].sum()),
+                "held": plain(float(now[grid, 0])),
+            },
         )
         for grid in np.flatnonzero(worse & mended).tolist()
     }  # fmt: skip
