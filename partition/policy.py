@@ -243,7 +243,7 @@ class _Reading:
         if not isinstance(numbered, bool):
             self.fault(f"{key}.numbered")
         size = self.size(key, {part: entry[part] for part in ("measure", *BOUNDS) if part in entry})
-        if size is None:
+        if size is None or place not in PLACES:
             return None
         bounds = (size.measure, size.lower, size.target, size.upper)
         return TierRule(name, *bounds, numbered=bool(numbered), above=place == "above")
