@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partition.groups import is_group_count
+from partition.texts import catalogue
 from partition.workload import DEEPEST, LONGEST, ExpressionError, parse_expression
 
 COLUMNS = {"households": np.array([10.0, 20.0, 0.0]), "shops": np.array([4.0, 0.0, 8.0])}
@@ -93,7 +94,12 @@ def test_any_text_is_read_or_told(text: str) -> None:
     try:
         expression = parse_expression(text)
     except ExpressionError as error:
-        assert error.code in {"long", "deep", "unexpected", "unfinished", "function", "arguments"}
+        code = error.code
+    else:
+        code = ""
+    if code:
+        key = {"key": "workload", "name": "", "most": 0, "place": 0, "word": ""}
+        assert catalogue("partition").say(f"finding.expression_{code}", "zh", **key)
         return
     columns = dict.fromkeys(expression.columns, np.ones(2))
     assert expression.weigh(columns, 2).shape == (2,)
