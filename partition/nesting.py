@@ -19,9 +19,10 @@ from partition.blocks import segments, undirected
 from partition.clock import Clock
 from partition.constraints import Reason, out_of_range
 from partition.crew import Crew
-from partition.division import divide_community
+from partition.division import Ground, divide_community
 from partition.errors import PartitionError
 from partition.grids import dissolve
+from partition.layout import Search
 from partition.linework import NODE_M
 from partition.neighbours import build_neighbours
 from partition.parcels import buildings_by_community, cut_parcels
@@ -29,6 +30,7 @@ from partition.plan import make_plan
 from partition.policy import Profile
 from partition.problem import Problem
 from partition.rules import Size
+from partition.settling import settle
 
 BY_COUNT = 1 / 3  # a tier given by its number alone may miss its mean by this share
 INNER_WISHES = ("complex_smaller", "estates_whole", "soft")  # that hold within a grid as well
@@ -103,9 +105,13 @@ def group_grids(
         count = None if want.number is None else min(want.number, len(own))
         plan = make_plan(problem, grids=count, effort=effort, seed=seed)
         why = out_of_range(problem, plan.assignment, fixed=want.number is not None, finest=True)
+        label = plan.assignment
+        if not _all_proven(why):
+            found, why = settle_reasons(problem, why, count)
+            label = label if found is None else found
         reasons |= {made + group: reason for group, reason in why.items()}
-        parent[own] = made + plan.assignment
-        made += plan.grids
+        parent[own] = made + label
+        made += int(label.max()) + 1
     merged = dissolve(polygons, parent, made)
     return Nest(parent, merged, reasons, np.where(building >= 0, parent[building], -1))
 
@@ -177,13 +183,38 @@ def divide_parcel(profile: Profile, seed: int, effort: int, item: tuple[Area, Ra
         wishes=tuple(wish for wish in profile.wishes if wish in INNER_WISHES),
     )
     done = divide_community(parcel, 0, rules, seed=seed, grids=want.number, effort=effort, clock=Clock())
-    units, plan = done.units, done.plan
+    label, reasons = done.plan.assignment, done.reasons
+    if not _all_proven(reasons):
+        finest = Ground(parcel, 0, rules, Clock()).divide(
+            0.0, Search(want.number, effort, seed, threads=1, finest=True)
+        )
+        found, reasons = settle_reasons(finest.problem, reasons, want.number)
+        if found is not None:
+            done, label = finest, found
+    units = done.units
+    polygons = dissolve(units.blocks.faces, label[units.unit], int(label.max()) + 1)
     unit = units.building_unit
-    return Piece(
-        dissolve(units.blocks.faces, plan.assignment[units.unit], plan.grids),
-        np.where(unit >= 0, plan.assignment[unit], -1),
-        done.reasons,
-    )
+    return Piece(polygons, np.where(unit >= 0, label[unit], -1), reasons)
+
+
+def _all_proven(reasons: Mapping[int, Reason]) -> bool:
+    return all(reason.proven for reason in reasons.values())
+
+
+def settle_reasons(
+    problem: Problem, reasons: dict[int, Reason], number: int | None
+) -> tuple[Numbers | None, dict[int, Reason]]:
+    """Grids out of range for no known reason, settled: a plan in range, or the proof that there is none.
+
+    problem: of units that cannot be cut further.
+    """
+    settled = settle(problem, number)
+    if settled.labels is not None:
+        return settled.labels, out_of_range(problem, settled.labels, fixed=number is not None, finest=True)
+    if settled.proven:
+        whole = Reason("indivisible", float(problem.load[:, 0].sum()))
+        reasons = {grid: reason if reason.proven else whole for grid, reason in reasons.items()}
+    return None, reasons
 
 
 def share_number(number: int, load: Lengths, room: Numbers) -> Numbers:

@@ -165,8 +165,8 @@ def _cross(pieces: _Pieces, lines: Geometries, tree: shapely.STRtree) -> list[Cu
 
 
 def _touch(pieces: _Pieces, lines: Geometries, tree: shapely.STRtree) -> tuple[Numbers, Cuts]:
-    """The ends of ways that lie on another way (of any level, within SAME_PLACE_M: moved to another CRS, an end
-    may miss the chord that it lay on), or stop just short of one on their own, and the cuts that they make.
+    """The ends of ways that lie on another way (within SAME_PLACE_M: an end moved to another CRS
+    may miss the chord that it lay on), or stop just short of one on their level, and the cuts that they make.
     """
     points = shapely.points(pieces.tip)
     tip, piece = tree.query(points, predicate="dwithin", distance=NEAR_MISS_M)
