@@ -27,7 +27,8 @@ GATE_M = 1.5  # how far from a crossing both its sides are looked at
 @dataclass(frozen=True)
 class Linework:
     """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing
-    line; `medians` are the areas between carriageways whose middle lines are among the lines. The largest
+    line; `medians` are the areas between carriageways whose middle lines are among the lines, `tails`
+    the thin ends of blocks whose necks are. The largest
     face in each of the areas `apart` is a unit, however small.
     """
 
@@ -37,10 +38,16 @@ class Linework:
     near_misses: int = 0
     detours: int = 0
     medians: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
+    tails: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
     apart: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
 
     def with_lines(
-        self, lines: Geometries, classes: Numbers | None = None, medians: Geometries | None = None
+        self,
+        lines: Geometries,
+        classes: Numbers | None = None,
+        *,
+        medians: Geometries | None = None,
+        tails: Geometries | None = None,
     ) -> Linework:
         """The linework with further lines, of no class unless `classes` are given."""
         classes = np.zeros(len(lines), dtype=np.int64) if classes is None else classes
@@ -49,6 +56,7 @@ class Linework:
             lines=np.concatenate([self.lines, lines]),
             classes=np.concatenate([self.classes, classes]),
             medians=self.medians if medians is None else np.concatenate([self.medians, medians]),
+            tails=self.tails if tails is None else np.concatenate([self.tails, tails]),
         )
 
 

@@ -67,7 +67,7 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
         length = total(borders.kind[side], borders.length[side], max(AROUND) + 1)
         kind = max(AROUND, key=lambda number: (length[number], number)) if street[members[0]] else 0
         classes += [kind] * len(ridges)
-    return linework.with_lines(np.concatenate(lines), np.array(classes, dtype=np.int64), areas)
+    return linework.with_lines(np.concatenate(lines), np.array(classes, dtype=np.int64), medians=areas)
 
 
 def _sides_of_groups(groups: list[Numbers], borders: Borders, count: int) -> list[Numbers]:

@@ -19,9 +19,11 @@ from partition.blocks import Blocks, Borders, build_blocks, total
 from partition.linework import BORDER_CLASSES, SAME_M, Linework, cluster_footprints, detour
 from partition.medians import part_medians
 from partition.ridges import ridges_between
+from partition.tails import part_tails
 
 SMALL_M2 = 1500.0  # an empty face smaller than this is no unit of its own
 THIN_M = 12.0  # nor is one narrower than this, such as the strip between two carriageways
+ALONG = 0.5  # a neighbour lies along a face on this share of its longest side, or more
 SPACING_M = 2.0  # of the points on footprints between which a cut runs
 SHRINK_M = 0.3  # footprints that touch are parted by this before they are cut apart
 
@@ -112,7 +114,8 @@ def _cut(
 
 
 def _with_middles(linework: Linework, community: shapely.Geometry, buildings: gpd.GeoDataFrame) -> Linework:
-    return part_medians(build_blocks(linework, community), linework, buildings.geometry.to_numpy())
+    blocks, footprints = build_blocks(linework, community), buildings.geometry.to_numpy()
+    return part_tails(blocks.faces, part_medians(blocks, linework, footprints), footprints)
 
 
 def _rows_by_unit(unit: Numbers, count: int) -> list[Numbers]:
@@ -159,9 +162,10 @@ def _join_faces(
     np.add.at(households, face_of[placed], buildings["households"].to_numpy()[placed])
     kept = np.zeros(len(faces), dtype=bool)
     kept[face_of[placed & settled]] = True
-    kept[largest_within(faces, linework.apart)] = True
+    kept[_largest_within(faces, linework.apart)] = True
     join = _Joining(faces, borders, kept, border_cost)
     join.share_medians(_within(faces, linework.medians))
+    join.share_tails(_within(faces, linework.tails))
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
     join.absorb_small()
     return _number_units(blocks, join.roots(), households, face_of, buildings["atom"].to_numpy())
@@ -189,7 +193,7 @@ def _within(faces: Geometries, areas: Geometries) -> npt.NDArray[np.bool_]:
     return found
 
 
-def largest_within(faces: Geometries, areas: Geometries) -> Numbers:
+def _largest_within(faces: Geometries, areas: Geometries) -> Numbers:
     """The largest face that lies in each of the areas, where there is one."""
     if not len(areas):
         return np.empty(0, dtype=np.int64)
@@ -268,6 +272,24 @@ class _Joining:
         for face, block in sorted(self.beside.items()):
             self.unite(face, block)
 
+    def share_tails(self, tail: npt.NDArray[np.bool_]) -> None:
+        """Each tail joins what it lies along."""
+        for face in np.flatnonzero(tail).tolist():
+            here = self.root(face)
+            if self.near[here] and not self.kept[here]:
+                self.unite(here, self._beside_most(here))
+
+    def _beside_most(self, face: int) -> int:
+        """The neighbour with the costliest border of those that lie along the face, not only at its end. A
+        border that nobody can walk across is joined over only when there is no other.
+        """
+        near = self.near[face]
+        longest = max(entry[1] for entry in near.values())
+        along = {other: entry for other, entry in near.items() if entry[1] >= ALONG * longest}
+        walkable = {other: entry for other, entry in near.items() if entry[2] > 1.0}
+        choice = {other: entry for other, entry in along.items() if other in walkable} or walkable or near
+        return max(choice.items(), key=lambda item: (item[1][0], -item[0]))[0]
+
     def unite_atoms(self, face_of: Numbers, atoms: Numbers) -> None:
         """Rows of one building come into one unit; where they lie apart, the fewest faces between them come
         too.
@@ -309,9 +331,7 @@ class _Joining:
                 or not self.near[face]
             ):
                 continue
-            # a border that nobody can walk across is joined over only when there is no other
-            best = max(self.near[face].items(), key=lambda item: (item[1][2] > 1.0, item[1][0], -item[0]))[0]
-            merged = self.unite(face, best)
+            merged = self.unite(face, self._beside_most(face))
             heapq.heappush(heap, (self.area[merged], merged))
 
     def _is_small(self, face: int) -> bool:

@@ -1,0 +1,156 @@
+"""Borders on paper: straight where they can be, and still an exact division."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shapely import LineString, box
+
+from partition.area import Area
+from partition.grids import dissolve
+from partition.linework import build_linework, cluster_footprints
+from partition.metrics import cut_buildings, inner_borders
+from partition.outlines import draw_outlines, straightest
+from partition.policy import BORDER_COST
+from partition.units import Units, build_units
+from tests.lattice import Town, make_area, make_town
+
+
+def units_of(area: Area, cut_above: float) -> Units:
+    polygon = area.communities.geometry.iloc[0]
+    footprints, _ = cluster_footprints(area.buildings.geometry.to_numpy())
+    linework = build_linework(area.streets, polygon, footprints)
+    return build_units(linework, polygon, area.buildings, BORDER_COST, cut_above)
+
+
+def turning(lines) -> float:
+    """Degrees turned along the lines, in all."""
+    turned = 0.0
+    for line in shapely.get_parts(shapely.line_merge(shapely.union_all(lines))):
+        step = np.diff(shapely.get_coordinates(line), axis=0)
+        course = np.degrees(np.unwrap(np.arctan2(step[:, 1], step[:, 0])))
+        turned += float(np.abs(np.diff(course)).sum())
+    return turned
+
+
+def sharpest(polygons) -> float:
+    """The smallest angle (degrees) between two edges of an outline that meet."""
+    least = 180.0
+    for ring in shapely.get_rings(polygons):
+        corners = shapely.get_coordinates(ring)[:-1]
+        back, ahead = np.roll(corners, 1, axis=0) - corners, np.roll(corners, -1, axis=0) - corners
+        cosine = (back * ahead).sum(axis=1) / np.hypot(*back.T) / np.hypot(*ahead.T)
+        least = min(least, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).min()))
+    return least
+
+
+def test_a_border_between_two_rows_of_houses_is_one_straight_line() -> None:
+    rng = np.random.default_rng(4)
+    houses = [
+        box(x, y + shift, x + 14, y + shift + 12)
+        for x in range(10, 190, 22)
+        for y, shift in ((20, rng.uniform(-4, 4)), (70, rng.uniform(-4, 4)))
+    ]
+    area = make_area([box(0, 0, 200, 100)], [], [], houses, [50] * len(houses))
+    units = units_of(area, 100)
+    row = np.zeros(len(units), dtype=np.int64)
+    row[units.building_unit] = np.array([house.bounds[1] > 45 for house in houses])
+    plain = dissolve(units.blocks.faces, row[units.unit], 2)
+    drawn = draw_outlines(units, row[units.unit], 2, np.array(houses, dtype=object))
+    assert len(inner_borders(plain)) > 10
+    assert len(inner_borders(drawn)) == 1
+    assert not len(cut_buildings(inner_borders(drawn), np.array(houses, dtype=object), 0.0))
+
+
+def test_a_border_that_cannot_be_straight_turns_as_little_as_it_must() -> None:
+    houses = [box(10, 10, 90, 60), box(110, 40, 190, 90)]
+    area = make_area([box(0, 0, 200, 100)], [], [], houses, [50] * 2)
+    units = units_of(area, 60)
+    drawn = draw_outlines(units, units.building_unit.argsort()[units.unit], 2, np.array(houses, dtype=object))
+    border = shapely.union_all(inner_borders(drawn))
+    assert border.distance(shapely.union_all(houses)) > 1.9
+    assert len(inner_borders(drawn)) <= 3
+
+
+def test_what_runs_along_a_street_stays_there() -> None:
+    street = LineString([(-5, 50), (60, 55), (120, 45), (205, 50)])
+    area = make_area([box(0, 0, 200, 100)], [street], ["local"], [box(20, 10, 40, 30)], [50])
+    units = units_of(area, 400)
+    label = np.arange(len(units))[units.unit]
+    drawn = draw_outlines(units, label, len(units), area.buildings.geometry.to_numpy())
+    assert shapely.equals_exact(drawn, dissolve(units.blocks.faces, label, len(units))).all()
+
+
+def test_a_grid_within_another_stays_within() -> None:
+    houses = [box(x, y, x + 12, y + 12) for x in range(10, 190, 30) for y in range(10, 190, 30)]
+    area = make_area([box(0, 0, 200, 200)], [], [], houses, [50] * len(houses))
+    units = units_of(area, 60)
+    middle = box(60, 60, 140, 140)
+    label = np.zeros(len(units), dtype=np.int64)
+    label[units.building_unit] = [int(middle.contains(house)) for house in houses]
+    drawn = draw_outlines(units, label[units.unit], 2, np.array(houses, dtype=object))
+    assert shapely.coverage_is_valid(drawn)
+    assert shapely.get_num_interior_rings(drawn[0]) == 1
+    assert [drawn[label[units.building_unit[i]]].contains(house) for i, house in enumerate(houses)] == [
+        True
+    ] * len(houses)
+
+
+def test_the_fewest_pieces_are_kept_and_what_stands_beside_stays_there() -> None:
+    points = np.array([(0.0, 0.0), (10, 8), (20, 0), (30, 8), (40, 0)])
+    nothing, none = np.empty((0, 4)), np.empty((0, 2))
+    assert straightest(points, nothing, np.empty(0), none, none, none).tolist() == [0, 4]
+    below = np.array([(19.0, -0.2, 21.0, -0.2)])
+    assert straightest(points, below, np.array([0.1]), none, none, none).tolist() == [0, 4]
+    above = np.array([(9.0, 2.0, 11.0, 2.0)])  # under the first bow: a straight line would pass below it
+    kept = straightest(points, above, np.array([0.1]), np.array([(10.0, 2.0)]), none, none)
+    assert kept.tolist()[:2] == [0, 1]
+    wall = np.array([(20.0, -5.0, 20.0, 5.0)])  # the chain crosses it at its own point only
+    assert straightest(points, wall, np.array([0.1]), none, none, none).tolist() == [0, 2, 4]
+
+
+towns = st.builds(
+    Town,
+    columns=st.integers(1, 4),
+    rows=st.integers(1, 4),
+    bend_m=st.sampled_from([0.0, 14.0]),
+    most_households=st.sampled_from([30, 80]),
+    gap_share=st.sampled_from([0.1, 0.5]),
+    river=st.booleans(),
+    wall=st.booleans(),
+    careless=st.booleans(),
+    dual=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(towns, st.integers(2, 9))
+def test_on_paper_as_before_nothing_is_lost_and_no_border_turns_more(town: Town, count: int) -> None:
+    area = make_town(town)
+    footprints = area.buildings.geometry.to_numpy()
+    units = units_of(area, 60)
+    # whatever the plan: grids by chance, so that borders run everywhere
+    grid = np.random.default_rng(town.seed).integers(0, count, len(units))
+    _, grid = np.unique(grid, return_inverse=True)
+    label = grid.reshape(-1)[units.unit]
+    plain = dissolve(units.blocks.faces, label, int(label.max()) + 1)
+    drawn = draw_outlines(units, label, int(label.max()) + 1, footprints)
+    assert shapely.is_valid(drawn).all()
+    assert shapely.coverage_is_valid(drawn)
+    assert shapely.area(drawn).sum() == pytest.approx(area.communities.geometry.iloc[0].area, abs=1e-3)
+    before, after = inner_borders(plain), inner_borders(drawn)
+    if len(before):
+        assert turning(after) <= turning(before) + 1e-6
+        assert shapely.length(after).sum() <= shapely.length(before).sum() + 1e-6
+        assert sharpest(drawn) >= min(sharpest(plain), 10.0) - 1e-6
+    whole = np.delete(np.arange(len(footprints)), cut_buildings(before, footprints, 0.0))
+    assert not len(cut_buildings(after, footprints[whole], 0.05))
+    points = shapely.point_on_surface(footprints[whole])
+    held = units.building_unit[whole] >= 0
+    homes = grid.reshape(-1)[units.building_unit[whole][held]]
+    inside = shapely.intersects(drawn[homes], points[held])
+    assert (inside == shapely.intersects(plain[homes], points[held])).all()
