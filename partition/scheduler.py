@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from partition.crew import AHEAD
 from partition.errors import InputError
@@ -37,6 +39,7 @@ class Scheduler:
             raise _fault("scheduler_extra") from None
         self._address = address
         try:
+            _knock(address)
             self._client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise _fault("scheduler_unreachable", address=address, error=str(error)) from None
@@ -104,6 +107,14 @@ class Scheduler:
         if strange:
             worker, said = min(strange.items())
             raise _fault("scheduler_version", address=self._address, worker=worker, found=said, ours=ours)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError or ValueError where nobody can be at the address: a client would try again and again."""
+    place = urlsplit(address if "://" in address else f"tcp://{address}")
+    if not place.hostname or not place.port:
+        raise ValueError("tcp://HOST:PORT")
+    socket.create_connection((place.hostname, place.port), CONNECT_SECONDS).close()
 
 
 def _outcome(future: Any) -> Outcome:
