@@ -28,8 +28,8 @@ GATE_M = 1.5  # how far from a crossing both its sides are looked at
 class Linework:
     """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing
     line; `medians` are the areas between carriageways whose middle lines are among the lines, `tails`
-    the thin ends of blocks whose necks are. The largest
-    face in each of the areas `apart` is a unit, however small.
+    the thin ends of blocks whose necks are. The largest face in each of the areas `apart` is a unit, however
+    small.
     """
 
     lines: Geometries

@@ -162,7 +162,7 @@ def _join_faces(
     np.add.at(households, face_of[placed], buildings["households"].to_numpy()[placed])
     kept = np.zeros(len(faces), dtype=bool)
     kept[face_of[placed & settled]] = True
-    kept[_largest_within(faces, linework.apart)] = True
+    kept[largest_within(faces, linework.apart)] = True
     join = _Joining(faces, borders, kept, border_cost)
     join.share_medians(_within(faces, linework.medians))
     join.share_tails(_within(faces, linework.tails))
@@ -193,7 +193,7 @@ def _within(faces: Geometries, areas: Geometries) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _largest_within(faces: Geometries, areas: Geometries) -> Numbers:
+def largest_within(faces: Geometries, areas: Geometries) -> Numbers:
     """The largest face that lies in each of the areas, where there is one."""
     if not len(areas):
         return np.empty(0, dtype=np.int64)
