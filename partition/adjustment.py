@@ -263,10 +263,28 @@ class _Search:
         window = self.near(start.labels, np.array([grid]), reach)
         labels = plan.labels.copy()
         labels[window] = start.labels[window]
-        around = self.near(labels, np.unique(labels[window]), 1)
+        if pieces(self.graph, labels).max() > pieces(self.graph, plan.labels).max():
+            # what hung on the undone units goes back too, with all that changed together with it
+            window = self.linked(plan, start, grid)
+            labels = plan.labels.copy()
+            labels[window] = start.labels[window]
+        around = self.near(labels, np.union1d(labels[window], [grid]), 1)
         if not len(around) or self.judge(labels).moved > self.cap:
             return plan
         return self.run(labels, around, HOT)
+
+    def linked(self, plan: Adjusted, start: Adjusted, grid: int) -> Numbers:
+        """The units that changed in the grids that exchanged units with this one, or with one of these."""
+        changed = np.flatnonzero(plan.labels != start.labels)
+        old, new = start.labels[changed], plan.labels[changed]
+        reached = np.zeros(int(max(start.labels.max(), plan.labels.max())) + 1, dtype=bool)
+        reached[grid] = True
+        while True:
+            before = reached.sum()
+            reached[new[reached[old]]] = True
+            reached[old[reached[new]]] = True
+            if reached.sum() == before:
+                return changed[reached[old]]
 
     def polish(self, plan: Adjusted) -> Adjusted:
         """All that changed once more, together and from a low temperature."""
