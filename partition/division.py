@@ -243,6 +243,9 @@ class Ground:
             for code, layer, number in done
             if number
         ]
+        if self.linework.unmarked:
+            values = {"number": self.linework.unmarked, "community": self.id}
+            found.append(Finding("crossings_unmarked", "noted", "streets", values=values))
         there = np.unique(self.zones.of_units(division.units, self.buildings))
         lost = tuple(np.array(self.zones.ids, dtype=object)[np.setdiff1d(np.arange(len(self.zones)), there)])
         if lost:

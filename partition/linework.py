@@ -26,10 +26,12 @@ GATE_M = 1.5  # how far from a crossing both its sides are looked at
 
 @dataclass(frozen=True)
 class Linework:
-    """Lines in metres with the class number of each; `crossings` are points at which a way crosses a severing
-    line; `medians` are the areas between carriageways whose middle lines are among the lines, `tails`
-    the thin ends of blocks whose necks are. The largest face in each of the areas `apart` is a unit, however
-    small.
+    """Lines in metres with the class number of each.
+
+    `crossings` are points at which a way crosses a severing line; `unmarked` of them lead over water or rail
+    without being marked as bridges. `medians` are the areas between carriageways whose middle lines are among
+    the lines, `tails` the thin ends of blocks whose necks are. The largest face in each of the areas `apart`
+    is a unit, however small.
     """
 
     lines: Geometries
@@ -37,6 +39,7 @@ class Linework:
     crossings: Geometries
     near_misses: int = 0
     detours: int = 0
+    unmarked: int = 0
     medians: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
     tails: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
     apart: Geometries = field(default_factory=lambda: np.empty(0, dtype=object))
@@ -86,7 +89,24 @@ def build_linework(
     lines = np.concatenate([lines, joins])
     classes = np.concatenate([classes, np.zeros(len(joins), dtype=np.int64)])
     lines, classes, detours = detour(lines, classes, footprints)
-    return Linework(lines, classes, crossings, near_misses=len(joins), detours=detours)
+    unmarked = count_unmarked(near, crossings[shapely.intersects(community, crossings)])
+    return Linework(lines, classes, crossings, near_misses=len(joins), detours=detours, unmarked=unmarked)
+
+
+def count_unmarked(streets: gpd.GeoDataFrame, crossings: Geometries) -> int:
+    """How many of the crossings lead over water or rail though nothing there is marked as bridge or tunnel.
+
+    They are bridges and level crossings most often, and count as such; but a way drawn through a river by
+    mistake looks the same, so they are worth a look.
+    """
+    if not len(crossings):
+        return 0
+    point, line = shapely.STRtree(streets.geometry.to_numpy()).query(crossings, "dwithin", 0.01)
+    raised = (streets["bridge"] | streets["tunnel"]).to_numpy(dtype=bool)[line]
+    over = np.isin(streets["class"].to_numpy()[line], ("water", "rail"))
+    wet = np.bincount(point[over], minlength=len(crossings)) > 0
+    marked = np.bincount(point[raised], minlength=len(crossings)) > 0
+    return int((wet & ~marked).sum())
 
 
 def find_crossings(severing: Geometries, ways: Geometries) -> Geometries:

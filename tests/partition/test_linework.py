@@ -112,6 +112,16 @@ def test_a_river_severs_unless_a_bridge_crosses_it() -> None:
     assert not divide(under)[0].borders.severed.any(), "an underpass is a crossing though it bounds nothing"
 
 
+def test_a_crossing_that_is_not_marked_as_a_bridge_is_counted() -> None:
+    river = ("water", LineString([(-5, 100), (205, 100)]))
+    ways = [("path", LineString([(x, 60), (x, 140)])) for x in (60, 120, 180)]
+    assert divide(streets(river, *ways))[1].unmarked == 3
+    assert divide(streets(river, *ways, bridge=[False, True, False, False]))[1].unmarked == 2
+    assert divide(streets(river, *ways, bridge=[False, True, True, True]))[1].unmarked == 0
+    wall = ("wall", LineString([(-5, 100), (205, 100)]))
+    assert divide(streets(wall, *ways))[1].unmarked == 0, "a gate is no bridge"
+
+
 def test_the_strongest_of_two_lines_names_the_border() -> None:
     line = LineString([(-5, 100), (205, 100)])
     blocks, _ = divide(streets(("path", line), ("arterial", line)))
