@@ -61,7 +61,15 @@ def tiers(
     encoding: options.Encoding = None,
     missing: options.MissingHouseholds = options.Missing.zero,
     drop_personal: options.DropPersonal = False,
-    profile: options.ProfileName = "xisimen",
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            help="Rule whose tiers are made; xisimen where no --tier is given · 取其分级的划分规则，"
+            "未给 --tier 时为 xisimen",
+            show_default=False,
+        ),
+    ] = None,
     seed: options.Seed = 0,
     report: ReportOut = None,
     jobs: options.Jobs = None,
@@ -92,8 +100,8 @@ def tiers(
         source, drawn = area_and_plan(area, plan, files)
         inputs = (*((source,) if source else ()), drawn, *(one for some in files.values() for one in some))
         check_outputs(out, report, inputs)
-        rules = chosen_profile(profile, None, None, None)
         asks = options.tier_asks(tier)
+        rules = chosen_profile(profile or ("yichang" if asks else "xisimen"), None, None, None)
         with term.progress() as progress:
             progress.step("read")
             names = options.column_map(columns)

@@ -11,13 +11,14 @@ from shapely import LineString, box
 
 from partition.area import Area
 from partition.errors import InputError
+from partition.levels import Ask, resolve_tiers
 from partition.linework import CLASS_NUMBER
 from partition.neighbours import build_neighbours, find_borders
 from partition.nesting import knit, share_number
 from partition.policy import load_profile
 from partition.rules import BORDER_COST, Profile, Size, TierRule
 from partition.split import split_area
-from partition.tiers import TIER_COLUMNS, Ask, Tiers, nest_tiers
+from partition.tiers import TIER_COLUMNS, Tiers, nest_tiers
 from tests.lattice import Town, make_area, make_town
 
 EFFORT = 400
@@ -145,7 +146,7 @@ def test_any_number_of_tiers_in_order_some_without_codes() -> None:
     )
     profile = replace(LOCAL, tiers=(district, stairs))
     area = make_town(Town(columns=6, rows=6, most_households=40, seed=3))
-    made = tiered(area, profile, [Ask(number=6), Ask("门栋", size=(10, 30, 60))])
+    made = tiered(area, profile, [Ask("片区", number=6), Ask("门栋", size=(10, 30, 60))])
     assert [line["name"]["zh"] for line in made.figures] == ["大片区", "片区", "网格", "楼栋", "门栋"]
     assert counts(made) == sorted(counts(made))
     numbered = made.frame.groupby("tier")["code"].agg(lambda codes: codes.ne("").all()).to_list()
@@ -306,3 +307,21 @@ def test_polygons_that_differ_by_rounding_are_knit_to_an_exact_coverage() -> Non
     assert shapely.get_num_geometries(knitted).tolist() == [1, 1, 1]
     assert shapely.area(knitted).sum() == pytest.approx(whole.area, abs=1e-6)
     np.testing.assert_allclose(shapely.area(knitted), [10_000] * 3, atol=0.05)
+
+
+def test_what_is_asked_for_changes_the_tiers_of_the_profile_or_adds_to_them() -> None:
+    profile = load_profile("xisimen")
+
+    def resolved(*asks: Ask) -> list[tuple[str, int | None]]:
+        above, below = resolve_tiers(profile, asks, lambda size: 11_600.0, 29.0)
+        return [(wish.rule.name["zh"], wish.number) for wish in (*above, *below)]
+
+    assert resolved() == [("片区", None), ("微网格", None)]
+    assert resolved(Ask(number=148), Ask(number=4)) == [("片区", 4), ("微网格", 148)]
+    assert resolved(Ask("small grid", number=150)) == [("片区", None), ("微网格", 150)]
+    assert resolved(Ask("大片区", number=2)) == [("大片区", 2), ("片区", None), ("微网格", None)]
+    assert resolved(Ask(size=(20, 30, 40)), Ask(number=148)) == [
+        ("片区", None),
+        ("3级微网格", 148),
+        ("4级微网格", None),
+    ]
