@@ -27,12 +27,14 @@ EFFORT = 500  # proposals by unit that takes part, in each run
 RUNS = 2  # from one plan, each with a seed of its own
 TURNS, IDLE = 30, 4  # times that each grid is taken up anew, and in vain before it is left at that
 LIMIT, LEAST = 8000, 500  # proposals in all, by unit, of which there are counted at least so many
-MAIN = 0.75  # of them without a change of number
+MAIN, BORDERS = 0.6, 0.2  # of them without a change of number, and for better borders
 REACHES = (1, 2, 4, 8)  # grids this many borders away from one out of range take part
 MOVED_M = 500.0  # metres of border for each household moved, unless the weights say otherwise
 HOT, WARM, COLD = 20.0, 3.0, 0.05  # temperatures, in households
 HEAVY = 8.0  # households moved that one household out of range is worth, when hot
 PER_UNIT, PER_GRID = 0.2, 1.0  # households for each unit moved and each grid touched
+SPARE = 0.1  # more households than the fewest may move where that makes better borders,
+SPARE_M, SPARE_UNIT, SPARE_GRID = 25.0, 1.0, 10.0  # weighed like this
 FEWEST = 1e-6
 
 
@@ -68,6 +70,7 @@ def adjust_plan(
     before: int | None = None,
     most_moved: float | None = None,
     same_number: bool = False,
+    spare: float = SPARE,
     effort: int = EFFORT,
     limit: int | None = None,
     seed: int = 0,
@@ -77,18 +80,20 @@ def adjust_plan(
     `previous` gives each unit's grid before, -1 for new ground; `frozen` units stay. A plan that is in range,
     connected and complete comes back as it is. before: how many grids there were, where some of them have no
     unit here. most_moved: no more households than this change grid; the range is then met as far as that
-    allows. same_number: grids are neither split nor dissolved. effort: proposals by unit that takes part in a
-    run; limit: proposals in all, `LIMIT` by unit if not given. The graph may have several walkable
+    allows. same_number: grids are neither split nor dissolved. spare: this share more households than the
+    fewest that were found may move where borders get better by it. effort: proposals by unit that takes part
+    in a run; limit: proposals in all, `LIMIT` by unit if not given. The graph may have several walkable
     components. Raises ValueError without `previous`.
     """
     if problem.previous is None:
         raise ValueError("a problem without a previous plan")
     search = _Search(problem, before or 0, most_moved, effort, seed)
     limit = LIMIT * max(len(problem), LEAST) if limit is None else limit
-    search.left = limit if same_number else int(MAIN * limit)
+    late = int(BORDERS * limit)
+    search.left = limit - late if same_number else int(MAIN * limit)
     chosen = search.relieve(search.judge(settle_pieces(problem, search.before)))
     # one change of number after the other, as long as the plan gets better by it
-    search.left = 0 if same_number else limit - int(MAIN * limit)
+    search.left = 0 if same_number else limit - late - int(MAIN * limit)
     while search.left:
         starts = list(search.other_numbers(chosen))
         better, quota = chosen, search.left // (2 * max(len(starts), 1))
@@ -99,7 +104,8 @@ def adjust_plan(
         if better is chosen:
             break
         chosen = better
-    return chosen
+    search.left = late
+    return search.smooth(chosen, spare)
 
 
 def _is_better(one: Adjusted, other: Adjusted) -> bool:
@@ -197,7 +203,9 @@ class _Search:
         self.load = np.minimum(problem.load * scale, self.upper)
         self.target = self.target * scale
         metre = 1.0 / (problem.weights.moved_m or MOVED_M)
-        self.weight = metre * np.array([1.0, problem.weights.deviation_m, problem.weights.compactness_m])
+        wishes = np.array([1.0, problem.weights.deviation_m, problem.weights.compactness_m])
+        self.weight = np.append(metre * wishes, [PER_UNIT, PER_GRID])
+        self.late_weight = np.append(wishes / SPARE_M, [SPARE_UNIT, SPARE_GRID])
 
     def judge(self, labels: Numbers) -> Adjusted:
         """A plan with its figures."""
@@ -292,6 +300,20 @@ class _Search:
         grids = np.union1d(plan.labels[changed], self.previous[changed])
         grids = np.union1d(grids, self.out_of_range(plan))
         return self.best_run(plan, self.near(plan.labels, grids, 1), WARM) if len(grids) else plan
+
+    def smooth(self, plan: Adjusted, spare: float) -> Adjusted:
+        """Better borders round what changed, for a few more households than had to move."""
+        if not plan.moved:
+            return plan
+        self.cap = min(self.cap, math.floor((1 + spare) * plan.moved))
+        self.weight = self.late_weight
+        plan = self.judge(plan.labels)
+        while self.left:
+            found = self.polish(plan)
+            if not _is_better(found, plan):
+                break
+            plan = found
+        return plan
 
     def best_run(self, plan: Adjusted, units: Numbers, hot: float) -> Adjusted:
         best = plan
@@ -451,7 +473,7 @@ def _anneal(  # type: ignore[no-untyped-def]
         count[g] += 1
         if previous[u] >= 0 and previous[u] != g:
             moved += households[u]
-            price += households[u] + PER_UNIT
+            price += households[u] + weight[3]
             foreign[g] += 1
             foreign[previous[u]] += 1
         for arc in range(indptr[u], indptr[u + 1]):
@@ -464,7 +486,7 @@ def _anneal(  # type: ignore[no-untyped-def]
             price += _shape(held[g], surface[g], around[g], target, weight)
     for g in range(len(foreign)):
         if foreign[g] > 0:
-            price += PER_GRID
+            price += weight[4]
     best = labels.copy()
     best_outside = outside
     best_moved = moved
@@ -534,12 +556,12 @@ def _anneal(  # type: ignore[no-untyped-def]
             if p >= 0:
                 if p == a:  # leaves home: both grids are touched by it
                     change_moved += households[v]
-                    change += households[v] + PER_UNIT
+                    change += households[v] + weight[3]
                     change_a += 1
                     change_b += 1
                 elif p == b:  # comes home
                     change_moved -= households[v]
-                    change -= households[v] + PER_UNIT
+                    change -= households[v] + weight[3]
                     change_a -= 1
                     change_b -= 1
                 else:  # was away already, from a third grid
@@ -547,7 +569,7 @@ def _anneal(  # type: ignore[no-untyped-def]
                     change_b += 1
         if moved + change_moved > cap + 1e-6 and change_moved > 0:
             continue
-        change += PER_GRID * (
+        change += weight[4] * (
             (foreign[a] + change_a > 0) - (foreign[a] > 0) + (foreign[b] + change_b > 0) - (foreign[b] > 0)
         )
         change += _shape(held_a, surface[a] - surface_moved, around_a, target, weight)
