@@ -75,8 +75,8 @@ class Scheduler:
                     return
                 for future in sorted(self._done(list(waiting)), key=waiting.__getitem__):
                     yield waiting.pop(future), _outcome(future)
-        except CancelledError as error:
-            raise _fault("scheduler_unreachable", address=self._address, error=str(error)) from None
+        except CancelledError:
+            raise _fault("scheduler_lost", address=self._address) from None
 
     def _done(self, waiting: list[Any]) -> set[Any]:
         """Those that are done, at least one."""
