@@ -71,12 +71,15 @@ def find_size_faults(area: Area, tier: Level, larger: Level | None, frame: gpd.G
     faults = []
     ids = area.buildings["id"].to_numpy().astype(str)
     several = len(area.communities) > 1
-    heavy = area.buildings["households"].to_numpy() > 0
+    lived = np.flatnonzero(area.buildings["households"].to_numpy() > 0)
+    lived = lived[np.argsort(tier.building[lived], kind="stable")]
+    held = tier.building[lived]
     for row in np.flatnonzero(~frame["in_range"].to_numpy()).tolist():
         reason = tier.reasons.get(row, Reason("unproven", 0))
         alone = ""
         if reason.cause == "building":
-            alone = name_rows(tuple(dict.fromkeys(ids[(tier.building == row) & heavy])))
+            own = lived[np.searchsorted(held, row) : np.searchsorted(held, row, side="right")]
+            alone = name_rows(tuple(dict.fromkeys(ids[own])))
         within = larger if larger is not None and tier.parent is not None else None
         home = f"{frame['community'].iloc[row]} " if several else ""
         values = {
@@ -109,3 +112,17 @@ def find_miscounts(tier: Level, homes: Geometries) -> list[Finding]:
         values = {"tier_zh": tier.name["zh"], "tier_en": tier.name["en"], "wanted": wanted, "made": made}
         found.append(Finding(code, "violated", "tiers", rows=(str(homes[number]),), values=values))
     return found
+
+
+def find_failures(tier: Level, frame: gpd.GeoDataFrame) -> list[Finding]:
+    """Grids that broke when they were divided, and stayed whole."""
+    return [
+        Finding(
+            "tier_failed",
+            "violated",
+            "tiers",
+            rows=(frame["parent"].iloc[row],),
+            values={"error": failure.error, "where": failure.where, "proven": False},
+        )
+        for row, failure in sorted(tier.failures.items())
+    ]

@@ -10,6 +10,7 @@ import numpy as np
 from partition.arrays import Flags, Geometries, Numbers
 from partition.constraints import Reason
 from partition.nesting import Range
+from partition.outcome import Failure
 from partition.rules import Profile, Size, TierRule
 
 GRID = {"zh": "网格", "en": "grid"}
@@ -56,6 +57,7 @@ class Level:
     community: Numbers
     parent: Numbers | None = None
     reasons: dict[int, Reason] = field(default_factory=dict)
+    failures: dict[int, Failure] = field(default_factory=dict)
     ranges: list[Range] = field(default_factory=list)
     exempt: Flags = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     basic: bool = False

@@ -5,7 +5,7 @@ same: what is assigned is a grid, or the buildings of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import geopandas as gpd
@@ -20,11 +20,11 @@ from partition.clock import Clock
 from partition.constraints import Reason, out_of_range
 from partition.crew import Crew
 from partition.division import Ground, divide_community
-from partition.errors import PartitionError
 from partition.grids import dissolve
 from partition.layout import Search
 from partition.linework import NODE_M
 from partition.neighbours import build_neighbours
+from partition.outcome import Failure
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.plan import make_plan
 from partition.policy import Profile
@@ -59,13 +59,15 @@ class Nest:
     """One tier made from another. child: for each grid of the smaller tier, its grid of the larger.
 
     polygons: of the tier that is new. reasons: why its grids are out of range, by their number. building: for
-    each row of the area's buildings the grid of the new tier, -1 for none.
+    each row of the area's buildings the grid of the new tier, -1 for none. failures: what broke the division
+    of a grid, by the number of the only child that it then has.
     """
 
     child: Numbers
     polygons: Geometries
     reasons: dict[int, Reason]
     building: Numbers
+    failures: dict[int, Failure] = field(default_factory=dict)
 
 
 def group_grids(
@@ -139,17 +141,22 @@ def divide_grids(
     pieces: dict[int, Piece] = {}
     progress(0.0)
     for number, outcome in crew.run(partial(divide_parcel, profile, seed, effort), items):
-        if outcome.failure is not None:
-            raise PartitionError(outcome.failure.error)
-        pieces[number] = outcome.value
+        if outcome.failure is None:
+            pieces[number] = outcome.value
+        else:  # one grid that breaks does not stop the others: it stays whole
+            whole = np.zeros(len(rows[number]), dtype=np.int64)
+            pieces[number] = Piece(polygons[number : number + 1], whole, {}, outcome.failure)
         progress(len(pieces) / len(polygons))
     label = np.full(len(area.buildings), -1, dtype=np.int64)
     reasons: dict[int, Reason] = {}
+    failures: dict[int, Failure] = {}
     made = 0
     for number in range(len(polygons)):
         piece = pieces[number]
         label[rows[number]] = np.where(piece.building >= 0, made + piece.building, -1)
         reasons |= {made + grid: reason for grid, reason in piece.reasons.items()}
+        if piece.failure is not None:
+            failures[made] = piece.failure
         made += len(piece.polygons)
     sizes = np.array([len(pieces[number].polygons) for number in range(len(polygons))])
     return Nest(
@@ -157,6 +164,7 @@ def divide_grids(
         np.concatenate([pieces[number].polygons for number in range(len(polygons))]),
         reasons,
         label,
+        failures,
     )
 
 
@@ -167,6 +175,7 @@ class Piece:
     polygons: Geometries
     building: Numbers
     reasons: dict[int, Reason]
+    failure: Failure | None = None
 
 
 def divide_parcel(profile: Profile, seed: int, effort: int, item: tuple[Area, Range]) -> Piece:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -75,6 +76,7 @@ def _reorder(tier: Level, order: Numbers, smaller: Level | None) -> None:
     tier.ranges = [tier.ranges[row] for row in order.tolist()]
     tier.exempt = tier.exempt[order]
     tier.reasons = {int(rank[row]): reason for row, reason in tier.reasons.items()}
+    tier.failures = {int(rank[row]): failure for row, failure in tier.failures.items()}
     tier.building = np.where(tier.building >= 0, rank[tier.building], -1)
     if smaller is not None:
         smaller.parent = rank[smaller.parents]
@@ -83,8 +85,8 @@ def _reorder(tier: Level, order: Numbers, smaller: Level | None) -> None:
 def _issue(stems: list[str], digits: int, tier: Level, issued: Collection[str]) -> list[str]:
     """A code for each grid: the next number under its stem."""
     codes: list[str] = []
-    for stem in dict.fromkeys(stems):
-        codes += issue_below(stem, stems.count(stem), digits, issued, tier.name)
+    for stem, count in Counter(stems).items():
+        codes += issue_below(stem, count, digits, issued, tier.name)
     return codes
 
 

@@ -21,7 +21,7 @@ from partition.arrays import Lengths, Numbers
 from partition.crew import Alone, Crew
 from partition.findings import Finding
 from partition.grids import dissolve, match_edges, total_by_grid
-from partition.imbalance import find_miscounts, find_size_faults, list_imbalance, sum_up
+from partition.imbalance import find_failures, find_miscounts, find_size_faults, list_imbalance, sum_up
 from partition.levels import GRID, Ask, Level, Wish, resolve_tiers
 from partition.loads import total_loads, weigh_area
 from partition.nesting import Nest, Range, divide_grids, group_grids, knit, share_number
@@ -322,6 +322,7 @@ def _new_tier(
         community=community,
         parent=parent,
         reasons=nest.reasons,
+        failures=nest.failures,
         ranges=ranges,
         exempt=np.zeros(len(community), dtype=np.bool_),
         asked=asked,
@@ -398,7 +399,7 @@ def _finish(
         column = np.where(tier.building >= 0, names[tier.building], "")
         buildings = buildings.assign(**{f"tier_{depth + 1}": column})
         violations += find_size_faults(area, tier, larger, frame)
-        violations += find_miscounts(tier, homes)
+        violations += [*find_miscounts(tier, homes), *find_failures(tier, frame)]
         imbalance += list_imbalance(depth, tier, frame)
     imbalance.sort(key=lambda line: (-line["beyond"], line["tier"], line["code"], line["name"]["zh"]))
     return Tiers(

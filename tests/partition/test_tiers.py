@@ -10,11 +10,13 @@ import shapely
 from shapely import LineString, box
 
 from partition.area import Area
+from partition.crew import Alone
 from partition.errors import InputError
 from partition.levels import Ask, resolve_tiers
 from partition.linework import CLASS_NUMBER
 from partition.neighbours import build_neighbours, find_borders
 from partition.nesting import knit, share_number
+from partition.outcome import Outcome
 from partition.policy import load_profile
 from partition.rules import BORDER_COST, Profile, Size, TierRule
 from partition.split import split_area
@@ -325,3 +327,23 @@ def test_what_is_asked_for_changes_the_tiers_of_the_profile_or_adds_to_them() ->
         ("3级微网格", 148),
         ("4级微网格", None),
     ]
+
+
+class Clumsy(Alone):
+    """A crew whose worker for the first item is lost."""
+
+    def run(self, task, items):
+        for number, outcome in super().run(task, items):
+            yield number, Outcome.lost(-9) if number == 0 else outcome
+
+
+def test_a_grid_that_breaks_stays_whole_and_is_told() -> None:
+    area = make_town(Town(columns=3, rows=3, most_households=40, seed=3))
+    made = tiered(area, LOCAL, [Ask(size=(60, 100, 150))], crew=Clumsy(fence=False))
+    failed = [finding for finding in made.violations if finding.code == "tier_failed"]
+    assert [finding.rows for finding in failed] == [(made.grids["code"].iloc[0],)]
+    assert "signal 9" in failed[0].text()
+    assert not made.sound
+    children = made.frame[(made.frame["tier"] == 2)].groupby("parent").size()
+    assert children.iloc[0] == 1
+    assert children.iloc[1:].min() > 1
