@@ -17,12 +17,14 @@ from partition.blocks import Blocks, Borders, total
 from partition.linework import CLASS_NUMBER, SAME_M, SEVERING, Linework
 from partition.ridges import ridges_between
 
-WIDE_M = 25.0  # a strip between carriageways is at most this wide,
+WIDE_M = 32.0  # a strip between carriageways is at most this wide,
 LONG = 4.0  # and this many times as long;
 ISLAND_M2 = 1500.0  # an island in a street is smaller than this
 SHARE = 0.8  # of the outline runs along streets,
 LESS = 0.4  # or this much, where the rest are its ends: zebra crossings and the like,
 END_WIDTHS = 1.3  # none of them longer than this many widths
+PAVEMENT_M = 15.0  # a strip beside a street is narrower than this,
+LESS_BESIDE = 0.3  # and has the street along this much of its outline
 AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial"))
 RAGGED = 0.25  # Polsby-Popper below which an empty face is no block
 # a block along less of the outline than this, and less than this many widths, gets no part: it lies at an end
@@ -45,6 +47,8 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
     faces, borders = blocks.faces, blocks.borders
     # nothing is shared out across water, rail or a wall, even where a bridge or a gate leads through
     open_border = ~np.isin(borders.kind, [CLASS_NUMBER[name] for name in SEVERING])
+    pavement = ragged & _lies_beside_street(blocks)
+    along_street = np.isin(borders.kind, AROUND)
     around = np.flatnonzero(~(street | ragged))
     tree = shapely.STRtree(faces[around])
     areas = np.array([shapely.coverage_union_all(faces[members]) for members in groups], dtype=object)
@@ -56,7 +60,11 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
         owner = np.full(len(points), -1, dtype=np.int64)
         point, face = tree.query(shapely.points(points), predicate="dwithin", distance=1e-6)
         owner[point] = around[face]
-        reached = np.concatenate([borders.b[side[open_border[side]]], borders.a[side[open_border[side]]]])
+        shared = side[open_border[side]]
+        behind = shared[~along_street[shared]]
+        if pavement[members[0]] and borders.length[behind].sum() >= LESS_BESIDE * area.length:
+            shared = behind  # it belongs to the blocks behind it, and the border stays in the street
+        reached = np.concatenate([borders.b[shared], borders.a[shared]])
         owner[~np.isin(owner, reached)] = -1
         blocks_beside, count = np.unique(owner[owner >= 0], return_counts=True)
         width = float(_sides(np.array([area]))[0][0])
@@ -99,13 +107,30 @@ def _built(faces: Geometries, footprints: Geometries) -> Flags:
 def _lies_in_street(blocks: Blocks) -> Flags:
     """Which faces have streets around them and are either long and narrow, or small."""
     faces, borders = blocks.faces, blocks.borders
-    street = np.isin(borders.kind, AROUND)
-    around = sum(total(side[street], borders.length[street], len(faces)) for side in (borders.a, borders.b))
+    street, around = np.isin(borders.kind, AROUND), _along_streets(blocks)
     width, length = _sides(faces)
     strip = (width < WIDE_M) & (length > LONG * width)
     small = shapely.area(faces) < ISLAND_M2
     ends = (around >= LESS * shapely.length(faces)) & (_longest_other(blocks, street) <= END_WIDTHS * width)
     return np.asarray((strip | small) & ((around >= SHARE * shapely.length(faces)) | ends))
+
+
+def _lies_beside_street(blocks: Blocks) -> Flags:
+    """Which faces are narrow strips with a street along one side: what lies between it and its pavement,
+    where that is drawn as a way of its own.
+    """
+    width, _ = _sides(blocks.faces)
+    return np.asarray(
+        (width < PAVEMENT_M) & (_along_streets(blocks) >= LESS_BESIDE * shapely.length(blocks.faces))
+    )
+
+
+def _along_streets(blocks: Blocks) -> Lengths:
+    """Of each face, the metres of outline along streets."""
+    borders, count = blocks.borders, len(blocks.faces)
+    street = np.isin(borders.kind, AROUND)
+    a, b, length = borders.a[street], borders.b[street], borders.length[street]
+    return total(a, length, count) + total(b, length, count)
 
 
 def _sides(faces: Geometries) -> tuple[Lengths, Lengths]:
