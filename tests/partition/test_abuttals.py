@@ -68,7 +68,7 @@ def test_the_bounds_are_what_a_person_would_say() -> None:
     ]
     assert say(find_abuttals(grids(), town()), "en")[1] == (
         "Bounded on the east by 解放路; on the south by 沿江大道; on the west by an unnamed lane; "
-        "on the north by the line between building 12 and building 13."
+        "on the north by the line between the buildings 12 and 13."
     )
 
 
