@@ -18,6 +18,7 @@ from partition.findings import Finding
 from partition.graph import Graph
 from partition.grids import dissolve, match_edges, total_by_grid
 from partition.linework import build_linework, cluster_footprints
+from partition.parcels import buildings_by_community, cut_parcels
 from partition.policy import Profile
 from partition.units import Units, build_labelled_units
 from partition.zones import find_zones, with_outlines
@@ -32,11 +33,11 @@ def rebuild_grids(
     with the `grid` each really got, and what had to be changed: a building without a code joins the grid
     around it, and buildings that cannot be parted get one code.
     """
-    buildings = area.buildings.assign(grid="")
+    found = np.full(len(area.buildings), "", dtype=object)
     drawn: list[gpd.GeoDataFrame] = []
-    for number, community in enumerate(area.communities.itertuples()):
-        own = np.flatnonzero(area.buildings["community"].to_numpy() == number)
-        frame = area.buildings.iloc[own]
+    for parcel, own in zip(cut_parcels(area), buildings_by_community(area), strict=True):
+        community = next(parcel.communities.itertuples())
+        frame = parcel.buildings
         names, label = np.unique(codes[own].astype(str), return_inverse=True)
         label = label.reshape(-1).astype(np.int64)
         if len(names) and names[0] == "":
@@ -44,8 +45,8 @@ def rebuild_grids(
         if not len(names):
             names, label = np.array([f"{community.code or community.id + '-'}001"]), np.full(len(own), -1)
         footprints, _ = cluster_footprints(frame.geometry.to_numpy())
-        zones = find_zones(area, number, profile).shapes
-        linework = build_linework(with_outlines(area.streets, zones), community.geometry, footprints)
+        zones = find_zones(parcel, 0, profile).shapes
+        linework = build_linework(with_outlines(parcel.streets, zones), community.geometry, footprints)
         linework = replace(linework, apart=zones)
         units = build_labelled_units(linework, community.geometry, frame, label, profile.border_cost)
         graph = build_graph(units, profile.border_cost, {})
@@ -53,8 +54,7 @@ def rebuild_grids(
         used = np.unique(assignment)
         polygons = dissolve(units.blocks.faces, np.searchsorted(used, assignment[units.unit]), len(used))
         unit = units.building_unit
-        got = np.where(unit >= 0, names[assignment[unit]].astype(object), "")
-        buildings.iloc[own, buildings.columns.get_loc("grid")] = got
+        found[own] = np.where(unit >= 0, names[assignment[unit]].astype(object), "")
         drawn.append(
             gpd.GeoDataFrame(
                 {"code": names[used].astype(object), "community": community.id},
@@ -62,6 +62,7 @@ def rebuild_grids(
                 crs=area.crs,
             )
         )
+    buildings = area.buildings.assign(grid=found)
     grids = match_edges(pd.concat(drawn, ignore_index=True), area.communities)
     grids = grids.join(total_by_grid(buildings[buildings["grid"] != ""], grids["code"].to_list()), on="code")
     grids["area_m2"] = grids.geometry.area.round(2)
