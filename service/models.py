@@ -41,6 +41,7 @@ from sqlalchemy.sql.schema import SchemaItem
 SRID = 4326
 PLAN_STATUSES = ("draft", "submitted", "approved", "published", "archived")
 CASE_STATUSES = ("discovered", "filed", "dispatched", "handled", "verified", "closed", "returned")
+GRID_KINDS = ("basic", "dedicated")  # 基础网格, 专属网格
 LINEAGE_KINDS = ("split", "merged", "redrawn")
 DIVISION_CLASSES = ("", "urban", "rural")
 STREET_CLASSES = ("arterial", "secondary", "local", "lane", "path", "water", "rail", "wall")
@@ -166,6 +167,19 @@ compounds = _table(
     *_no_identity("compound_id", "name"),
 )
 
+zones = _table(
+    "zones",
+    _number("ordinal"),
+    _text("zone_id"),
+    _text("name"),
+    _text("kind", "other"),
+    Column("complexity", Double, nullable=False, server_default=text("1")),
+    *_geometry("zones", SURFACE, metric=True),
+    UniqueConstraint("division_code", "ordinal"),
+    CheckConstraint("complexity > 0 and complexity < 'Infinity'", "complexity_counts"),
+    *_no_identity("zone_id", "name"),
+)
+
 # One row an input row; rows with one building_id are one building, whose households stand in them once.
 buildings = _table(
     "buildings",
@@ -178,15 +192,20 @@ buildings = _table(
     Column("residents", Double),
     _text("use"),
     Column("floors", Double),
+    Column("shops", Double),
+    Column("complexity", Double, nullable=False, server_default=text("1")),
+    _text("village_group"),
     Column("grid_code", Text),
     *_geometry("buildings", SURFACE, metric=True),
     UniqueConstraint("division_code", "building_id", "part"),
     Index(None, "division_code", "grid_code"),
     *_not_negative("households", "part"),
     CheckConstraint("residents >= 0 and residents < 'Infinity'", "residents_not_negative"),
+    CheckConstraint("shops >= 0 and shops < 'Infinity'", "shops_not_negative"),
+    CheckConstraint("complexity > 0 and complexity < 'Infinity'", "complexity_counts"),
     CheckConstraint("building_id <> ''", "building_id_given"),
     CheckConstraint("not (households_unknown and households > 0 and not estimated)", "unknown_adds_nothing"),
-    *_no_identity("building_id"),
+    *_no_identity("building_id", "village_group"),
 )
 
 population_groups = _table(
@@ -271,6 +290,8 @@ plan_buildings = _table(
 
 def _figures() -> list[SchemaItem]:
     return [
+        _text("kind", "basic"),
+        _one_of("kind", GRID_KINDS),
         _number("households"),
         Column("residents", Double),
         _number("buildings"),

@@ -96,6 +96,7 @@ _GRIDS = Collection(
         _COMMUNITY,
         Column("name", "t.name", "string", "名称", "name", writable=True),
         Column("tier", "t.tier", "string", "层级", "tier"),
+        Column("kind", "t.kind", "string", "类别", "kind: basic, or dedicated to one zone"),
         Column("households", "t.households", "integer", "户数", "households", "户",
                guarded=_guarded("t.households")),
         Column("residents", "t.residents", "number", "常住人口", "residents", "人",

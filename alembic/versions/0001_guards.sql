@@ -81,7 +81,7 @@ do $$
 declare
     name text;
 begin
-    foreach name in array array['divisions', 'streets', 'compounds', 'buildings', 'population_groups', 'facilities',
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'population_groups', 'facilities',
         'plans', 'plan_units', 'plan_assignments', 'plan_buildings', 'plan_grids', 'grids', 'grid_lineage',
         'grid_staff', 'cases', 'audit']
     loop
@@ -90,7 +90,7 @@ begin
         execute format('alter table %I enable row level security', name);
         execute format('grant select, insert, update, delete on %I to wangge_app', name);
     end loop;
-    foreach name in array array['divisions', 'streets', 'compounds', 'buildings', 'plan_units', 'plan_grids']
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'plan_units', 'plan_grids']
     loop
         execute format('create trigger tr_%1$s_forget_metric before update on %1$I for each row '
             'execute function wangge_forget_metric()', name);
@@ -138,7 +138,7 @@ declare
     within constant text := 'division_code ^@ any ((select wangge_scopes())::text[])';
     rule constant text := 'create policy %s on %I for %s to wangge_app %s ((select wangge_role()) in (%s) and %s)';
 begin
-    foreach name in array array['divisions', 'streets', 'compounds', 'buildings', 'facilities', 'grids', 'grid_lineage',
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'facilities', 'grids', 'grid_lineage',
         'grid_staff']
     loop
         execute format(rule, 'reading', name, 'select', 'using', everyone, within);
@@ -150,7 +150,7 @@ begin
     -- the published plan's figures stand beside the map
     execute format(rule, 'reading', 'plans', 'select', 'using', everyone,
         within || format($p$ and (status = 'published' or (select wangge_role()) in (%s))$p$, officials));
-    foreach name in array array['divisions', 'streets', 'compounds', 'buildings', 'facilities', 'grids', 'grid_lineage',
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'facilities', 'grids', 'grid_lineage',
         'grid_staff', 'plans', 'plan_units', 'plan_assignments', 'plan_buildings', 'plan_grids']
     loop
         execute format(rule, 'adding', name, 'insert', 'with check', planners, within);

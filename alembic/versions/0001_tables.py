@@ -17,7 +17,7 @@ depends_on = None
 TABLES = (
     *("audit", "cases", "grid_staff", "grid_lineage", "grids"),
     *("plan_grids", "plan_buildings", "plan_assignments", "plan_units", "plans"),
-    *("facilities", "population_groups", "buildings", "compounds", "streets", "divisions"),
+    *("facilities", "population_groups", "buildings", "zones", "compounds", "streets", "divisions"),
 )
 FUNCTIONS = (
     *("wangge_touch", "wangge_forget_metric", "wangge_forget_place", "wangge_append_only"),

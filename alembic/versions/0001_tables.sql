@@ -80,6 +80,31 @@ create table compounds (
 );
 create index ix_compounds_geom on compounds using gist (geom);
 
+create table zones (
+    id bigint generated always as identity,
+    version integer default 1 not null,
+    updated_at timestamptz default now() not null,
+    division_code text not null,
+    ordinal integer not null,
+    zone_id text default '' not null,
+    name text default '' not null,
+    kind text default 'other' not null,
+    complexity double precision default 1 not null,
+    geom geometry(geometry, 4326) not null,
+    metric_wkb bytea,
+    constraint pk_zones primary key (id),
+    constraint ck_zones_geom_type check (geometrytype(geom) in ('POLYGON', 'MULTIPOLYGON')),
+    constraint ck_zones_geom_valid check (st_isvalid(geom)),
+    constraint ck_zones_geom_not_empty check (not st_isempty(geom)),
+    constraint ck_zones_geom_srid check (st_srid(geom) = 4326),
+    constraint uq_zones_division_code_ordinal unique (division_code, ordinal),
+    constraint ck_zones_complexity_counts check (complexity > 0 and complexity < 'Infinity'),
+    constraint ck_zones_zone_id_no_identity check (zone_id !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)'),
+    constraint ck_zones_name_no_identity check (name !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)'),
+    constraint fk_zones_division_code foreign key (division_code) references divisions (code) on delete cascade on update cascade
+);
+create index ix_zones_geom on zones using gist (geom);
+
 create table buildings (
     id bigint generated always as identity,
     version integer default 1 not null,
@@ -94,6 +119,9 @@ create table buildings (
     residents double precision,
     use text default '' not null,
     floors double precision,
+    shops double precision,
+    complexity double precision default 1 not null,
+    village_group text default '' not null,
     grid_code text,
     geom geometry(geometry, 4326) not null,
     metric_wkb bytea,
@@ -106,9 +134,12 @@ create table buildings (
     constraint ck_buildings_households_not_negative check (households >= 0),
     constraint ck_buildings_part_not_negative check (part >= 0),
     constraint ck_buildings_residents_not_negative check (residents >= 0 and residents < 'Infinity'),
+    constraint ck_buildings_shops_not_negative check (shops >= 0 and shops < 'Infinity'),
+    constraint ck_buildings_complexity_counts check (complexity > 0 and complexity < 'Infinity'),
     constraint ck_buildings_building_id_given check (building_id <> ''),
     constraint ck_buildings_unknown_adds_nothing check (not (households_unknown and households > 0 and not estimated)),
     constraint ck_buildings_building_id_no_identity check (building_id !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)'),
+    constraint ck_buildings_village_group_no_identity check (village_group !~ '(^|\D)\d{6}(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dXx](\D|$)'),
     constraint fk_buildings_division_code foreign key (division_code) references divisions (code) on delete cascade on update cascade
 );
 create index ix_buildings_division_code_grid_code on buildings (division_code, grid_code);
@@ -240,6 +271,7 @@ create table plan_grids (
     division_code text not null,
     plan_id bigint not null,
     code text not null,
+    kind text default 'basic' not null,
     households integer not null,
     residents double precision,
     buildings integer not null,
@@ -248,6 +280,7 @@ create table plan_grids (
     geom geometry(geometry, 4326) not null,
     metric_wkb bytea,
     constraint pk_plan_grids primary key (id),
+    constraint ck_plan_grids_kind_known check (kind in ('basic', 'dedicated')),
     constraint ck_plan_grids_households_not_negative check (households >= 0),
     constraint ck_plan_grids_residents_not_negative check (residents >= 0),
     constraint ck_plan_grids_buildings_not_negative check (buildings >= 0),
@@ -274,6 +307,7 @@ create table grids (
     parent text,
     name text default '' not null,
     plan_id bigint,
+    kind text default 'basic' not null,
     households integer not null,
     residents double precision,
     buildings integer not null,
@@ -283,6 +317,7 @@ create table grids (
     valid_to timestamptz,
     geom geometry(geometry, 4326) not null,
     constraint pk_grids primary key (id),
+    constraint ck_grids_kind_known check (kind in ('basic', 'dedicated')),
     constraint ck_grids_households_not_negative check (households >= 0),
     constraint ck_grids_residents_not_negative check (residents >= 0),
     constraint ck_grids_buildings_not_negative check (buildings >= 0),

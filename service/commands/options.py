@@ -31,7 +31,8 @@ AreaPath = Annotated[
     typer.Argument(
         metavar="AREA",
         help="GeoPackage with layers community, streets, buildings (optional: compounds, zones, facilities, "
-        "cases, population_groups, staff), or a folder of files · 含社区、道路、建筑等图层的 GeoPackage，或文件夹",
+        "cases, population_groups, staff), or a folder of files · 含社区、道路、建筑等图层的 GeoPackage，"
+        "或文件夹",
     ),
 ]
 

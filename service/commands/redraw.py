@@ -81,6 +81,7 @@ def redraw(
     streets: options.StreetsFile = None,
     buildings: options.BuildingsFile = None,
     compounds: options.CompoundsFile = None,
+    zones: options.ZonesFile = None,
     staff: options.StaffFile = None,
     columns: options.ColumnMap = None,
     encoding: options.Encoding = None,
@@ -115,7 +116,12 @@ def redraw(
 
         cap = _most(max_moved)
         files = layer_files(
-            community=community, streets=streets, buildings=buildings, compounds=compounds, staff=staff
+            community=community,
+            streets=streets,
+            buildings=buildings,
+            compounds=compounds,
+            zones=zones,
+            staff=staff,
         )
         if area is None and not files:
             raise typer.BadParameter("missing · 缺少 --area", param_hint="--area")

@@ -46,6 +46,7 @@ def load(
     streets: options.StreetsFile = None,
     buildings: options.BuildingsFile = None,
     compounds: options.CompoundsFile = None,
+    zones: options.ZonesFile = None,
     facilities: options.FacilitiesFile = None,
     cases: options.CasesFile = None,
     population_groups: options.PopulationGroupsFile = None,
@@ -68,10 +69,10 @@ def load(
 ) -> None:
     """Load communities with their layers · 导入社区及各图层
 
-    Replaces streets, compounds, buildings, facilities, counts and staff of the communities in the file; cases
-    are added. Published grids stay. The same file twice changes nothing. All or nothing is loaded.
+    Replaces streets, compounds, zones, buildings, facilities, counts and staff of the communities in the
+    file; cases are added. Published grids stay. The same file twice changes nothing. All or nothing is loaded.
 
-    以文件替换其中社区的道路、小区、建筑、设施、人群计数和网格人员，事件只增不减；已发布的网格不变。
+    以文件替换其中社区的道路、小区、功能区、建筑、设施、人群计数和网格人员，事件只增不减；已发布的网格不变。
     同一文件再次导入不产生改动；要么全部导入，要么什么也不导入。
 
     Example · 示例:  wangge load area.gpkg
@@ -82,6 +83,7 @@ def load(
         "streets": streets,
         "buildings": buildings,
         "compounds": compounds,
+        "zones": zones,
         "facilities": facilities,
         "cases": cases,
         "population_groups": population_groups,

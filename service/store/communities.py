@@ -67,11 +67,11 @@ def load_area(
 ) -> Loaded:
     """Make the database hold the area's communities as they are in it, within the caller's transaction.
 
-    Replaces streets, compounds and buildings, and those of facilities, population groups and staff that are
-    given; cases are added and changed, never removed; communities that the area does not name are left alone.
-    Rows that did not change keep id and version, so the same area twice changes nothing. Published grids
-    stay; buildings that are new to them are placed in the grid around them. synthetic and attribution stay
-    as they were where they are None.
+    Replaces streets, compounds, zones and buildings, and those of facilities, population groups and staff
+    that are given; cases are added and changed, never removed; communities that the area does not name are
+    left alone. Rows that did not change keep id and version, so the same area twice changes nothing.
+    Published grids stay; buildings that are new to them are placed in the grid around them. synthetic and
+    attribution stay as they were where they are None.
     """
     layers = layers or Layers()
     loader = _Loader(connection, area, division_codes(area))
@@ -79,6 +79,7 @@ def load_area(
         "community": partial(loader.communities, layers.findings, synthetic, attribution),
         "streets": loader.streets,
         "compounds": loader.compounds,
+        "zones": loader.zones,
         "buildings": loader.buildings,
     }
     if layers.facilities is not None:
@@ -202,6 +203,22 @@ class _Loader:
             },
         )
 
+    def zones(self) -> Change:
+        frame = self.area.zones
+        return self._replace(
+            models.zones,
+            ["ordinal"],
+            _owners(frame.geometry, self.area.communities.geometry, shapely.area),
+            {
+                "ordinal": list(range(len(frame))),
+                "zone_id": _list(frame["id"]),
+                "name": _list(frame["name"]),
+                "kind": _list(frame["kind"]),
+                "complexity": _list(frame["complexity"]),
+                **_shapes(frame.geometry),
+            },
+        )
+
     def buildings(self) -> Change:
         frame = self.area.buildings[self.area.buildings["community"] >= 0]
         return self._replace(
@@ -218,6 +235,9 @@ class _Loader:
                 "residents": _list(frame["residents"]),
                 "use": _list(frame["use"]),
                 "floors": _list(frame["floors"]),
+                "shops": _list(frame["shops"]),
+                "complexity": _list(frame["complexity"]),
+                "village_group": _list(frame["village_group"]),
                 **_shapes(frame.geometry),
             },
         )
@@ -451,14 +471,13 @@ def read_area(connection: Connection, code: str) -> Area:
             "residents": ("residents", "float64"),
             "use": ("use", "str"),
             "floors": ("floors", "float64"),
+            "shops": ("shops", "float64"),
+            "complexity": ("complexity", "float64"),
+            "village_group": ("village_group", "str"),
         },
         crs,
     )
     buildings.insert(0, "row", np.arange(len(buildings), dtype=np.int64))
-    # not kept in the database; the wishes of a profile that ask for them find nothing there
-    buildings.insert(8, "shops", np.nan)
-    buildings.insert(9, "complexity", 1.0)
-    buildings.insert(10, "village_group", "")
     buildings.insert(11, "community", np.zeros(len(buildings), dtype=np.int64))
     buildings.insert(12, "atom", pd.factorize(buildings["id"])[0].astype(np.int64))
     compounds = _frame(
@@ -466,12 +485,22 @@ def read_area(connection: Connection, code: str) -> Area:
         {"id": ("compound_id", "str"), "name": ("name", "str")},
         crs,
     )
+    zones = _frame(
+        _rows(connection, models.zones, code),
+        {
+            "id": ("zone_id", "str"),
+            "name": ("name", "str"),
+            "kind": ("kind", "str"),
+            "complexity": ("complexity", "float64"),
+        },
+        crs,
+    )
     original = buildings[["id", "households", "residents", "use", "floors", "geometry"]].to_crs(source)
     original["households"] = (
         original["households"].astype("Int64").mask(buildings["unknown"] & ~buildings["estimated"])
     )
     findings = tuple(_finding(entry) for entry in division["findings"])
-    return Area(crs, source, communities, streets, buildings, compounds, original, findings)
+    return Area(crs, source, communities, streets, buildings, compounds, original, findings, zones)
 
 
 def fingerprint(connection: Connection, code: str) -> str:
@@ -483,8 +512,8 @@ def fingerprint(connection: Connection, code: str) -> str:
                     select 'divisions ' || version as part from divisions where code = :code
                     union all
                     select concat_ws(' ', 'buildings', count(*), md5(string_agg(
-                        concat_ws('/', building_id, part, ordinal, households, residents,
-                                  md5(st_asbinary(geom))), ',' order by ordinal, id)))
+                        concat_ws('/', building_id, part, ordinal, households, residents, shops, complexity,
+                                  village_group, md5(st_asbinary(geom))), ',' order by ordinal, id)))
                     from buildings where division_code = :code
                     union all
                     select concat_ws(' ', 'streets', count(*), sum(version), max(id))
@@ -492,6 +521,9 @@ def fingerprint(connection: Connection, code: str) -> str:
                     union all
                     select concat_ws(' ', 'compounds', count(*), sum(version), max(id))
                     from compounds where division_code = :code
+                    union all
+                    select concat_ws(' ', 'zones', count(*), sum(version), max(id))
+                    from zones where division_code = :code
                 ) parts
             """),
             {"code": code},

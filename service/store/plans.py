@@ -24,8 +24,9 @@ from service.store.merge import copy_rows
 class PlanFrames:
     """A stored plan as frames in the community's input CRS.
 
-    grids: code, community, households, residents, buildings, buildings_unknown, area_m2, geometry. buildings:
-    id, households, residents, use, floors, grid, geometry. Neither has a figure about a population group.
+    grids: code, community, kind, households, residents, buildings, buildings_unknown, area_m2, geometry.
+    buildings: id, households, residents, use, floors, grid, geometry. Neither has a figure about a population
+    group.
     """
 
     grids: gpd.GeoDataFrame
@@ -104,6 +105,7 @@ def _copy_grids(connection: Connection, division: str, plan: int, grids: gpd.Geo
             "division_code": [division] * len(grids),
             "plan_id": [plan] * len(grids),
             "code": grids["code"].tolist(),
+            "kind": grids["kind"].tolist(),
             "households": grids["households"].tolist(),
             "residents": residents.tolist(),
             "buildings": grids["buildings"].tolist(),
@@ -170,7 +172,7 @@ def read_plan(connection: Connection, plan: int) -> PlanFrames:
     source = pyproj.CRS.from_user_input(about["source_crs"])
     t = models.plan_grids
     rows = connection.execute(select(t).where(t.c.plan_id == plan).order_by(t.c.code)).mappings().all()
-    columns = ("code", "households", "residents", "buildings", "buildings_unknown", "area_m2")
+    columns = ("code", "kind", "households", "residents", "buildings", "buildings_unknown", "area_m2")
     grids = gpd.GeoDataFrame(
         {name: [row[name] for row in rows] for name in columns}, geometry=_shapes(rows, crs), crs=crs
     ).to_crs(source)

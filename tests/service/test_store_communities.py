@@ -24,6 +24,7 @@ LOADED = (
     "divisions",
     "streets",
     "compounds",
+    "zones",
     "buildings",
     "facilities",
     "population_groups",
@@ -143,7 +144,7 @@ def test_an_area_comes_back_as_it_was(connection: Connection) -> None:
     back = read_area(connection, CODE)
     assert back.crs == area.crs
     assert back.source_crs == area.source_crs
-    for name in ("communities", "streets", "buildings", "compounds"):
+    for name in ("communities", "streets", "buildings", "compounds", "zones"):
         was, now = getattr(area, name), getattr(back, name)
         assert shapes_of(now) == shapes_of(was), name
         assert list(now.columns) == list(was.columns)

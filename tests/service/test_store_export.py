@@ -49,6 +49,7 @@ def test_a_geopackage_has_grids_and_buildings_in_the_input_crs(
         *(
             "code",
             "community",
+            "kind",
             "households",
             "residents",
             "buildings",

@@ -74,9 +74,9 @@ def make_town(
             "residents": np.where(unknown, np.nan, np.array(counts) * 2.5),
             "use": ["residential" if i % 5 else "school" for i in range(count)],
             "floors": np.where(np.arange(count) % 7 == 0, np.nan, 6.0),
-            "shops": np.nan,
-            "complexity": 1.0,
-            "village_group": "",
+            "shops": np.where(np.arange(count) % 3 == 0, 2.0, np.nan),
+            "complexity": np.where(np.arange(count) % 4 == 0, 1.5, 1.0),
+            "village_group": np.where(np.arange(count) % 2 == 0, "一组", ""),
             "community": np.zeros(count, dtype=np.int64),
             "atom": pd.factorize(pd.Series(ids))[0].astype(np.int64),
         },
@@ -94,7 +94,12 @@ def make_town(
         crs=CRS,
     )
     original = buildings[["id", "households", "residents", "use", "floors", "geometry"]]
-    return Area(CRS, CRS, communities, streets, buildings, compounds, original)
+    zones = gpd.GeoDataFrame(
+        {"id": ["z1"], "name": ["小学"], "kind": ["school"], "complexity": [1.0]},
+        geometry=[box(east - 2 * BLOCK_M, SOUTH, east - BLOCK_M, SOUTH + BLOCK_M)],
+        crs=CRS,
+    )
+    return Area(CRS, CRS, communities, streets, buildings, compounds, original, zones=zones)
 
 
 def make_layers(area: Area, *, cases: int = 60) -> Layers:
