@@ -1,0 +1,61 @@
+"""Grids read well on paper: no needle, no sliver, no tail."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from partition.policy import Profile, Size
+from partition.split import split_area
+from tests.lattice import Town, make_town
+
+PROFILE = Profile("test", Size("households", 150, 220, 300))
+NEEDLE = 10.0  # degrees
+NECK_M = 1.0  # half a neck
+SLIVER_M2 = 50.0
+
+# houses that stand across streets, or walls within a metre of each other, leave nothing else than needles
+towns = st.builds(
+    Town,
+    columns=st.integers(2, 5),
+    rows=st.integers(2, 4),
+    bend_m=st.sampled_from([0.0, 6.0, 14.0]),
+    most_households=st.sampled_from([30, 80, 200]),
+    gap_share=st.sampled_from([0.0, 0.1, 0.4]),
+    river=st.booleans(),
+    wall=st.booleans(),
+    dual=st.booleans(),
+    communities=st.integers(1, 2),
+    seed=st.integers(0, 10_000),
+)
+
+
+def sharpest(polygon: shapely.Geometry) -> float:
+    """The smallest angle (degrees) between two edges of an outline that meet."""
+    least = 180.0
+    for ring in shapely.get_rings(shapely.get_parts(polygon)):
+        corners = shapely.get_coordinates(ring)[:-1]
+        back, ahead = np.roll(corners, 1, axis=0) - corners, np.roll(corners, -1, axis=0) - corners
+        cosine = (back * ahead).sum(axis=1) / np.hypot(*back.T) / np.hypot(*ahead.T)
+        least = min(least, float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).min()))
+    return least
+
+
+def slivers(polygon: shapely.Geometry, houses) -> list[shapely.Geometry]:
+    """Small parts of a polygon that hold no house and hang on it by a neck, or by nothing."""
+    parts = shapely.buffer(shapely.get_parts(shapely.buffer(polygon, -NECK_M)), NECK_M)
+    small = parts[shapely.area(parts) < SLIVER_M2] if len(parts) > 1 else parts[:0]
+    return [part for part in small if not len(houses.query(part, predicate="intersects"))]
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(towns)
+def test_no_needles_and_no_slivers(town: Town) -> None:
+    area = make_town(town)
+    grids = split_area(area, PROFILE, effort=100).grids
+    houses = shapely.STRtree(area.buildings.geometry.to_numpy())
+    for code, polygon in zip(grids["code"], grids.geometry, strict=True):
+        assert sharpest(polygon) >= NEEDLE, code
+        assert not slivers(polygon, houses), code
