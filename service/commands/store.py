@@ -70,7 +70,8 @@ def load(
     """Load communities with their layers · 导入社区及各图层
 
     Replaces streets, compounds, zones, buildings, facilities, counts and staff of the communities in the
-    file; cases are added. Published grids stay. The same file twice changes nothing. All or nothing is loaded.
+    file; cases are added. Published grids stay. The same file twice changes nothing. All or nothing is
+    loaded.
 
     以文件替换其中社区的道路、小区、功能区、建筑、设施、人群计数和网格人员，事件只增不减；已发布的网格不变。
     同一文件再次导入不产生改动；要么全部导入，要么什么也不导入。
