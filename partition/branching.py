@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,9 @@ def branch(
     value: float,
     margin: float,
     most_nodes: int,
+    over: Callable[[], bool],
 ) -> Branched:
-    """Prove `value` the least, or find what is less. `master` holds exactly the given sets.
+    """Prove `value` the least, or find what is less, until time is `over`. `master` holds exactly these sets.
 
     Depth first, units together before units apart; the pair whose togetherness is nearest to one half.
     """
@@ -71,7 +73,7 @@ def branch(
     nothing = Leaf(np.zeros(units), 0.0)
     waiting = [_Open(0, np.zeros(len(cost), dtype=np.bool_), nothing, -np.inf)]
     nodes = 0
-    while waiting and nodes < most_nodes:
+    while waiting and nodes < most_nodes and not over():
         nodes += 1
         node = waiting.pop()
         number, forbidden = node.number, node.forbidden

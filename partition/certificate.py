@@ -23,7 +23,8 @@ class Certificate:
 
     status: "optimal" (the plan `labels` costs `cost`, and nothing costs less), "gap" (`lower` is a proven
     bound), "stopped" (the same, but the search was stopped before it was done) or "infeasible" (there is no
-    such plan; costs count as 0 then, and `lower` is above 0). objective: "all" wishes, or "border" alone.
+    such plan: with the objective "all", costs count as 0 and `lower` is above 0; with "border", `lower` is
+    above the cost of all borders there are). objective: "all" wishes, or "border" alone.
 
     The proof: with the prices `price` of the units and `count_price` of a grid, a plan costs the sum of all
     prices plus the reduced costs of its grids (cost less prices). So a grid whose reduced cost is too great

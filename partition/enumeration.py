@@ -17,7 +17,7 @@ from partition.errors import PartitionError
 from partition.pool import Members, capped_load, take_sets
 from partition.problem import Problem
 
-MOST_SETS = 30_000_000  # listed at most: about 25 bytes each
+MOST_SETS = 20_000_000  # listed at most: about 25 bytes each
 ROOTS_AT_ONCE = 4  # roots a task takes: small enough that threads finish together
 TOLERANCE = 1e-9  # of loads
 
@@ -70,7 +70,7 @@ def list_sets(problem: Problem, *, most: int = MOST_SETS, threads: int = 1) -> C
     """Every connected set of units whose load is within every range, each once, with its cost.
 
     A unit above an upper bound counts as the upper bound. The list does not depend on `threads`.
-    Raises `TooManySetsError` when more than `most` sets are in range, or 8 times as many are met.
+    Raises `TooManySetsError` when more than `most` sets are in range, or twice as many are met.
     """
     graph, weights = problem.graph, problem.weights
     units = len(problem)
@@ -93,7 +93,7 @@ def list_sets(problem: Problem, *, most: int = MOST_SETS, threads: int = 1) -> C
 
     for block, met in in_order(task, range(0, units, ROOTS_AT_ONCE), threads):
         total, visited = total + len(block), visited + met
-        if total > most or visited > 8 * most or met < 0:
+        if total > most or visited > 2 * most or met < 0:
             raise TooManySetsError
         if len(block):
             blocks.append(block)
@@ -261,7 +261,7 @@ def _list_roots(  # type: ignore[no-untyped-def]
                 costs[sets] = total
                 sets += 1
                 start[sets] = start[sets - 1] + depth
-            if sets > most or met > 8 * most:
+            if sets > most or met > 2 * most:
                 return start[:1].copy(), members[:0].copy(), costs[:0].copy(), root_end, -1
         root_end[root - first] = sets
     return start[: sets + 1].copy(), members[: start[sets]].copy(), costs[:sets].copy(), root_end, met

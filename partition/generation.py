@@ -8,12 +8,11 @@ and Blankenship 1975).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from partition.arrays import Lengths, Numbers
+from partition.arrays import Flags, Lengths, Numbers
 from partition.master import Master, Relaxed
 from partition.pool import Pool, capped_load
 from partition.pricing import price_sets
@@ -24,6 +23,7 @@ ROOT_NODES = 10_000  # of the search of a root, at first
 MOST_ROOT_NODES = 640_000
 CEILING = 0.02  # of a grid's mean cost: sets with a reduced cost up to this join the LP
 NARROWEST = 0.01  # of the mean price: the box is never narrower
+TAIL = 0.15  # of what lies between bound and plan: what the LP can still give may be left to the branching
 CLOSE = 1e-4  # of the bound: an LP value this near to it cannot lift it much
 
 
@@ -53,13 +53,13 @@ def generate(
     pool: Pool,
     *,
     enough: float,
-    over: Callable[[], bool],
+    stop: Flags,
     rounds: int = ROUNDS,
     threads: int = 1,
 ) -> Generated:
     """Bound the border cost of all plans of `grids` grids in range. `labels` (any plan) gives first prices.
 
-    Stops when the bound reaches `enough`, when the LP gives no more, after `rounds`, or when time is `over`.
+    Stops when the bound reaches `enough`, when the LP gives no more, after `rounds`, when `stop[0]` is set.
     """
     units = len(problem)
     price, count_price = _first_prices(problem, labels, grids)
@@ -78,7 +78,7 @@ def generate(
     while done < rounds:
         found = price_sets(
             problem, now[:-1].copy(), float(now[-1]), roots,
-            ceiling=ceiling, most_nodes=cap, threads=threads,
+            ceiling=ceiling, most_nodes=cap, threads=threads, stop=stop,
         )  # fmt: skip
         done += 1
         nodes += int(found.nodes.sum())
@@ -94,7 +94,7 @@ def generate(
             lower, center = value, mended
         else:
             width = np.maximum(width * 0.6, narrowest)
-        if lower >= enough or over():
+        if lower >= enough or stop[0]:
             complete = lower >= enough
             break
         more = Pool.of_sets(problem, found.start, found.members)
@@ -106,18 +106,42 @@ def generate(
         now = np.append(relaxed.price, relaxed.count_price)
         expected = relaxed.value
         roots = roots[np.argsort(-found.nodes, kind="stable")]  # the long ones first, for the threads' sake
-        if expected - lower <= CLOSE * abs(lower) and relaxed.uncovered < 1e-6:
+        room = max(CLOSE * abs(lower), TAIL * (enough - lower) if lower > -np.inf else 0.0)
+        if expected - lower <= room and relaxed.uncovered < 1e-6:
             complete = True
             break
     prices = Relaxed(lower, center[:-1], float(center[-1]), np.empty(0), 0.0)
     return Generated(lower, prices, pool, done, nodes, complete)
 
 
+def near_sets(
+    problem: Problem,
+    prices: Relaxed,
+    limit: float,
+    *,
+    each: int,
+    root_nodes: int,
+    stop: Flags,
+    threads: int = 1,
+) -> tuple[Pool, int, bool]:
+    """The sets with a reduced cost up to `limit` at these prices, the nodes of the search, and whether these
+    are surely all: no root had more than `each` or needed more than `root_nodes`.
+    """
+    found = price_sets(
+        problem, prices.price, prices.count_price, np.arange(len(problem)),
+        ceiling=limit, most_nodes=root_nodes, each=each, threads=threads, stop=stop,
+    )  # fmt: skip
+    every = not stop[0] and bool((found.nodes < root_nodes).all() and (found.count < each).all())
+    return Pool.of_sets(problem, found.start, found.members), int(found.nodes.sum()), every
+
+
 def _first_prices(problem: Problem, labels: Numbers, grids: int) -> tuple[Lengths, float]:
     """Each grid's cost shared out among its units, by load for the most part, and a price of the count."""
-    own = Pool.of_plan(problem, labels)
+    cost = Pool.of_plan(problem, labels).cost
+    if not cost.any():  # borders cost nothing where it is only asked whether there is a plan
+        cost = np.ones(len(cost))
     load = capped_load(problem)[:, 0]
     size, held = np.bincount(labels), np.bincount(labels, load)
-    count_price = 0.4 * float(own.cost.sum()) / grids
+    count_price = 0.4 * float(cost.sum()) / grids
     share = 0.7 * load / np.maximum(held, 1e-9)[labels] + 0.3 / size[labels]
-    return np.asarray((own.cost - count_price)[labels] * share), count_price
+    return np.asarray((cost - count_price)[labels] * share), count_price

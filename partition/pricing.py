@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from partition.arrays import Lengths, Numbers
+from partition.arrays import Flags, Lengths, Numbers
 from partition.pool import Members, capped_load
 from partition.problem import Problem
 
@@ -27,11 +27,12 @@ EACH = 12  # sets told of each root
 @dataclass(frozen=True)
 class Priced:
     """By root (as asked): `lower` bounds the reduced cost of its sets, at most 0; `nodes` of the search. The
-    sets found with a reduced cost below the ceiling, as CSR (`start`, `members`).
+    sets found with a reduced cost below the ceiling, as CSR (`start`, `members`), and their `count` by root.
     """
 
     lower: Lengths
     nodes: Numbers
+    count: Numbers
     start: Numbers
     members: Members
 
@@ -60,19 +61,22 @@ def price_sets(
     most_nodes: int,
     each: int = EACH,
     threads: int = 1,
+    stop: Flags | None = None,
 ) -> Priced:
     """Search the `each` cheapest sets of each root by border cost alone, those with a reduced cost below
     `ceiling`. What is left after `most_nodes` of a root is left alone; `lower` is valid all the same.
+    Whoever sets `stop[0]` meanwhile ends the search early, likewise.
     """
     graph = problem.graph
     load = capped_load(problem)
     bounds = np.array([[b.lower, b.upper] for b in problem.ranges])
     rank = rank_units(problem)
+    stop = np.zeros(1, np.bool_) if stop is None else stop
 
     def task(root: int) -> tuple[float, int, Numbers, Numbers]:
         lower, nodes, start, members = _search(
             root, rank, graph.indptr, graph.indices, graph.cost, graph.walk, load, bounds,
-            price, count_price, ceiling, most_nodes, each,
+            price, count_price, ceiling, most_nodes, each, stop,
         )  # fmt: skip
         return float(lower), int(nodes), start, members
 
@@ -88,78 +92,66 @@ def price_sets(
     return Priced(
         np.array([answer[0] for answer in answers]),
         np.array([answer[1] for answer in answers], dtype=np.int64),
+        np.array([len(answer[2]) - 1 for answer in answers], dtype=np.int64),
         np.concatenate(starts),
         np.concatenate([answer[3] for answer in answers]).astype(np.int32),
     )
 
 
 @numba.njit(cache=True, nogil=True)
-def _augment_from(u, status, residual, first, head, capacity, back, seen, stamp, queue, came):  # type: ignore[no-untyped-def]
-    """Push what can be pushed along one shortest path from `u` to a unit that would rather be out."""
-    seen[u] = stamp
-    queue[0] = u
-    top = 1
-    done = 0
-    while done < top:
-        v = queue[done]
-        done += 1
-        if status[v] == OUT or (status[v] == FREE and residual[v] < -SLIGHT):
-            push = np.inf if status[v] == OUT else -residual[v]
-            w = v
-            while w != u:
-                push = min(push, capacity[came[w]])
-                w = head[back[came[w]]]
-            w = v
-            while w != u:
-                capacity[came[w]] -= push
-                capacity[back[came[w]]] += push
-                w = head[back[came[w]]]
-            if status[v] == FREE:
-                residual[v] += push
-            return push
-        for arc in range(first[v], first[v + 1]):
-            w = head[arc]
-            if capacity[arc] > SLIGHT and seen[w] != stamp and status[w] != IN:
-                seen[w] = stamp
+def _saturate(  # type: ignore[no-untyped-def]
+    bound, best, status, residual, first, head, capacity, back, sink, queue, came
+):
+    """Push along shortest paths from units that would rather be in (or are) to such as would rather be out,
+    until there is none or the bound, which each push lifts, reaches `best`. Returns the bound.
+    """
+    m = len(status)
+    while bound < best:
+        # against the arcs, from all that would rather be out at once
+        top = 0
+        for i in range(m):
+            sink[i] = -1
+            if status[i] == OUT or (status[i] == FREE and residual[i] < -SLIGHT):
+                sink[i] = i
+                queue[top] = i
+                top += 1
+        done = 0
+        source = -1
+        while done < top and source < 0:
+            v = queue[done]
+            done += 1
+            for arc in range(first[v], first[v + 1]):
+                w = head[arc]
+                if sink[w] >= 0 or capacity[back[arc]] <= SLIGHT:
+                    continue
+                sink[w] = sink[v]
                 came[w] = arc
+                if status[w] == IN or residual[w] > SLIGHT:
+                    source = w
+                    break
                 queue[top] = w
                 top += 1
-    return 0.0
-
-
-@numba.njit(cache=True, nogil=True)
-def _augment_to(u, most, status, residual, first, head, capacity, back, seen, stamp, queue, came):  # type: ignore[no-untyped-def]
-    """Push at most `most` along one shortest path to `u` from a unit that would rather be in."""
-    seen[u] = stamp
-    queue[0] = u
-    top = 1
-    done = 0
-    while done < top:
-        v = queue[done]
-        done += 1
-        if status[v] == IN or (status[v] == FREE and residual[v] > SLIGHT):
-            push = most if status[v] == IN else min(most, residual[v])
-            w = v
-            while w != u:
-                push = min(push, capacity[back[came[w]]])
-                w = head[back[came[w]]]
-            w = v
-            while w != u:
-                capacity[back[came[w]]] -= push
-                capacity[came[w]] += push
-                w = head[back[came[w]]]
-            if status[v] == FREE:
-                residual[v] -= push
-            return push
-        for arc in range(first[v], first[v + 1]):
-            w = head[arc]
-            # the path runs against the search: from w to v
-            if capacity[back[arc]] > SLIGHT and seen[w] != stamp and status[w] != OUT:
-                seen[w] = stamp
-                came[w] = arc
-                queue[top] = w
-                top += 1
-    return 0.0
+        if source < 0:
+            break
+        end = sink[source]
+        push = np.inf if status[source] == IN else residual[source]
+        if status[end] == FREE:
+            push = min(push, -residual[end])
+        w = source
+        while w != end:
+            push = min(push, capacity[back[came[w]]])
+            w = head[back[came[w]]]
+        w = source
+        while w != end:
+            capacity[back[came[w]]] -= push
+            capacity[came[w]] += push
+            w = head[back[came[w]]]
+        if status[source] == FREE:
+            residual[source] -= push
+        if status[end] == FREE:
+            residual[end] += push
+        bound += push
+    return bound
 
 
 @numba.njit(cache=True, nogil=True)
@@ -205,7 +197,7 @@ def _nearby(root, rank, indptr, indices, walk, load, upper):  # type: ignore[no-
 
 @numba.njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    root, rank, indptr, indices, cost, walk, load, bounds, price, count_price, ceiling, most_nodes, each
+    root, rank, indptr, indices, cost, walk, load, bounds, price, count_price, ceiling, most_nodes, each, stop
 ):
     measures = load.shape[1]
     units, place = _nearby(root, rank, indptr, indices, walk, load, bounds[0, 1])
@@ -269,7 +261,7 @@ def _search(  # type: ignore[no-untyped-def]
     status = np.zeros(m, np.int8)
     residual = np.empty(m)
     capacity = np.empty(total_arcs)
-    seen = np.zeros(m, np.int64)
+    sink = np.empty(m, np.int64)
     queue = np.empty(m + 1, np.int64)
     came = np.empty(m, np.int64)
     reach = np.empty(m)
@@ -278,7 +270,6 @@ def _search(  # type: ignore[no-untyped-def]
     chosen = np.zeros(m, np.bool_)
     piece = np.zeros(m, np.bool_)
     held_in = np.zeros(measures)
-    stamp = 0
     lower_range = bounds[0, 0]
     upper_range = bounds[0, 1]
     # the first node: nothing decided but the root
@@ -303,9 +294,8 @@ def _search(  # type: ignore[no-untyped-def]
     nodes = 0
     best = ceiling  # nothing at or above this is of interest
     floor = 0.0  # the least bound of what was given up or found
-    fresh = True
     while top > 0:
-        if nodes >= most_nodes:
+        if nodes >= most_nodes or stop[0]:
             for q in range(top):
                 floor = min(floor, s_bound[q])
             break
@@ -325,68 +315,29 @@ def _search(  # type: ignore[no-untyped-def]
         tuned = 0
         while True:
             # decide what is to be decided, and let the flow grow
-            while pending > 0 and not dead:
+            while pending > 0:
                 pending -= 1
-                if todo[pending] >= 0:
-                    i = todo[pending]
-                    if status[i] == IN:
-                        continue
-                    if status[i] == OUT:
-                        dead = True
-                        break
-                    if residual[i] < 0.0:
-                        bound -= residual[i]
-                    status[i] = IN
+                i = todo[pending] if todo[pending] >= 0 else -1 - todo[pending]
+                how = IN if todo[pending] >= 0 else OUT
+                if status[i] == how:
+                    continue
+                if status[i] != FREE:
+                    dead = True
+                    break
+                status[i] = how
+                if how == IN:
+                    bound += max(-residual[i], 0.0)
                     for e in range(first[i], first[i + 1]):
                         if weight[e] < 0.0 and status[head[e]] == IN:
                             bound -= 2.0 * weight[e]
-                    while bound < best:
-                        stamp += 1
-                        push = _augment_from(
-                            i, status, residual, first, head, capacity, back, seen, stamp, queue, came
-                        )
-                        if push <= 0.0:
-                            break
-                        bound += push
                 else:
-                    i = -1 - todo[pending]
-                    if status[i] == OUT:
-                        continue
-                    if status[i] == IN:
-                        dead = True
-                        break
-                    if residual[i] > 0.0:
-                        bound += residual[i]
-                    status[i] = OUT
-                    while bound < best:
-                        stamp += 1
-                        push = _augment_to(
-                            i, np.inf, status, residual, first, head, capacity, back, seen, stamp, queue, came
-                        )
-                        if push <= 0.0:
-                            break
-                        bound += push
-                if bound >= best:
-                    dead = True
+                    bound += max(residual[i], 0.0)
             if dead:
                 break
-            if fresh:
-                # the first flow of all
-                fresh = False
-                for i in range(m):
-                    while status[i] == FREE and residual[i] < -SLIGHT:
-                        stamp += 1
-                        push = _augment_to(
-                            i, -residual[i], status, residual, first, head, capacity, back, seen, stamp,
-                            queue, came,
-                        )  # fmt: skip
-                        if push <= 0.0:
-                            break
-                        residual[i] += push
-                        bound += push
-                if bound >= best:
-                    dead = True
-                    break
+            bound = _saturate(bound, best, status, residual, first, head, capacity, back, sink, queue, came)
+            if bound >= best:
+                dead = True
+                break
             # what can still be reached from the root within the range
             held_in[:] = 0.0
             for i in range(m):
@@ -510,20 +461,9 @@ def _search(  # type: ignore[no-untyped-def]
                             bound += max(residual[i], 0.0)
                             residual[i] -= more
                             bound -= max(residual[i], 0.0)
-                    for i in range(m):
-                        while status[i] == OUT or residual[i] < -SLIGHT:
-                            if status[i] == IN:
-                                break
-                            stamp += 1
-                            push = _augment_to(
-                                i, np.inf if status[i] == OUT else -residual[i], status, residual, first,
-                                head, capacity, back, seen, stamp, queue, came,
-                            )  # fmt: skip
-                            if push <= 0.0:
-                                break
-                            if status[i] == FREE:
-                                residual[i] += push
-                            bound += push
+                    bound = _saturate(
+                        bound, best, status, residual, first, head, capacity, back, sink, queue, came
+                    )
                     if bound > kept_bound + 1e-7:
                         multiplier = target
                         if bound >= best:
