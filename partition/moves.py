@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import numba
+import numpy as np
 
 from partition.ground import shape_cost, size_cost
+from partition.rng import below
 from partition.trees import LOAD, gather, grow_tree, weigh_tree
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def flip(  # type: ignore[no-untyped-def]
-    units, arcs, load, bounds, outside_m, ragged_m, labels, grids, held, u, b, threshold, mark, queue, stamp
+    units,
+    arcs,
+    load,
+    bounds,
+    outside_m,
+    ragged_m,
+    labels,
+    grids,
+    held,
+    u,
+    b,
+    threshold,
+    mark,
+    queue,
+    stamp,
 ):
     """Let unit `u` go over to the neighbouring grid `b` if that costs at most `threshold` and its own grid
     stays in one piece. Returns whether it went.
@@ -102,15 +118,18 @@ def holds_without(units, arcs, labels, u, beside, mark, queue, stamp):  # type: 
 
 
 @numba.njit(cache=True, nogil=True)
-def resplit(ground, tally, u, b, threshold, bias, room, stamp, state):  # type: ignore[no-untyped-def]
+def resplit(ground, tally, u, b, c, threshold, outside_m, bias, room, stamp, state):  # type: ignore[no-untyped-def]
     """Join the grid of unit `u` with its neighbour `b` and split both anew at the best cut of a random
     spanning tree, if that costs at most `threshold`. Returns whether it was done.
+
+    With `c` (else -1) three grids become two, and `c` has no unit any more; not for problems with frozen
+    units or a previous plan.
     """
     units, arcs, bounds = ground.units, ground.arcs, ground.bounds
     labels, grids, held = tally.labels, tally.grids, tally.held
-    ragged_m, outside_m = ground.ragged_m, ground.outside_m
+    ragged_m = ground.ragged_m
     a = labels[u]
-    m = gather(ground, labels, u, a, b, room, stamp)
+    m = gather(ground, labels, u, a, b, c, room, stamp)
     grow_tree(ground, m, bias, room, stamp, state)
     weigh_tree(ground, labels, m, a, b, True, room, stamp)
     sums, order, members, size, fast, mark = (
@@ -120,8 +139,12 @@ def resplit(ground, tally, u, b, threshold, bias, room, stamp, state):  # type: 
     root = order[0]
     before = shape_cost(ragged_m, grids[a].area, grids[a].around)
     before += shape_cost(ragged_m, grids[b].area, grids[b].around)
+    if c >= 0:
+        before += shape_cost(ragged_m, grids[c].area, grids[c].around)
     for j in range(measures):
         before += size_cost(bounds, outside_m, j, held[a, j]) + size_cost(bounds, outside_m, j, held[b, j])
+        if c >= 0:
+            before += size_cost(bounds, outside_m, j, held[c, j])
     for p in range(m):
         v = members[p]
         if units[v].previous != labels[v]:
@@ -185,4 +208,138 @@ def resplit(ground, tally, u, b, threshold, bias, room, stamp, state):  # type: 
     for j in range(measures):
         held[inner, j] = sums[p, LOAD + j]
         held[outer, j] = sums[root, LOAD + j] - sums[p, LOAD + j]
+    if c >= 0:
+        _clear(grids, held, c)
     return True
+
+
+@numba.njit(cache=True, nogil=True)
+def third_grid(units, arcs, labels, u, v, state):  # type: ignore[no-untyped-def]
+    """A grid that touches unit `v`, beside those of `u` and `v`; -1 if the draw hits none."""
+    first = units[v].first
+    at = first + below(state, units[v + 1].first - first)
+    c = labels[arcs[at].unit]
+    return c if c != labels[u] and c != labels[v] and arcs[at].walk else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def could_be(grids, held, bounds, a, b, c):  # type: ignore[no-untyped-def]
+    """Whether what grids `a`, `b` and `c` (or -1) hold is enough for so many grids and not too much."""
+    for j in range(held.shape[1]):
+        whole = held[a, j] + held[b, j] + (held[c, j] if c >= 0 else 0.0)
+        if whole < grids * bounds[j, 0] or whole > grids * bounds[j, 1]:
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _clear(grids, held, g):  # type: ignore[no-untyped-def]
+    grids[g].units = 0
+    grids[g].area = 0.0
+    grids[g].around = 0.0
+    for j in range(held.shape[1]):
+        held[g, j] = 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def divide(ground, tally, u, b, c, threshold, outside_m, bias, room, stamp, state):  # type: ignore[no-untyped-def]
+    """Make three grids of the grid of unit `u` and its neighbour `b`, if that costs at most `threshold`; the
+    third is `c`, which has no unit yet. A branch of one tree is cut off, a second tree halves the rest.
+
+    Returns whether it was done. Not for problems with frozen units or a previous plan.
+    """
+    units, arcs, bounds = ground.units, ground.arcs, ground.bounds
+    labels, grids, held = tally.labels, tally.grids, tally.held
+    sums, order, members, size = room.sums, room.order, room.members, room.size
+    ragged_m = ground.ragged_m
+    measures = ground.load.shape[1]
+    a = labels[u]
+    change = -shape_cost(ragged_m, grids[a].area, grids[a].around)
+    change -= shape_cost(ragged_m, grids[b].area, grids[b].around)
+    for j in range(measures):
+        change -= size_cost(bounds, outside_m, j, held[a, j]) + size_cost(bounds, outside_m, j, held[b, j])
+    whole = gather(ground, labels, u, a, b, -1, room, stamp)
+    if whole < 3:
+        return False
+    for p in range(whole):
+        v = members[p]
+        room.kept[p] = v
+        room.was[p] = labels[v]
+        for at in range(units[v].first, units[v + 1].first):
+            w = arcs[at].unit
+            if w > v and labels[w] != labels[v] and room.mark[w] == stamp:
+                change -= arcs[at].cost
+    grow_tree(ground, whole, bias, room, stamp, state)
+    weigh_tree(ground, labels, whole, a, b, True, room, stamp)
+    chosen, cost = _cheapest_branch(ground, whole, 2, outside_m, room)
+    if chosen < 0 or change + cost > threshold:
+        return False
+    p = order[chosen]
+    area, around, count = sums[p, 0], sums[p, 4] - 2.0 * sums[p, 5], size[p]
+    change += sums[p, 1] - 2.0 * sums[p, 2] + shape_cost(ragged_m, area, around)
+    for j in range(measures):
+        held[c, j] = sums[p, LOAD + j]
+        change += size_cost(bounds, outside_m, j, held[c, j])
+    start = members[order[0]]
+    for i in range(whole):
+        labels[members[order[i]]] = c if chosen <= i < chosen + count else a
+    m = gather(ground, labels, start, a, a, a, room, stamp + 1)
+    grow_tree(ground, m, bias, room, stamp + 1, state)
+    weigh_tree(ground, labels, m, a, a, True, room, stamp + 1)
+    chosen, cost = _cheapest_branch(ground, m, 1, outside_m, room)
+    if chosen < 0 or change + cost > threshold:
+        for q in range(whole):
+            labels[room.kept[q]] = room.was[q]
+        for j in range(measures):
+            held[c, j] = 0.0
+        return False
+    p = order[chosen]
+    root = order[0]
+    for i in range(chosen, chosen + size[p]):
+        labels[members[order[i]]] = b
+    crossing = sums[p, 3] - 2.0 * sums[p, 5]
+    grids[c].units = count
+    grids[c].area = area
+    grids[c].around = around
+    grids[b].units = size[p]
+    grids[b].area = sums[p, 0]
+    grids[b].around = sums[p, 4] - 2.0 * sums[p, 5]
+    grids[a].units = m - size[p]
+    grids[a].area = sums[root, 0] - sums[p, 0]
+    grids[a].around = sums[root, 4] - sums[p, 4] - 2.0 * (sums[root, 5] - sums[p, 5] - crossing)
+    for j in range(measures):
+        held[b, j] = sums[p, LOAD + j]
+        held[a, j] = sums[root, LOAD + j] - sums[p, LOAD + j]
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _cheapest_branch(ground, m, parts, outside_m, room):  # type: ignore[no-untyped-def]
+    """Where in the order the branch starts that is best made a grid, the rest being `parts` grids (if there
+    are two, they are taken as equal and as round as can be); -1 if there is none. And what it costs.
+    """
+    bounds, ragged_m, sums = ground.bounds, ground.ragged_m, room.sums
+    root = room.order[0]
+    lowest = np.inf
+    chosen = -1
+    for i in range(1, m):
+        p = room.order[i]
+        if m - room.size[p] < parts:
+            continue
+        now = sums[p, 1] - 2.0 * sums[p, 2]
+        for j in range(ground.load.shape[1]):
+            inside = sums[p, LOAD + j]
+            now += size_cost(bounds, outside_m, j, inside)
+            now += parts * size_cost(bounds, outside_m, j, (sums[root, LOAD + j] - inside) / parts)
+        if now >= lowest:
+            continue
+        if ragged_m != 0.0:
+            now += shape_cost(ragged_m, sums[p, 0], sums[p, 4] - 2.0 * sums[p, 5])
+            if parts == 1:
+                crossing = sums[p, 3] - 2.0 * sums[p, 5]
+                rest = sums[root, 4] - sums[p, 4] - 2.0 * (sums[root, 5] - sums[p, 5] - crossing)
+                now += shape_cost(ragged_m, sums[root, 0] - sums[p, 0], rest)
+        if now < lowest:
+            lowest = now
+            chosen = i
+    return chosen, lowest

@@ -97,6 +97,11 @@ def _halve_grids(ground, tally, number, state):  # type: ignore[no-untyped-def]
             pieces[2 * i + 1] = middle
             pieces[2 * i] = low
         made *= 2
+    free = 0
+    for g in range(k):  # numbers without units are shared out
+        if grids[g].units == 0:
+            patch[g] = free % number
+            free += 1
     first = np.zeros(number + 1, np.int64)
     for u in range(n):
         first[patch[labels[u]] + 1] += 1

@@ -101,7 +101,7 @@ def _divide(ground, load, labels, unit, base, grids, once, mark, place, state): 
         tried = 0
         while tried < tries:
             stamp += 1
-            m = gather(ground, labels, parts[at, 0], base, base, room, stamp)
+            m = gather(ground, labels, parts[at, 0], base, base, base, room, stamp)
             tries = min(max(TREE_UNITS // m, 1), TREES)
             tried += 1
             grow_tree(ground, m, EVEN_M, room, stamp, state)

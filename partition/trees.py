@@ -22,7 +22,8 @@ class Room(NamedTuple):
     By unit of the whole problem (shared by all threads, who never meet at one unit): `mark`, `place` (a
     unit's place in `members`). By place: `members`, the spanning tree (`order`: parents before children, a
     branch is a run of it; `parent`, `depth`, `size` of the branch) and `sums` over the branch (see
-    `weigh_tree`), `fast`: frozen units in it. By border: `tail`, `head`, `key`, `turn`.
+    `weigh_tree`), `fast`: frozen units in it. By border: `tail`, `head`, `key`, `turn`. `kept`, `was`:
+    units and their labels before, to be put back.
     """
 
     mark: Numbers
@@ -41,6 +42,8 @@ class Room(NamedTuple):
     head: Places
     key: Lengths
     turn: Places
+    kept: Places
+    was: Places
 
 
 @numba.njit(cache=True, nogil=True)
@@ -63,13 +66,15 @@ def make_room(mark, place, units, borders, measures):  # type: ignore[no-untyped
         np.empty(borders, np.int32),
         np.empty(borders),
         np.empty(borders, np.int32),
+        np.empty(units, np.int32),
+        np.empty(units, np.int32),
     )
 
 
 @numba.njit(cache=True, nogil=True)
-def gather(ground, labels, u, a, b, room, stamp):  # type: ignore[no-untyped-def]
-    """Put the units that are walked to from `u` within grids `a` and `b` into `room.members`, mark them with
-    `stamp`, and return how many there are.
+def gather(ground, labels, u, a, b, c, room, stamp):  # type: ignore[no-untyped-def]
+    """Put the units that are walked to from `u` within grids `a`, `b` and `c` into `room.members`, mark them
+    with `stamp`, and return how many there are.
     """
     units, arcs = ground.units, ground.arcs
     mark, place, members = room.mark, room.place, room.members
@@ -83,7 +88,9 @@ def gather(ground, labels, u, a, b, room, stamp):  # type: ignore[no-untyped-def
         done += 1
         for at in range(units[v].first, units[v + 1].first):
             w = arcs[at].unit
-            if (labels[w] == a or labels[w] == b) and mark[w] != stamp and arcs[at].walk:
+            if mark[w] == stamp or not arcs[at].walk:
+                continue
+            if labels[w] == a or labels[w] == b or labels[w] == c:
                 mark[w] = stamp
                 place[w] = m
                 members[m] = w
@@ -96,7 +103,13 @@ def grow_tree(ground, m, even, room, stamp, state):  # type: ignore[no-untyped-d
     """A random spanning tree of the `m` gathered units (Kruskal with random keys), biased to run across
     costly borders so that cheap ones are cut; the greater `even` (weighted m), the less.
     """
-    units, arcs, mark, place, members = ground.units, ground.arcs, room.mark, room.place, room.members
+    units, arcs, mark, place, members = (
+        ground.units,
+        ground.arcs,
+        room.mark,
+        room.place,
+        room.members,
+    )
     tail, head, key, turn = room.tail, room.head, room.key, room.turn
     first, link, to, root = room.first, room.link, room.to, room.size
     order, parent, depth = room.order, room.parent, room.depth
@@ -186,7 +199,13 @@ def weigh_tree(ground, labels, m, a, b, borders, room, stamp):  # type: ignore[n
     """
     units, arcs, load = ground.units, ground.arcs, ground.load
     mark, place, members, order = room.mark, room.place, room.members, room.order
-    parent, depth, size, sums, fast = room.parent, room.depth, room.size, room.sums, room.fast
+    parent, depth, size, sums, fast = (
+        room.parent,
+        room.depth,
+        room.size,
+        room.sums,
+        room.fast,
+    )
     measures = load.shape[1]
     for p in range(m):
         u = members[p]
