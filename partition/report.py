@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from partition.findings import Finding
@@ -38,15 +38,12 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
-        size = self.profile.size
+        rules = self.profile
+        sizes = {"size": rules.size, "second": rules.second, "rural": rules.rural}
         return {
-            "profile": self.profile.name,
-            "size": {
-                "measure": size.measure,
-                "lower": size.lower,
-                "target": size.target,
-                "upper": size.upper,
-            },
+            "profile": rules.name,
+            **{name: asdict(size) for name, size in sizes.items() if size is not None},
+            "wishes": list(rules.wishes),
             "seed": self.seed,
             "effort": self.effort,
             "figures": self.judgement.figures,

@@ -245,7 +245,8 @@ def gather_crew(raw: RawFrames, jobs: int | None, scheduler: str | None) -> Iter
     where there is so much to do that they pay, or this process alone.
     """
     communities, buildings = (len(raw.frames.get(layer, ())) for layer in ("community", "buildings"))
-    cores = jobs or len(os.sched_getaffinity(0))
+    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = jobs or free
     if scheduler is not None:
         from partition.scheduler import Scheduler
 
@@ -321,14 +322,22 @@ def show_findings(term: Terminal, findings: Iterable[Finding]) -> None:
 
 def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None:
     """Print the figures of a plan, and each violated wish."""
+    from partition.texts import catalogue
+
     figures = judgement.figures
-    size = rules.size
+    words = catalogue("partition")
+    sizes = ", ".join(
+        f"{size.lower:,.10g}–{size.upper:,.10g} {words.say(f'measure.{size.measure}', term.lang)}"
+        for size in dict.fromkeys((*rules.sizes_for("urban"), *rules.sizes_for("rural")))
+    )
+    dedicated = [("dedicated", f"{figures['dedicated']:,}")] if figures["dedicated"] else []
     term.table(
         "judgement",
         [
             ("grids", f"{figures['grids']:,}"),
             ("households", f"{figures['households']:,}"),
-            ("in_range", f"{figures['share_in_range']:.1%}  ({size.lower:g}–{size.upper:g})"),
+            *dedicated,
+            ("in_range", f"{figures['share_in_range']:.1%}  ({sizes})"),
             ("deviation", f"{figures['mean_deviation']:.1%} / {figures['max_deviation']:.1%}"),
             ("along_streets", f"{figures['along_streets']:.1%}"),
             ("compactness", f"{figures['polsby_popper']:.2f}"),
