@@ -31,7 +31,7 @@ from partition.grids import BOUND_COLUMNS, GRID_COLUMNS
 from partition.repair import repair_polygons
 
 if TYPE_CHECKING:
-    from partition.merging import Merger
+    from partition.successors import Merger
 
 TIER_COLUMN = re.compile("tier_[0-9]+")  # of buildings: the grid of that tier that each lies in
 
@@ -135,7 +135,7 @@ def write_plan(
 
 def write_merger(path: Path, area: Area, made: Merger) -> None:
     """Write what a merger of communities made, in the CRS of the input: layers `community`, `stations`, and
-    tables `lineage` and `walks` (see `partition.merging.Merger`).
+    tables `lineage` and `walks` (see `partition.successors.Merger`).
     """
     communities = made.communities.to_crs(area.source_crs)
     communities["residents"] = communities["residents"].round().astype("Int64")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from partition.area import Area
     from partition.frames import RawFrames
-    from partition.merging import Merger
     from partition.rules import Measure, Size
+    from partition.successors import Merger
 
 UNSOUND = ("gap", "overlap", "outside", "fragment")
 

@@ -12,8 +12,9 @@ from shapely import LineString, Point, box
 
 from partition.area import Area
 from partition.errors import InputError
-from partition.merging import Merger, merge_communities
+from partition.merging import merge_communities
 from partition.rules import Size
+from partition.successors import Merger
 from partition.walking import build_network, find_access, walk_distances
 from tests.lattice import CRS, make_area
 
