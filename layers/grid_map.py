@@ -58,6 +58,7 @@ def _data(view: CommunityView) -> dict[str, Any]:
                 "radius": round(radii[position], 1),
                 "colour": palette.GRIDS[colours[position] % len(palette.GRIDS)],
                 "figures": {name: _number(row.get(name)) for name in _FIGURES},
+                "bounds": {lang: str(row.get(f"bounds_{lang}") or "") for lang in LANGUAGES},
                 "staff": _people(row.get("staff")),
                 "groups": _plain_list(row.get("groups")),
                 "about": bool(row.get("cases_about", False)),

@@ -50,8 +50,9 @@ class CommunityView:
     cases_30d (int or None), geometry. streets: class, name, bridge, tunnel, geometry. buildings: use,
     geometry (no figures). facilities: kind, name, geometry (points).
 
-    Optional columns of grids: buildings_unknown (int: buildings whose households are not known), cases_about
-    (bool: cases_30d counts cases near their own points and is shown as approximate), recent (list of {date,
+    Optional columns of grids: bounds_zh, bounds_en (the four bounds in words), buildings_unknown (int:
+    buildings whose households are not known), cases_about (bool: cases_30d counts cases near their own points
+    and is shown as approximate), recent (list of {date,
     category_zh, category_en, status_zh, status_en}, newest first; only what the role may see).
     A member of staff with an empty name is shown as a vacancy; staff may carry role_zh, role_en beside role.
     cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as

@@ -47,8 +47,9 @@ CODED = re.compile(r"[A-Za-z]{1,2}-?[0-9]{1,5}")
 class Abutment:
     """What runs along part of a side: its class, its names, and the metres.
 
-    names: of the street, water, railway or wall; of both buildings (own, other); the code of the grid
-    beyond; the name of the community beyond; empty where it has none (an unnamed lane, the edge of the area).
+    names: of the street, water, railway or wall; of both buildings (own, other); the code of the grid beyond
+    (which is not told: codes change); the name of the community beyond; empty where it has none (an unnamed
+    lane, the edge of the area).
     """
 
     kind: Kind
@@ -174,8 +175,6 @@ def _list(parts: tuple[Abutment, ...], lang: Language) -> str:
         names = part.names
         if part.kind == "buildings":
             names = tuple(_call(name, lang) for name in names)
-        elif part.kind == "grid":
-            names = tuple(name[-3:] for name in names)  # the number within the community
         key = f"abuttals.{part.kind}" if names else f"abuttals.unnamed_{part.kind}"
         words.append(say(key, lang, **dict(zip(("name", "other"), names, strict=False))))
     words = list(dict.fromkeys(words)) or [say("abuttals.nothing", lang)]

@@ -2,7 +2,8 @@
 
 GeoPackage: layers `grids` and `buildings` in the community's input CRS. GeoJSON (RFC 7946): the grids, in
 WGS 84. Shapefile: the grids in the input CRS with a .cpg; names have ten characters there, so
-`buildings_unknown` is `bldg_unkn`. No file has a figure about a population group.
+`buildings_unknown` is `bldg_unkn`, and texts 254 bytes, so the four bounds are left out. No file has a figure
+about a population group.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import geopandas as gpd
 import pyogrio
 
 from data.plan_file import check_writable, replacing
+from partition.grids import BOUND_COLUMNS
 from service.operating import OperatingError
 from service.store.plans import PlanFrames
 
@@ -46,7 +48,7 @@ def write_export(path: Path, frames: PlanFrames, *, encoding: str | None = None)
                 pyogrio.write_dataframe(grids, part, layer="grids", driver="GPKG")
                 pyogrio.write_dataframe(frames.buildings, part, layer="buildings", driver="GPKG", append=True)
         case ".shp":
-            _write_shapefile(path, grids.rename(columns=SHORT_NAMES), chosen)
+            _write_shapefile(path, grids.drop(columns=BOUND_COLUMNS).rename(columns=SHORT_NAMES), chosen)
         case _:
             with replacing(path) as part:
                 pyogrio.write_dataframe(grids.to_crs(4326), part, driver="GeoJSON", RFC7946="YES")

@@ -297,6 +297,8 @@ def _figures() -> list[SchemaItem]:
         _number("buildings"),
         Column("buildings_unknown", Integer, nullable=False, server_default=text("0")),
         Column("area_m2", Double, nullable=False),
+        _text("bounds_zh"),
+        _text("bounds_en"),
         *_not_negative("households", "residents", "buildings", "buildings_unknown", "area_m2"),
     ]
 

@@ -105,6 +105,8 @@ _GRIDS = Collection(
         Column("buildings_unknown", "t.buildings_unknown", "integer", "户数不详的楼栋",
                "buildings whose households are unknown", "栋", least="planner"),
         Column("area_m2", "round(t.area_m2::numeric, 1)", "number", "面积", "area", "m²"),
+        Column("bounds_zh", "t.bounds_zh", "string", "四至", "the four bounds, in Chinese"),
+        Column("bounds_en", "t.bounds_en", "string", "四至（英文）", "the four bounds, in English"),
         Column("valid_from", "t.valid_from", "date-time", "生效时间", "in force since"),
     ),
     sensitivity="figures",

@@ -136,6 +136,12 @@
       card.replaceChildren(head, list);
       if (data.range && figures.households !== null) list.after(gauge(figures.households));
 
+      if (wangge.choose(grid.bounds)) {
+        var bounds = section(wangge.say("card.bounds"));
+        bounds.append(wangge.element("p", { class: "wg-note" }, wangge.choose(grid.bounds)));
+        card.append(bounds);
+      }
+
       var staff = section(wangge.say("card.staff"));
       if (!grid.staff.length) staff.append(wangge.element("p", { class: "wg-vacant" }, wangge.say("card.no_staff")));
       var people = wangge.element("ul", { class: "wg-people" });

@@ -101,9 +101,9 @@ def publish_plan(
 _CLOSE = text("update grids set valid_to = :at where division_code = :division and valid_to is null")
 _OPEN = text("""
     insert into grids (division_code, code, tier, parent, plan_id, kind, households, residents, buildings,
-                       buildings_unknown, area_m2, valid_from, geom, name)
+                       buildings_unknown, area_m2, bounds_zh, bounds_en, valid_from, geom, name)
     select division_code, code, 'grid', division_code, plan_id, kind, households, residents, buildings,
-           buildings_unknown, area_m2, :at, geom,
+           buildings_unknown, area_m2, bounds_zh, bounds_en, :at, geom,
            coalesce((select g.name from grids g where g.code = p.code order by g.valid_from desc limit 1), '')
     from plan_grids p where plan_id = :plan order by code
 """)

@@ -13,6 +13,7 @@ import pandas as pd
 import pyproj
 from sqlalchemy import Connection, RowMapping, TextClause, case, func, insert, select, text, update
 
+from partition.grids import BOUND_COLUMNS
 from partition.split import Split
 from service import models
 from service.store.errors import ConflictError, NotFoundError
@@ -24,7 +25,8 @@ from service.store.merge import copy_rows
 class PlanFrames:
     """A stored plan as frames in the community's input CRS.
 
-    grids: code, community, kind, households, residents, buildings, buildings_unknown, area_m2, geometry.
+    grids: code, community, kind, households, residents, buildings, buildings_unknown, area_m2,
+    bounds_zh, bounds_en (四至), geometry.
     buildings: id, households, residents, use, floors, grid, geometry. Neither has a figure about a population
     group.
     """
@@ -111,6 +113,7 @@ def _copy_grids(connection: Connection, division: str, plan: int, grids: gpd.Geo
             "buildings": grids["buildings"].tolist(),
             "buildings_unknown": grids["buildings_unknown"].tolist(),
             "area_m2": grids["area_m2"].tolist(),
+            **{name: grids[name].tolist() if name in grids else [""] * len(grids) for name in BOUND_COLUMNS},
             "geom": stored(grids.geometry),
             "metric_wkb": metric(grids.geometry),
         },
@@ -172,7 +175,8 @@ def read_plan(connection: Connection, plan: int) -> PlanFrames:
     source = pyproj.CRS.from_user_input(about["source_crs"])
     t = models.plan_grids
     rows = connection.execute(select(t).where(t.c.plan_id == plan).order_by(t.c.code)).mappings().all()
-    columns = ("code", "kind", "households", "residents", "buildings", "buildings_unknown", "area_m2")
+    figures = ("code", "kind", "households", "residents", "buildings", "buildings_unknown", "area_m2")
+    columns = (*figures, *BOUND_COLUMNS)
     grids = gpd.GeoDataFrame(
         {name: [row[name] for row in rows] for name in columns}, geometry=_shapes(rows, crs), crs=crs
     ).to_crs(source)

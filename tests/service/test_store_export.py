@@ -55,6 +55,8 @@ def test_a_geopackage_has_grids_and_buildings_in_the_input_crs(
             "buildings",
             "buildings_unknown",
             "area_m2",
+            "bounds_zh",
+            "bounds_en",
             "geometry",
         )
     ]
