@@ -119,6 +119,24 @@ def test_chinese_layers_columns_and_values(tmp_path: Path) -> None:
     }
 
 
+def test_zones_and_what_profiles_ask_for_by_chinese_names(package: Path, tmp_path: Path) -> None:
+    own = buildings(商铺数=[1, 2, None, 4], 复杂系数=[1, 2, 1, 1], 村民小组=[1, 1, 2, 2])
+    zones = frame([box(0, 0, 50, 50), box(60, 0, 90, 50), box(100, 0, 190, 50)],
+                  功能区编号=["甲", "乙", "丙"], 类型=["小学", "购物中心", "驿站"])  # fmt: skip
+    path = write(tmp_path / "村.gpkg", 社区=community(), 道路=streets(), 建筑=own, 功能区=zones)
+    area = check_area(read_area(path))
+    assert dict(zip(area.zones["id"], area.zones["kind"], strict=True)) == {
+        "甲": "school",
+        "乙": "mall",
+        "丙": "驿站",
+    }
+    assert area.buildings["shops"].sum() == 7
+    assert area.buildings["complexity"].tolist() == [1, 2, 1, 1]
+    assert area.buildings["village_group"].tolist() == ["1", "1", "2", "2"]
+    apart = write(tmp_path / "zones.gpkg", zones=zones.rename(columns={"功能区编号": "id", "类型": "kind"}))
+    assert len(check_area(read_area(package, layers={"zones": [apart]})).zones) == 3
+
+
 def test_openstreetmap_columns(tmp_path: Path) -> None:
     rows = [
         ("primary", None, None, None, "arterial"),
