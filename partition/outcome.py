@@ -63,6 +63,9 @@ class _Fence:
             return False
         frames = traceback.extract_tb(trace)
         last = f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
-        findings = error.findings if isinstance(error, InputError) else ()
-        self.failure = Failure(f"{type(error).__name__}: {error}", last, findings)
+        name = type(error).__name__
+        if isinstance(error, InputError):  # its findings say it in both languages
+            self.failure = Failure(name, last, error.findings)
+        else:
+            self.failure = Failure(f"{name}: {error}", last)
         return True

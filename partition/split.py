@@ -211,5 +211,6 @@ def _tell_failures(area: Area, failures: Failures, level: Level) -> tuple[Findin
         }
         code = "community_lost" if failure.lost else "community_failed"
         community = str(area.communities["id"].iloc[number])
-        found += [*failure.findings, Finding(code, level, "community", rows=(community,), values=values)]
+        found += [replace(finding, level=level) for finding in failure.findings]
+        found.append(Finding(code, level, "community", rows=(community,), values=values))
     return tuple(found)

@@ -119,7 +119,8 @@ def test_a_community_that_breaks_is_told_and_the_others_are_drawn(
     assert failed.rows == ("C2",)
     inside = town.buildings[town.buildings["community"] == 1]
     assert failed.values["households"] == inside["households"].sum()
-    assert failed.values["error"].startswith("CodeError")
+    assert failed.values["error"] == "CodeError"
+    assert [v.level for v in made.report.violations if v.code == "codes_exhausted"] == ["violated"]
     assert "C2" in failed.text("zh")
     assert failed.text("en") != failed.text("zh")
     assert set(made.grids["community"]) == {"C1", "C3", "C4"}
