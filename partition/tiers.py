@@ -132,7 +132,7 @@ def nest_tiers(
     _share_vertices(area, tiers)
     keep = not renumber or not any(tier.numbered for tier in tiers[: tiers.index(base)])
     number_levels(area, tiers, grids["code"].to_list() if keep else None, renumber, issued)
-    return _finish(area, tiers, grids, buildings, scales)
+    return _finish(area, tiers, grids, buildings, scales, soft=profile.soft)
 
 
 def tier_split(
@@ -347,8 +347,15 @@ def _share_vertices(area: Area, tiers: list[Level]) -> None:
 
 
 def _finish(
-    area: Area, tiers: list[Level], drawn: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, scales: _Scales
+    area: Area,
+    tiers: list[Level],
+    drawn: gpd.GeoDataFrame,
+    buildings: gpd.GeoDataFrame,
+    scales: _Scales,
+    *,
+    soft: bool,
 ) -> Tiers:
+    """Frames, figures and findings. soft: sizes are a guide, so that a grid out of range violates nothing."""
     homes = area.communities["id"].to_numpy()
     frames: list[gpd.GeoDataFrame] = []
     violations: list[Finding] = []
@@ -398,7 +405,7 @@ def _finish(
         )
         column = np.where(tier.building >= 0, names[tier.building], "")
         buildings = buildings.assign(**{f"tier_{depth + 1}": column})
-        violations += find_size_faults(area, tier, larger, frame)
+        violations += [] if soft else find_size_faults(area, tier, larger, frame)
         violations += [*find_miscounts(tier, homes), *find_failures(tier, frame)]
         imbalance += list_imbalance(depth, tier, frame)
     imbalance.sort(key=lambda line: (-line["beyond"], line["tier"], line["code"], line["name"]["zh"]))

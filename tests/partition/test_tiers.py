@@ -347,3 +347,27 @@ def test_a_grid_that_breaks_stays_whole_and_is_told() -> None:
     children = made.frame[(made.frame["tier"] == 2)].groupby("parent").size()
     assert children.iloc[0] == 1
     assert children.iloc[1:].min() > 1
+
+
+def test_sizes_that_are_a_guide_are_listed_and_violate_nothing() -> None:
+    houses = [box(x, 40, x + 15, 60) for x in range(10, 500, 50)]
+    area = make_area([box(0, 0, 510, 100)], [], [], houses, [100] * len(houses))
+    soft = replace(LOCAL, wishes=("soft",))
+    made = tiered(area, soft, [Ask("片区", size=(5000, 6000, 7000))])
+    assert made.violations == ()
+    assert [line["tier"] for line in made.imbalance] == [1]
+    assert made.imbalance[0]["far"]
+
+
+@pytest.mark.parametrize("shift", [(1000.0, -500.0), (37.0, 11.0)])
+def test_moving_the_input_moves_the_tiers_and_nothing_else(shift: tuple[float, float]) -> None:
+    area = make_town(Town(columns=5, rows=5, most_households=30, communities=2, seed=9))
+    moved = replace(
+        area,
+        communities=area.communities.set_geometry(area.communities.translate(*shift)),
+        streets=area.streets.set_geometry(area.streets.translate(*shift)),
+        buildings=area.buildings.set_geometry(area.buildings.translate(*shift)),
+    )
+    one, other = (tiered(some, LOCAL, [Ask(number=2), Ask(number=20)]) for some in (area, moved))
+    assert one.buildings.drop(columns="geometry").equals(other.buildings.drop(columns="geometry"))
+    assert one.frame["name"].to_list() == other.frame["name"].to_list()
