@@ -23,14 +23,15 @@ from partition.problem import Problem
 from partition.rng import below, draw, make_state
 from partition.seed import seed_plan
 
-EFFORT = 500  # proposals by unit that takes part, in each run
+EFFORT, FEW = 500, 40  # proposals by unit that takes part, in each run, as if they were at least so many
 RUNS = 2  # from one plan, each with a seed of its own
-TURNS, IDLE = 30, 4  # times that each grid is taken up anew, and in vain before it is left at that
+TURNS, IDLE = 60, 12  # times that each grid is taken up anew, and in vain before it is left at that
 LIMIT, LEAST = 8000, 500  # proposals in all, by unit, of which there are counted at least so many
 MAIN, BORDERS = 0.6, 0.2  # of them without a change of number, and for better borders
 REACHES = (1, 2, 4, 8)  # grids this many borders away from one out of range take part
 MOVED_M = 500.0  # metres of border for each household moved, unless the weights say otherwise
 HOT, WARM, COLD = 20.0, 3.0, 0.05  # temperatures, in households
+HOTTER = (1.0, 1.0, 4.0, 1.0, 12.0, 50.0)  # times that, when turn after turn was in vain
 HEAVY = 8.0  # households moved that one household out of range is worth, when hot
 PER_UNIT, PER_GRID = 0.2, 1.0  # households for each unit moved and each grid touched
 SPARE = 0.1  # more households than the fewest may move where that makes better borders,
@@ -213,7 +214,7 @@ class _Search:
 
     def run(self, labels: Numbers, units: Numbers, hot: float) -> Adjusted:
         """The best that one run over these units finds."""
-        steps = min(self.effort * len(units), self.left)
+        steps = min(self.effort * max(len(units), FEW), self.left)
         self.left -= steps
         return self._anneal(labels, units, hot, steps)
 
@@ -259,14 +260,14 @@ class _Search:
                 break
             idle += 1
             for grid in wrong.tolist():
-                again = self.redo(plan, start, grid, 1 + turn % 3)
+                again = self.redo(plan, start, grid, 1 + turn % 3, HOT * HOTTER[idle % len(HOTTER)])
                 if _is_better(again, plan):
                     plan, idle = again, 0
         plan = self.polish(plan)
         self.left += kept
         return plan
 
-    def redo(self, plan: Adjusted, start: Adjusted, grid: int, reach: int) -> Adjusted:
+    def redo(self, plan: Adjusted, start: Adjusted, grid: int, reach: int, hot: float) -> Adjusted:
         """The plan with what was done around a grid undone, and done anew."""
         window = self.near(start.labels, np.array([grid]), reach)
         labels = plan.labels.copy()
@@ -279,7 +280,7 @@ class _Search:
         around = self.near(labels, np.union1d(labels[window], [grid]), 1)
         if not len(around) or self.judge(labels).moved > self.cap:
             return plan
-        return self.run(labels, around, HOT)
+        return self.run(labels, around, hot)
 
     def linked(self, plan: Adjusted, start: Adjusted, grid: int) -> Numbers:
         """The units that changed in the grids that exchanged units with this one, or with one of these."""
