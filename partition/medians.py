@@ -27,9 +27,8 @@ PAVEMENT_M = 15.0  # a strip beside a street is narrower than this,
 LESS_BESIDE = 0.3  # and has the street along this much of its outline
 AROUND = tuple(CLASS_NUMBER[name] for name in ("local", "secondary", "arterial"))
 RAGGED = 0.25  # Polsby-Popper below which an empty face is no block
-# a block along less of the outline than this, and less than this many widths, gets no part: it lies at an end
-LEAST_SIDE = 0.1
-LEAST_WIDTHS = 1.5
+LEAST_SIDE = 0.1  # a block along less of the outline than this gets no part: it lies at the end, not beside;
+LEAST_WIDTHS = 1.5  # along a road, one that is along it for this many widths lies beside
 STEP_M = 2.0
 
 
@@ -68,7 +67,9 @@ def part_medians(blocks: Blocks, linework: Linework, footprints: Geometries) -> 
         owner[~np.isin(owner, reached)] = -1
         blocks_beside, count = np.unique(owner[owner >= 0], return_counts=True)
         width = float(_sides(np.array([area]))[0][0])
-        beside = (count >= LEAST_SIDE * count.sum()) | (count * STEP_M >= LEAST_WIDTHS * width)
+        beside = count >= LEAST_SIDE * count.sum()
+        if street[members[0]] or pavement[members[0]]:  # as long as a road may be
+            beside |= count * STEP_M >= LEAST_WIDTHS * width
         owner[~np.isin(owner, blocks_beside[beside])] = -1
         ridges = ridges_between(points[owner >= 0], owner[owner >= 0], area)
         lines.append(ridges)
