@@ -16,8 +16,9 @@ from partition.area import Area
 from partition.arrays import Numbers
 from partition.findings import Finding
 from partition.graph import Graph
-from partition.grids import dissolve, match_edges, total_by_grid
+from partition.grids import match_edges, total_by_grid
 from partition.linework import build_linework, cluster_footprints
+from partition.outlines import draw_outlines
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.policy import Profile
 from partition.units import Units, build_labelled_units
@@ -52,7 +53,8 @@ def rebuild_grids(
         graph = build_graph(units, profile.border_cost, {})
         assignment = spread(graph, _labels_of(units, label, frame["households"].to_numpy(), len(names)))
         used = np.unique(assignment)
-        polygons = dissolve(units.blocks.faces, np.searchsorted(used, assignment[units.unit]), len(used))
+        label = np.searchsorted(used, assignment[units.unit])
+        polygons = draw_outlines(units, label, len(used), frame.geometry.to_numpy())
         unit = units.building_unit
         found[own] = np.where(unit >= 0, names[assignment[unit]].astype(object), "")
         drawn.append(
