@@ -25,6 +25,7 @@ from partition.layout import Search
 from partition.linework import NODE_M
 from partition.neighbours import build_neighbours
 from partition.outcome import Failure
+from partition.outlines import draw_outlines
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.plan import make_plan
 from partition.policy import Profile
@@ -201,7 +202,8 @@ def divide_parcel(profile: Profile, seed: int, effort: int, item: tuple[Area, Ra
         if found is not None:
             done, label = finest, found
     units = done.units
-    polygons = dissolve(units.blocks.faces, label[units.unit], int(label.max()) + 1)
+    footprints = parcel.buildings.geometry.to_numpy()
+    polygons = draw_outlines(units, label[units.unit], int(label.max()) + 1, footprints)
     unit = units.building_unit
     return Piece(polygons, np.where(unit >= 0, label[unit], -1), reasons)
 
