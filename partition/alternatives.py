@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partition.area import Area
 from partition.arrays import Numbers
+from partition.atoms import contract, unite
+from partition.constraints import out_of_range
+from partition.division import Division
+from partition.findings import Finding
+from partition.layout import BASIC
 from partition.plan import EFFORT, Plan, make_plan
 from partition.problem import Problem
 from partition.refine import refine_plan
+from partition.rules import Profile
+from partition.wholes import find_wishes
 
 WORSE = 0.06  # an alternative may cost this much more than the best plan
 DIFFERENT = 0.12  # of the households are in another grid than in any plan chosen before
@@ -18,8 +25,6 @@ AVOIDED = (0.15, 0.3, 0.6, 1.2)  # what borders of plans chosen before cost more
 TRIES = 4  # for each alternative, with each of these
 HOT_M = 10.0  # temperature at which an alternative is bettered without that surcharge
 LASTING = 0.3  # of the effort, for that
-
-Maker = Callable[[Problem, int], Plan]
 
 
 @dataclass(frozen=True)
@@ -113,3 +118,51 @@ def share_elsewhere(households: Numbers, one: Numbers, other: Numbers) -> float:
     np.add.at(shared, (one, other), households)
     rows, columns = linear_sum_assignment(-shared)
     return float(1.0 - shared[rows, columns].sum() / max(float(households.sum()), 1e-9))
+
+
+def vary_division(
+    parcel: Area,
+    profile: Profile,
+    division: Division,
+    number: int,
+    *,
+    effort: int,
+    seed: int,
+    threads: int = 1,
+) -> Division:
+    """The alternative of this number (1 …) to a division of a parcel's community; grids that stand apart and
+    what the rule keeps whole are as they were. Where there is none, the division itself, with a finding.
+    """
+    of_unit = np.array(division.kinds, dtype=object)[division.plan.assignment]
+    rest = np.flatnonzero(of_unit == BASIC)
+    basic = division.problem.subset(rest)
+    wishes = find_wishes(division.units, parcel, parcel.buildings, profile)
+    hard = [
+        replace(wish, units=np.searchsorted(rest, wish.units[np.isin(wish.units, rest)]))
+        for wish in wishes
+        if wish.hard and np.isin(wish.units, rest).any()
+    ]
+    upper = np.array([size.upper for size in division.sizes])
+    group = unite(basic, hard, upper).group
+    first = np.unique(group, return_index=True)[1]
+    problem = contract(basic, group)
+    used, assignment = np.unique(division.plan.assignment[rest][first], return_inverse=True)
+    best = replace(division.plan, assignment=assignment.reshape(-1), grids=len(used))
+    found = find_alternatives(problem, number + 1, best=best, effort=effort, seed=seed, threads=threads)
+    if len(found) <= number:
+        values = {"wanted": number + 1, "made": len(found)}
+        rows = (str(parcel.communities["id"].iloc[0]),)
+        told = Finding("alternatives_fewer", "noted", "community", rows=rows, values=values)
+        return replace(division, findings=(*division.findings, told))
+    plan = found[number].plan
+    apart, place = np.unique(division.plan.assignment[of_unit != BASIC], return_inverse=True)
+    whole = np.empty(len(of_unit), dtype=np.int64)
+    whole[rest] = plan.assignment[group]
+    whole[of_unit != BASIC] = plan.grids + place.reshape(-1)
+    reasons = {
+        grid: replace(why, unit=int(rest[first[why.unit]]) if why.unit >= 0 else -1)
+        for grid, why in out_of_range(problem, plan.assignment, fixed=False).items()
+    }
+    kinds = (BASIC,) * plan.grids + tuple(division.kinds[grid] for grid in apart.tolist())
+    made = Plan(whole, plan.grids + len(apart), plan.outside, plan.value)
+    return replace(division, plan=made, kinds=kinds, reasons=reasons)

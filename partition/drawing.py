@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from partition.alternatives import vary_division
 from partition.area import Area
 from partition.arrays import Geometries
 from partition.clock import Clock
@@ -25,13 +26,16 @@ from partition.policy import Profile
 
 @dataclass(frozen=True)
 class Order:
-    """What every community is divided by. threads: that one division may use for itself."""
+    """What every community is divided by. threads: that one division may use for itself. variant: 0 for the
+    best plan, else the number of an alternative to it.
+    """
 
     profile: Profile
     seed: int
     grids: int | None
     effort: int
     threads: int = 1
+    variant: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,17 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
         clock=clock,
         threads=order.threads,
     )
+    if order.variant:
+        with clock.step("plan"):
+            division = vary_division(
+                parcel,
+                order.profile,
+                division,
+                order.variant,
+                effort=order.effort,
+                seed=order.seed,
+                threads=order.threads,
+            )
     with clock.step("grids"):
         return draw_community(parcel, division, issued, clock)
 

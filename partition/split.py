@@ -57,13 +57,15 @@ def split_area(
     issued: Mapping[str, Collection[str]] | None = None,
     progress: Progress | None = None,
     crew: Crew | None = None,
+    variant: int = 0,
 ) -> Split:
     """Divide every community of the area into grids.
 
     grids: the number of grids of each community, instead of the number that suits its households. effort:
     proposals by unit. issued: codes ever issued, by community id; none of them is given again. progress:
     called with the step and the share done. crew: who works on the communities, this process alone if not
-    given. The result depends on the area's content, the profile, seed, grids and effort alone.
+    given. variant: 0 for the best plan, else the number of an alternative to it (see `alternatives`). The
+    result depends on the area's content, the profile, seed, grids, effort and variant alone.
 
     A community that cannot be divided does not stop the others: it has no grids, and a finding that says why.
     Raises InputError where no community can be divided; what goes wrong in an area of one community goes
@@ -71,7 +73,7 @@ def split_area(
     """
     crew = crew or Alone(fence=len(area.communities) > 1)
     tell = progress or (lambda step, share: None)
-    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads)
+    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads, variant)
     clock = Clock()
     area, notes = weigh_area(area, profile)
     drawn, failures = _draw(area, order, issued or {}, crew, tell)
