@@ -20,10 +20,7 @@ from partition.problem import Problem
 from partition.rng import draw, make_state, word
 from partition.trees import make_room
 
-HOT_M, COLD_M = (
-    150.0,
-    1.0,
-)  # temperatures at the start and at the end, in weighted metres
+HOT_M, COLD_M = 100.0, 3.0  # temperatures at the start and at the end, in weighted metres
 RESPLIT_SHARE = 0.02  # of the proposals join two grids and split them anew
 FEW_GRIDS = 6  # fewer never change in number on the way
 DIVIDE_BELOW, JOIN_BELOW = (
@@ -31,9 +28,10 @@ DIVIDE_BELOW, JOIN_BELOW = (
     0.5,
 )  # where the number may change: the share of either, of resplits
 SPARE = 2  # grids that a patch may have more or fewer for a while
-MINGLE_UNTIL = 0.7  # of the search: then the number of grids is put right and stays
-PRICE_STEP = 0.2  # of a grid's mean cost, by which a grid too many changes the price of grids
-HARDENING = 30.0  # so much dearer than at the start is a household outside the range at the end
+MINGLE_UNTIL = 0.6  # of the search: then the number of grids is put right and stays
+PRICE_STEPS = 60.0, 12.0  # mean costs of a grid that twice as many grids add to the price: now, for good
+PRICE_LEAST = 0.05  # the same for any surplus when the number is put right
+HARDENING = 1000.0  # so much dearer than at the start is a household outside the range at the end
 EVEN_M = 1.0  # how evenly spanning trees are drawn, in weighted metres (see `trees.grow_tree`)
 ROUNDS = 64  # the patches are drawn anew so many times
 LOGS = -np.log((np.arange(4096) + 0.5) / 4096)  # what chance lets pass, in units of the temperature
@@ -97,19 +95,22 @@ def refine_plan(
     mark, place = np.empty(len(labels), np.int64), np.empty(len(labels), np.int32)
     start, done, progress, hurried = time.perf_counter(), 0, 0.0, False
     surplus, price = 0, -value / (2 * k)  # of one more grid; all borders grow with the root of k
+    turn = 0
     with ThreadPoolExecutor(threads) as pool:
         run = map if number == 1 else pool.map
-        while progress < 1.0:
-            part = min(max(-(-steps // rounds), 1), steps - done)
+        while progress < 1.0 or (surplus and turn < 2 * rounds):
+            part = -(-steps // rounds)
+            part = min(part, steps - done) if done < steps else part
             spent = (time.perf_counter() - start) / seconds
-            after = max((done + part) / steps, min(spent * (1 + part / max(done, 1)), 1.0))
-            hurried = hurried or after > (done + part) / steps
+            after = max((done + part) / steps, spent * (1 + part / max(done, 1)))
+            after = min(after, 1.0)
+            hurried = hurried or after > (done + part) / steps + 1e-9
             stage = Stage(
                 hot=hot_m * (cold_m / hot_m) ** progress,
                 cold=hot_m * (cold_m / hot_m) ** after,
                 outside_m=ground.outside_m * HARDENING**progress,
                 resplits=resplit_share,
-                price=price,
+                price=price + PRICE_STEPS[0] * surplus / k * value / k,
             )
             free = mingles and progress < MINGLE_UNTIL
             patches = make_patches(ground, tally, number, make_state(seed, done))
@@ -128,7 +129,10 @@ def refine_plan(
             done, progress = done + part, after
             outside, value = sum_up(ground, tally)
             surplus = int(np.count_nonzero(tally.grids["units"])) - k
-            price += PRICE_STEP * surplus * value / k / (1 + number / 4)
+            shift = PRICE_STEPS[1] * abs(surplus) / k
+            shift = shift if free else max(shift, PRICE_LEAST)
+            price += np.sign(surplus) * shift * value / k
+            turn += 1
             if surplus == 0 and _is_better(outside, value, best):
                 best = Refined(tally.labels.astype(np.int64), float(outside), float(value))
             if watch is not None:
@@ -138,8 +142,11 @@ def refine_plan(
 
 
 def _quota(grids: int, i: int, number: int) -> int:
-    """How many of so many grids patch `i` may bring (none if fewer than none)."""
-    return max(grids, 0) // number + (i < max(grids, 0) % number)
+    """How many of so many grids patch `i` may bring (none if fewer than none). Where there are many, more
+    patches may try than are needed, since few succeed.
+    """
+    grids = max(grids, 0)
+    return min(3 * grids, number) > i if 8 < grids < number else grids // number + (i < grids % number)
 
 
 def _is_better(outside: float, value: float, best: Refined) -> bool:
@@ -197,7 +204,7 @@ def _anneal(  # type: ignore[no-untyped-def]
         stamp += 2
         if (bits & np.uint64(4095)) < coin:
             kind = draw(state) if many + few > 0 else 1.0
-            if kind < DIVIDE_BELOW:
+            if kind < (0.5 if few == 0 else DIVIDE_BELOW if many > 0 else 0.0):
                 possible = free > 0 and more < many and could_be(3, held, bounds, labels[u], b, -1)
                 c = spare[free - 1]
                 if possible and divide(
@@ -205,7 +212,7 @@ def _anneal(  # type: ignore[no-untyped-def]
                 ):  # fmt: skip
                     free -= 1
                     more += 1
-            elif kind < JOIN_BELOW:
+            elif kind < 0.5:
                 c = third_grid(every, arcs, labels, u, arcs[at].unit, state)
                 possible = c >= 0 and patch_of[c] == patch and -more < few
                 possible = possible and could_be(2, held, bounds, labels[u], b, c)
