@@ -16,6 +16,7 @@ from partition.rules import Profile, Size, TierRule
 GRID = {"zh": "网格", "en": "grid"}
 AREA = {"zh": "片区", "en": "area"}
 SMALL = {"zh": "微网格", "en": "small grid"}
+NUMERALS = "一二三四五六七八九"
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def _distinct(wishes: list[Wish], before: int) -> list[Wish]:
         name = wish.rule.name
         if names.count(name["zh"]) > 1:
             tier = before + place + 1
-            name = {"zh": f"{tier}级{name['zh']}", "en": f"{name['en']} of tier {tier}"}
+            rank = NUMERALS[tier - 1] if tier <= len(NUMERALS) else str(tier)
+            name = {"zh": f"{rank}级{name['zh']}", "en": f"tier-{tier} {name['en']}"}
         made.append(replace(wish, rule=replace(wish.rule, name=name)))
     return made

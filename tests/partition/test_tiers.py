@@ -324,8 +324,8 @@ def test_what_is_asked_for_changes_the_tiers_of_the_profile_or_adds_to_them() ->
     assert resolved(Ask("大片区", number=2)) == [("大片区", 2), ("片区", None), ("微网格", None)]
     assert resolved(Ask(size=(20, 30, 40)), Ask(number=148)) == [
         ("片区", None),
-        ("3级微网格", 148),
-        ("4级微网格", None),
+        ("三级微网格", 148),
+        ("四级微网格", None),
     ]
 
 
