@@ -149,14 +149,10 @@ def measure_reach(area: Area, network: Network, stations: Stations, limit_m: flo
     nearest, _ = walk_to_nearest(network, places, doors)
     for begin in range(0, len(stations), AT_ONCE):
         some = slice(begin, begin + AT_ONCE)
-        metres = walk_distances(network, _some(places, some), doors, limit_m=limit_m)
+        metres = walk_distances(network, places.take(some), doors, limit_m=limit_m)
         for station, row in enumerate(metres, start=begin):
             far = np.isinf(row)
             here, held = community[home], weight[home]
             beyond[:, station] = np.bincount(here, weights=np.where(far, held, 0), minlength=count)
             walk[:, station] = np.bincount(here, weights=np.where(far, 0, row) * held, minlength=count)
     return Reach(limit_m, home, doors, places, beyond, walk, nearest)
-
-
-def _some(access: Access, which: slice) -> Access:
-    return Access(access.edge[which], access.along[which], access.away[which])

@@ -124,8 +124,8 @@ class Successors:
         metres = np.full(len(buildings), np.inf)
         for number, station in enumerate(self.station.tolist()):
             own = np.flatnonzero(place == number)
-            doors = _pick(self.reach.doors, own)
-            metres[own] = walk_distances(network, _pick(self.reach.places, np.array([station])), doors)[0]
+            doors = self.reach.doors.take(own)
+            metres[own] = walk_distances(network, self.reach.places.take(np.array([station])), doors)[0]
         far = metres > self.reach.limit_m
         reason = np.where(
             ~far,
@@ -305,7 +305,3 @@ class Successors:
             "groups_complete": self.complete,
             "gap": round(self.chosen.gap, 6) if self.complete else None,
         }
-
-
-def _pick(access: Any, which: Numbers) -> Any:
-    return type(access)(access.edge[which], access.along[which], access.away[which])

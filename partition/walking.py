@@ -64,6 +64,10 @@ class Access:
     def __len__(self) -> int:
         return len(self.edge)
 
+    def take(self, which: Numbers | slice) -> Access:
+        """The access of some of the points."""
+        return Access(self.edge[which], self.along[which], self.away[which])
+
 
 def minutes(metres: Lengths | float) -> Lengths | float:
     """How long the walk takes at `WALK_M_PER_MINUTE`."""
