@@ -14,7 +14,7 @@ from partition.arrays import Geometries, Lengths, Numbers
 from partition.linework import BORDER_CLASSES, CLASS_NUMBER, GATE_M, SAME_M, SEVERING, Linework, node_lines
 
 # Where several lines coincide, this order says what the border counts as: the strongest first.
-STRENGTH = ("water", "rail", "arterial", "secondary", "local", "wall", "lane", "path", "none")
+STRENGTH = ("water", "rail", "arterial", "secondary", "local", "wall", "lane", "path", "outline", "none")
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ class Ground:
         def fill(units: Units) -> Lengths:
             filled: Lengths = (self.loads(units) / self.upper).max(axis=1)
             filled[mixes_groups(units, self.buildings, self.profile)] = np.inf
+            filled[self.zones.of_units(units, self.buildings) >= 0] = 0.0
             return filled
 
         return build_units(

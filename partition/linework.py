@@ -11,7 +11,10 @@ import shapely
 from partition.arrays import Geometries, Numbers
 
 # What can run along a border; the position in the tuple is the class number in every array.
-BORDER_CLASSES = ("none", "path", "lane", "local", "wall", "secondary", "arterial", "water", "rail")
+# outline: of a zone or a compound, where no line of its own is drawn.
+BORDER_CLASSES = (
+    "none", "path", "lane", "local", "wall", "secondary", "arterial", "water", "rail", "outline"
+)  # fmt: skip
 CLASS_NUMBER = {name: number for number, name in enumerate(BORDER_CLASSES)}
 SEVERING = ("water", "rail", "wall")
 WALKABLE = ("path", "lane", "local", "secondary", "arterial")

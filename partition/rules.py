@@ -60,6 +60,7 @@ class ZoneRule:
 # Border and crossing cost per metre by what runs there; see the design, part 3.
 BORDER_COST = {
     "none": 3.0,
+    "outline": 2.0,
     "path": 1.5,
     "lane": 1.0,
     "local": 0.8,

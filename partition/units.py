@@ -152,8 +152,8 @@ def _join_faces(
     """Join faces that are no units of their own to a neighbour, the one with the costliest border between
     them.
 
-    A face with a building marked in `settled` is a unit of its own, however small; so is the largest face in
-    each area that stands apart.
+    A face with a building marked in `settled` is a unit of its own, however small. The faces in an area that
+    stands apart are one unit, as far as they touch, and the largest one is kept.
     """
     faces, borders = blocks.faces, blocks.borders
     face_of = _locate(faces, buildings)
@@ -166,6 +166,7 @@ def _join_faces(
     join = _Joining(faces, borders, kept, border_cost)
     join.share_medians(_within(faces, linework.medians))
     join.share_tails(_within(faces, linework.tails))
+    join.unite_areas(_area_of(faces, linework.apart), borders)
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
     join.absorb_small()
     return _number_units(blocks, join.roots(), households, face_of, buildings["atom"].to_numpy())
@@ -190,6 +191,16 @@ def _within(faces: Geometries, areas: Geometries) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(faces), dtype=bool)
     if len(areas):
         found[shapely.STRtree(areas).query(shapely.point_on_surface(faces), predicate="intersects")[0]] = True
+    return found
+
+
+def _area_of(faces: Geometries, areas: Geometries) -> Numbers:
+    """The area that each face lies in, -1 for none."""
+    found = np.full(len(faces), -1, dtype=np.int64)
+    if len(areas):
+        face, area = shapely.STRtree(areas).query(shapely.point_on_surface(faces), predicate="intersects")
+        order = np.lexsort((-area, face))
+        found[face[order]] = area[order]
     return found
 
 
@@ -289,6 +300,12 @@ class _Joining:
         walkable = {other: entry for other, entry in near.items() if entry[2] > 1.0}
         choice = {other: entry for other, entry in along.items() if other in walkable} or walkable or near
         return max(choice.items(), key=lambda item: (item[1][0], -item[0]))[0]
+
+    def unite_areas(self, area: Numbers, borders: Borders) -> None:
+        """Faces in one area that touch are one."""
+        inner = (area[borders.a] == area[borders.b]) & (area[borders.a] >= 0)
+        for a, b in np.unique(np.stack([borders.a[inner], borders.b[inner]], axis=1), axis=0).tolist():
+            self.unite(a, b)
 
     def unite_atoms(self, face_of: Numbers, atoms: Numbers) -> None:
         """Rows of one building come into one unit; where they lie apart, the fewest faces between them come

@@ -74,13 +74,13 @@ class Zones:
 
 
 def with_outlines(streets: gpd.GeoDataFrame, shapes: Geometries) -> gpd.GeoDataFrame:
-    """The streets, and the outlines of some ground as lines of no class. Where an outline runs beside a
-    street, the strip between them is no unit, and joins the side it is open to.
+    """The streets, and the outlines of some ground among them. Where an outline runs beside a street, the
+    strip between them is no unit, and joins the ground.
     """
     if not len(shapes):
         return streets
     lines = shapely.get_parts(shapely.boundary(shapes))
-    rows = {"class": "none", "bridge": False, "tunnel": False, "layer": 0, "oneway": False, "name": ""}
+    rows = {"class": "outline", "bridge": False, "tunnel": False, "layer": 0, "oneway": False, "name": ""}
     further = gpd.GeoDataFrame(rows, geometry=list(lines), index=range(len(lines)), crs=streets.crs)
     return pd.concat([streets, further], ignore_index=True)
 
