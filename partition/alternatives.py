@@ -19,7 +19,7 @@ from partition.refine import refine_plan
 from partition.rules import Profile
 from partition.wholes import find_wishes
 
-WORSE = 0.06  # an alternative may cost this much more than the best plan
+WORSE = 0.08  # an alternative may cost this much more than the best plan
 DIFFERENT = 0.12  # of the households are in another grid than in any plan chosen before
 AVOIDED = (0.15, 0.3, 0.6, 1.2)  # what borders of plans chosen before cost more, of a usual border's cost
 TRIES = 4  # for each alternative, with each of these

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.commands import options
+from service.commands.alternatives import (
+    AlternativeCount,
+    compare_plans,
+    further_plans,
+    paths_of,
+    show_comparison,
+)
 from service.commands.terminal import Terminal, terminal
 
 if TYPE_CHECKING:
@@ -74,6 +81,7 @@ def partition(
     grids: options.GridCount = None,
     tier: options.TierList = None,
     seed: options.Seed = 0,
+    alternatives: AlternativeCount = 1,
     report: ReportOut = None,
     jobs: options.Jobs = None,
     scheduler: options.SchedulerAddress = None,
@@ -100,7 +108,9 @@ def partition(
             community=community, streets=streets, buildings=buildings, compounds=compounds, zones=zones
         )
         inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
-        check_outputs(out, report, inputs)
+        paths = paths_of(out, alternatives)
+        for path in paths:
+            check_outputs(path, report, inputs)
         rules = chosen_profile(profile, lower, target, upper)
         asks = options.tier_asks(tier)
         tiers: Tiers | None = None
@@ -111,19 +121,28 @@ def partition(
                 checked = check_area(raw, missing=missing.value, drop_personal=drop_personal)
                 del raw  # as large as all that follows
                 tell = partial(progress.tell, of=len(checked.communities))
-                split = split_area(checked, rules, seed=seed, grids=grids, progress=tell, crew=crew)
+                divide = partial(split_area, checked, rules, seed=seed, grids=grids, progress=tell, crew=crew)
+                split = divide()
+                others = list(further_plans(split, alternatives, lambda number: divide(variant=number)))
+                compared = compare_plans([split, *others], paths) if alternatives > 1 else []
                 if asks or rules.tiers:
                     split, tiers = tier_split(checked, split, asks, progress=progress.tell, crew=crew)
             progress.step("write")
             write_plan(out, checked, split.grids, split.buildings, tiers.frame if tiers else None)
+            for path, other in zip(paths[1:], others, strict=False):
+                write_plan(path, checked, other.grids, other.buildings)
             if report:
                 told = split.report.to_dict() | (tiers.to_dict() if tiers else {})
+                told |= {"alternatives": compared} if compared else {}
                 write_report(report, told | {"seconds": progress.seconds | told["seconds"]})
         show_findings(term, split.report.findings)
         show_judgement(term, split.report.judgement, rules)
         if tiers:
             show_tiers(term, tiers)
-        term.say("wrote", path=", ".join(str(path) for path in (out, report) if path))
+        if compared:
+            show_comparison(term, compared)
+        written = (*paths[: len(others) + 1], *((report,) if report else ()))
+        term.say("wrote", path=", ".join(map(str, written)))
         if not split.report.sound or not (tiers is None or tiers.sound):
             raise typer.Exit(1)
 
