@@ -25,7 +25,7 @@ from partition.enumeration import (
     ties_of,
 )
 from partition.generation import border_problem, generate, near_sets
-from partition.master import Master, Relaxed, improve
+from partition.master import Master, Relaxed, choose_sets, improve
 from partition.pool import Members, Pool, capped_load
 from partition.problem import Problem
 
@@ -33,6 +33,7 @@ EACH = 20  # sets of each root that join the LP in a round
 MOST_COLUMNS = 150_000  # that the branch and bound can work on
 MOST_NODES = 4_000  # of the branch and bound
 MOST_NEAR = 60_000  # sets found by pricing that it works on
+CHOICE_NODES = 500  # of the search for a better plan
 NEAR_EACH = 20_000  # of each root
 NEAR_NODES = 400_000  # of the search of each root for them
 FEW_UNITS = 40  # up to which the sets are always listed
@@ -82,6 +83,10 @@ class Clock:
 
     def now(self) -> float:
         return time.monotonic()
+
+    def left(self) -> float | None:
+        """Seconds left, None without a limit."""
+        return None if self._end is None else max(self._end - self.now(), 0.0)
 
     def over(self, needed: float = 0.0) -> bool:
         """Whether so many seconds are no longer left."""
@@ -186,11 +191,12 @@ def _beyond_all(case: Case) -> Bound | None:
 
 @dataclass(frozen=True)
 class _Near:
-    """Sets as CSR with costs; whether they are `everything` there is."""
+    """Sets as CSR with costs. `complete`: all with so low a reduced cost; `everything`: all there are."""
 
     start: Numbers
     members: Members
     cost: Lengths
+    complete: bool
     everything: bool
 
 
@@ -240,18 +246,25 @@ class _Proof:
     def close(self, optimum: _Optimum) -> Bound:
         """Look for plans near the LP's value, and further off until the best is found and proven."""
         size = max(1.0, abs(optimum.lower))
-        margin, width = EXACT * size, FIRST_GAP * size
+        margin, width, most_width = EXACT * size, FIRST_GAP * size, math.inf
         lower, tree, started = optimum.lower, _leaf(optimum), 0.0
         while not self.clock.over(4.0 * started):
             begun = self.clock.now()
             target = min(self.value, optimum.lower + width)
             near = self.near(optimum, optimum.limit(target) + margin)
-            if near is None:
-                break
+            if near is None or not near.complete:
+                if near is not None:
+                    self._choose(near)
+                # not so far, then: once more halfway between what went and what did not
+                if most_width < math.inf or width == FIRST_GAP * size:
+                    break
+                most_width, width = width, 0.7 * width
+                continue
             found = self._branch(near, near.cost, target, margin, 10.0 * size)
             if found.lower > lower:
                 lower, tree = found.lower, found.tree
             if not found.complete:
+                self._choose(near)
                 break
             if found.chosen is not None or target == self.value:
                 return self.answer("gap" if self.fixed else "optimal", lower, optimum, tree)
@@ -261,9 +274,27 @@ class _Proof:
                 if found.complete and found.chosen is None:
                     return self.answer("infeasible", found.lower, _nothing(optimum), found.tree)
             width *= 2.0
+            if width >= most_width:
+                break
             started = self.clock.now() - begun
         status = "stopped" if self.clock.over() else "gap"
         return self.answer(status, lower, optimum, tree)
+
+    def _choose(self, near: _Near) -> None:
+        """A better plan from the sets near the LP's value, if there is one."""
+        if self.fixed or self.clock.over():
+            return
+        chosen = choose_sets(
+            len(self.problem), self.grids, near.start, near.members, near.cost,
+            nodes=CHOICE_NODES, time_limit=self.clock.left(),
+        )  # fmt: skip
+        if chosen is not None and float(near.cost[chosen].sum()) < self.value:
+            self._keep(near, chosen)
+
+    def _keep(self, near: _Near, chosen: Numbers) -> None:
+        sets = Pool(near.start, near.members, np.empty(0, np.uint64), near.cost)
+        self.value = float(near.cost[chosen].sum())
+        self.labels = sets.labels(chosen, len(self.problem))
 
     def _branch(self, near: _Near, cost: Lengths, target: float, margin: float, penalty: float) -> Branched:
         units = len(self.problem)
@@ -275,9 +306,7 @@ class _Proof:
         )  # fmt: skip
         self.nodes += found.nodes
         if found.chosen is not None and not self.fixed:
-            chosen = Pool(near.start, near.members, np.empty(0, np.uint64), near.cost)
-            self.value = float(near.cost[found.chosen].sum())
-            self.labels = chosen.labels(found.chosen, units)
+            self._keep(near, found.chosen)
         return found
 
     def answer(self, status: str, lower: float, optimum: _Optimum, tree: Tree) -> Bound:
@@ -343,7 +372,7 @@ class _Listing(_Proof):
         count = sum(map(len, picked))
         if count > MOST_COLUMNS:
             return None
-        return _Near(*self.catalogue.pick(picked), count == len(self.catalogue))
+        return _Near(*self.catalogue.pick(picked), complete=True, everything=count == len(self.catalogue))
 
 
 class _Generation(_Proof):
@@ -375,9 +404,9 @@ class _Generation(_Proof):
         )  # fmt: skip
         self.nodes += nodes
         self.sets += len(pool)
-        if not every or len(pool) > MOST_NEAR or not len(pool):
+        if len(pool) > MOST_NEAR or not len(pool):
             return None
-        return _Near(pool.start, pool.members, pool.cost, False)
+        return _Near(pool.start, pool.members, pool.cost, complete=every, everything=False)
 
 
 def make_bound(

@@ -102,8 +102,9 @@ def price_sets(
 def _saturate(  # type: ignore[no-untyped-def]
     bound, best, status, residual, first, head, capacity, back, sink, queue, came
 ):
-    """Push along shortest paths from units that would rather be in (or are) to such as would rather be out,
-    until there is none or the bound, which each push lifts, reaches `best`. Returns the bound.
+    """Push along shortest paths from free units that would rather be in to such as would rather be out, until
+    there is none or the bound, which each push lifts, reaches `best`. Returns the bound. No arc with capacity
+    leads to a unit that is decided.
     """
     m = len(status)
     while bound < best:
@@ -111,7 +112,7 @@ def _saturate(  # type: ignore[no-untyped-def]
         top = 0
         for i in range(m):
             sink[i] = -1
-            if status[i] == OUT or (status[i] == FREE and residual[i] < -SLIGHT):
+            if status[i] == FREE and residual[i] < -SLIGHT:
                 sink[i] = i
                 queue[top] = i
                 top += 1
@@ -126,7 +127,7 @@ def _saturate(  # type: ignore[no-untyped-def]
                     continue
                 sink[w] = sink[v]
                 came[w] = arc
-                if status[w] == IN or residual[w] > SLIGHT:
+                if residual[w] > SLIGHT:
                     source = w
                     break
                 queue[top] = w
@@ -134,9 +135,7 @@ def _saturate(  # type: ignore[no-untyped-def]
         if source < 0:
             break
         end = sink[source]
-        push = np.inf if status[source] == IN else residual[source]
-        if status[end] == FREE:
-            push = min(push, -residual[end])
+        push = min(residual[source], -residual[end])
         w = source
         while w != end:
             push = min(push, capacity[back[came[w]]])
@@ -146,10 +145,8 @@ def _saturate(  # type: ignore[no-untyped-def]
             capacity[back[came[w]]] -= push
             capacity[came[w]] += push
             w = head[back[came[w]]]
-        if status[source] == FREE:
-            residual[source] -= push
-        if status[end] == FREE:
-            residual[end] += push
+        residual[source] -= push
+        residual[end] += push
         bound += push
     return bound
 
@@ -202,7 +199,7 @@ def _search(  # type: ignore[no-untyped-def]
     measures = load.shape[1]
     units, place = _nearby(root, rank, indptr, indices, walk, load, bounds[0, 1])
     m = len(units)
-    found_units = np.empty((each, m), np.int64)
+    found_units = np.empty((each, m), np.int32)
     found_count = np.zeros(each, np.int64)
     found_value = np.full(each, np.inf)
     found = 0
@@ -332,6 +329,19 @@ def _search(  # type: ignore[no-untyped-def]
                             bound -= 2.0 * weight[e]
                 else:
                     bound += max(residual[i], 0.0)
+                # what it shares with a free neighbour is from now on the neighbour's alone
+                for e in range(first[i], first[i + 1]):
+                    j = head[e]
+                    if status[j] == FREE:
+                        before = max(residual[j], 0.0)
+                        if how == IN:
+                            bound += capacity[e]
+                            residual[j] += capacity[e]
+                        else:
+                            residual[j] -= capacity[back[e]]
+                        bound += before - max(residual[j], 0.0)
+                    capacity[e] = 0.0
+                    capacity[back[e]] = 0.0
             if dead:
                 break
             bound = _saturate(bound, best, status, residual, first, head, capacity, back, sink, queue, came)
@@ -413,7 +423,8 @@ def _search(  # type: ignore[no-untyped-def]
             chosen[:] = False
             waiting = 0
             for i in range(m):
-                if status[i] == IN or (status[i] == FREE and residual[i] > SLIGHT):
+                chosen[i] = status[i] == IN
+                if status[i] == FREE and residual[i] > SLIGHT:
                     chosen[i] = True
                     queue[waiting] = i
                     waiting += 1
