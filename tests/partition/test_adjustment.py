@@ -11,24 +11,12 @@ from hypothesis import strategies as st
 
 from partition.adjustment import Adjusted, adjust_plan, pieces
 from partition.balance import Balance
-from partition.graph import Graph, from_arcs
+from partition.graph import Graph
 from partition.plan import make_plan
 from partition.problem import Problem
+from tests.unit_lattice import lattice
 
 BALANCE = Balance(80, 110, 140)
-
-
-def lattice(columns: int, rows: int, households) -> Graph:
-    """Square units of 100 m, each border 100 m of cost 100."""
-    n = columns * rows
-    number = np.arange(n).reshape(rows, columns)
-    across = np.c_[number[:, :-1].ravel(), number[:, 1:].ravel()]
-    pairs = np.vstack([across, np.c_[number[:-1].ravel(), number[1:].ravel()]])
-    a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
-    households = np.broadcast_to(np.asarray(households, dtype=np.int64), n).copy()
-    outer = (4 - np.bincount(a, minlength=n)) * 100.0
-    size = np.full(len(a), 100.0)
-    return from_arcs(households, np.full(n, 1e4), outer, a, b, size, size, np.ones(len(a), dtype=bool))
 
 
 def planned(graph: Graph, balance: Balance = BALANCE, grids: int | None = None) -> Problem:

@@ -1,0 +1,62 @@
+"""Alternatives are good, and differ by the promised share."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from partition.adjustment import pieces
+from partition.alternatives import DIFFERENT, WORSE, find_alternatives, share_elsewhere
+from partition.balance import Balance
+from partition.policy import Profile, Size
+from partition.problem import Problem
+from partition.split import split_area
+from tests.asserts import assert_valid_plan
+from tests.lattice import Town, make_town
+from tests.unit_lattice import lattice
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_alternatives_are_good_and_differ(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = Problem.of_households(lattice(10, 8, rng.integers(5, 40, 80)), Balance(120, 180, 240))
+    found = find_alternatives(problem, 3, effort=1500, seed=seed)
+    best = found[0].plan
+    assert len(found) == 3
+    for one in found:
+        assert one.plan.outside <= best.outside
+        assert one.plan.value <= best.value + WORSE * abs(best.value)
+        labels = one.plan.assignment
+        assert pieces(problem.graph, labels).max() + 1 == one.plan.grids
+        held = np.bincount(labels, weights=problem.graph.households)
+        assert held.min() >= 120
+        assert held.max() <= 240
+    for (i, one), (j, other) in combinations(enumerate(found), 2):
+        share = share_elsewhere(problem.graph.households, one.plan.assignment, other.plan.assignment)
+        assert share >= DIFFERENT
+        assert share == pytest.approx(found[max(i, j)].differs[min(i, j)])
+
+
+def test_the_share_elsewhere_is_that_of_the_best_renaming() -> None:
+    households = np.array([10, 20, 30, 40])
+    assert share_elsewhere(households, np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])) == 0.0
+    assert share_elsewhere(households, np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])) == pytest.approx(0.2)
+    assert share_elsewhere(households, np.zeros(4, int), np.arange(4)) == pytest.approx(0.6)
+
+
+def test_where_nothing_else_is_as_good_there_are_fewer() -> None:
+    problem = Problem.of_households(lattice(4, 1, 100), Balance(150, 200, 250))
+    assert len(find_alternatives(problem, 3, effort=200)) == 1
+
+
+def test_a_variant_of_a_town_is_a_whole_plan() -> None:
+    area = make_town(Town(columns=5, rows=5, seed=3))
+    rules = Profile("test", Size("households", 200, 300, 400))
+    best, other = (split_area(area, rules, effort=1000, variant=number) for number in (0, 1))
+    assert_valid_plan(area, other)
+    assert other.report.judgement.figures["share_in_range"] == 1.0
+    households = area.buildings["households"].to_numpy()
+    label = [np.unique(split.buildings["grid"], return_inverse=True)[1] for split in (best, other)]
+    assert share_elsewhere(households, *label) >= DIFFERENT

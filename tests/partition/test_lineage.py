@@ -1,0 +1,95 @@
+"""The change register, and which code lives on where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from partition.lineage import keep_codes, name_staff, trace_changes
+
+
+def buildings(rows) -> pd.DataFrame:
+    """Rows of (households, before, grid), each a building."""
+    frame = pd.DataFrame(rows, columns=["households", "before", "grid"])
+    return frame.assign(atom=np.arange(len(frame)))
+
+
+def test_a_code_goes_with_most_of_the_households() -> None:
+    old = np.array([0, 0, 0, 1, 1, -1])
+    new = np.array([2, 2, 0, 2, 2, 0])
+    # the merger of both is carried by the one that brought most; the small rest of grid 0 gets no old code
+    assert keep_codes(old, new, np.array([50.0, 40, 30, 100, 20, 70])) == {2: 1}
+    assert keep_codes(old, new, np.array([500.0, 40, 30, 100, 20, 70])) == {2: 0}
+    assert keep_codes(old, old, np.zeros(6)) == {0: 0, 1: 1}
+    assert keep_codes(np.array([-1]), np.array([0]), np.ones(1)) == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_register_adds_up(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = np.array(["A", "B", "C", "D"], dtype=object)
+    count = int(rng.integers(1, 30))
+    before = codes[rng.integers(0, 3, count)].copy()
+    before[rng.random(count) < 0.2] = ""
+    grid = np.where((rng.random(count) < 0.5) & (before != ""), before, codes[rng.integers(1, 4, count)])
+    frame = buildings(list(zip(rng.integers(0, 50, count), before, grid, strict=True)))
+    register = trace_changes(frame, {"gone": "A"}, ["B"])
+    flows, grids = register.flows, register.grids.set_index("code")
+    listed = set(grids.index)
+    for code in listed:
+        was = frame[frame["before"] == code]
+        now = frame[frame["grid"] == code]
+        gone = code == "A"
+        assert flows.loc[flows["old_code"] == code, "households"].sum() == was["households"].sum()
+        assert flows.loc[flows["old_code"] == code, "buildings"].sum() == len(was) + gone
+        assert flows.loc[flows["new_code"] == code, "households"].sum() == now["households"].sum()
+        assert grids.loc[code, "households"] == now["households"].sum()
+        assert grids.loc[code, "buildings"] == len(now)
+    moved = (frame["before"] != "") & (frame["before"] != frame["grid"])
+    assert register.moved_households == frame.loc[moved, "households"].sum()
+    assert register.moved_buildings == moved.sum()
+    # what is not listed did not change
+    rest = frame[~frame["grid"].isin(listed)]
+    assert (rest["before"] == rest["grid"]).all()
+
+
+def test_split_merger_and_boards() -> None:
+    frame = buildings(
+        [
+            (100, "A", "A"), (90, "A", "N"),  # N parts from A
+            (60, "B", "C"), (80, "C", "C"),  # B is merged into C
+            (70, "D", "D"), (5, "", "D"),  # a new building in D
+            (40, "E", "E"),  # nothing happens
+        ]
+    )  # fmt: skip
+    register = trace_changes(frame, {"x": "D"}, ["A", "N", "C"], {"A": "Li", "C": "Wang", "B": "Wang"})
+    rows = {(row.old_code, row.new_code): row for row in register.flows.itertuples()}
+    assert {key: row.change for key, row in rows.items()} == {
+        ("A", "A"): "kept", ("A", "N"): "split", ("B", "C"): "merged", ("C", "C"): "kept",
+        ("D", "D"): "kept", ("", "D"): "built", ("D", ""): "demolished",
+    }  # fmt: skip
+    assert rows["A", "N"].boards == "A renew; N new"
+    assert rows["B", "C"].boards == "B remove; C renew"
+    assert rows["D", "D"].boards == ""
+    assert rows["A", "N"].staff == "Li"
+    assert rows["B", "C"].staff == "Wang; Wang"
+    grids = register.grids.set_index("code")
+    assert grids["board"].to_dict() == {"A": "renew", "B": "remove", "C": "renew", "D": "", "N": "new"}
+    assert grids["change"].to_dict() == {
+        "A": "redrawn", "B": "merged", "C": "redrawn", "D": "kept", "N": "split",
+    }  # fmt: skip
+
+
+def test_staff_by_code_and_by_place() -> None:
+    table = pd.DataFrame(
+        {
+            "grid": ["C1-002", "1", "003", "9", "1"],
+            "name": ["Li", "Wang", "Zhao", "Nobody", "Wang"],
+            "role": ["leader", "worker", "", "worker", "worker"],
+        }
+    )
+    codes = ["C1-003", "C1-001", "C1-002"]
+    assert name_staff(table, codes) == {"C1-002": "Li (leader)", "C1-001": "Wang (worker)", "C1-003": "Zhao"}
