@@ -73,7 +73,7 @@ def keep_codes(old: Numbers, new: Numbers, households: Lengths) -> dict[int, int
 
     old, new: the grid of each building (or unit) before and now, -1 for none; households of each. A code goes
     with most of its grid's households (of its buildings, where nobody lives); where grids were merged, that
-    of the one that brought most stays. A grid that kept less than half of its households gives its code up.
+    of the one that brought most stays. Where most went to such a merger, the rest gets a new code.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -83,7 +83,7 @@ def keep_codes(old: Numbers, new: Numbers, households: Lengths) -> dict[int, int
     weight = households[both] + 1e-6
     shared = np.zeros((int(old[both].max()) + 1, int(new[both].max()) + 1))
     np.add.at(shared, (old[both], new[both]), weight)
-    most = 2 * shared >= shared.sum(axis=1, keepdims=True) - 1e-9
+    most = shared >= shared.max(axis=1, keepdims=True) - 1e-9
     kept = np.where(most, shared, 0.0)
     o, n = linear_sum_assignment(-kept)
     return {int(b): int(a) for a, b in zip(o, n, strict=True) if kept[a, b] > 0}
