@@ -164,9 +164,10 @@ def _join_faces(
     kept[face_of[placed & settled]] = True
     kept[largest_within(faces, linework.apart)] = True
     join = _Joining(faces, borders, kept, border_cost)
-    join.share_medians(_within(faces, linework.medians))
-    join.share_tails(_within(faces, linework.tails))
-    join.unite_areas(_area_of(faces, linework.apart), borders)
+    area = _area_of(faces, linework.apart)
+    join.unite_areas(area, borders)
+    join.share_medians(_within(faces, linework.medians) & (area < 0))
+    join.share_tails(_within(faces, linework.tails) & (area < 0))
     join.unite_atoms(face_of[placed], buildings["atom"].to_numpy()[placed])
     join.absorb_small()
     return _number_units(blocks, join.roots(), households, face_of, buildings["atom"].to_numpy())

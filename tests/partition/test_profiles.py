@@ -190,6 +190,45 @@ def test_zones_are_grids_of_their_own() -> None:
     assert codes(made) == ["zones_apart"]
 
 
+def test_a_zone_within_its_streets_takes_the_strip_beside_them() -> None:
+    """People draw the wall, not the middle of the street; the grid reaches to the street."""
+    area = make_town(
+        Town(columns=5, rows=4, gap_share=0.0, most_households=50, zones=((1, 1, 2, 1),), seed=11)
+    )
+    (plot,) = area.zones.geometry
+    lived = area.buildings[area.buildings["households"] > 0]
+    edge = lived[shapely.intersects(plot.boundary.buffer(7.0), lived.geometry.to_numpy())]
+    area = replace(
+        area,
+        zones=area.zones.set_geometry([plot.buffer(-5.0)], crs=area.crs),
+        buildings=area.buildings.assign(
+            households=area.buildings["households"].where(~area.buildings["id"].isin(edge["id"]), 0)
+        ),
+    )
+    made = split(area, load_profile("yantai"))
+    (grid,) = made.grids.geometry[made.grids["kind"] == "dedicated"]
+    assert shapely.area(shapely.difference(plot.buffer(-5.0), grid)) < 1.0
+    assert shapely.area(shapely.symmetric_difference(grid, plot)) < 0.05 * plot.area
+
+
+def test_a_zone_across_blocks_keeps_its_outline() -> None:
+    area = make_town(
+        Town(columns=5, rows=4, gap_share=0.0, most_households=50, zones=((1, 1, 1, 1),), seed=11)
+    )
+    park = shapely.Polygon([(60, 60), (260, 110), (240, 260), (90, 230)])
+    houses = shapely.intersects(park.buffer(12.0), area.buildings.geometry.to_numpy())
+    area = replace(
+        area,
+        zones=area.zones.assign(kind="park").set_geometry([park], crs=area.crs),
+        buildings=area.buildings[~houses].reset_index(drop=True),
+    )
+    made = split(area, load_profile("yantai"))
+    (grid,) = made.grids.geometry[made.grids["kind"] == "dedicated"]
+    assert shapely.area(shapely.difference(park, grid)) < 1.0
+    assert grid.area < 1.35 * park.area
+    assert made.report.judgement.figures["mixed_zones"] == 0
+
+
 def test_a_plan_that_mixes_a_zone_with_others_is_told() -> None:
     area = make_town(Town(columns=4, rows=4, most_households=50, zones=((1, 1, 1, 1),), seed=11))
     yantai = load_profile("yantai")

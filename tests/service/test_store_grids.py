@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from partition.area import Area
-from partition.policy import Profile, Size
+from partition.policy import Profile, Size, ZoneRule
 from partition.split import Split, split_area
 from service import models
 from service.db import Database
@@ -70,6 +70,23 @@ def test_a_plan_from_the_database_is_the_plan_from_the_file(connection: Connecti
     from_store: Split = split_area(read_area(connection, CODE), PROFILE, seed=3)
     assert shapes_of(from_store.grids) == shapes_of(from_file.grids)
     assert list(from_store.buildings["grid"]) == list(from_file.buildings["grid"])
+
+
+def test_a_zone_stands_apart_from_the_database_to_the_published_grid(
+    connection: Connection, town: Area
+) -> None:
+    apart = replace(PROFILE, zones=ZoneRule(), wishes=("zones", "complex_smaller"))
+    from_file = split_area(town, apart)
+    from_store = split_area(read_area(connection, CODE), apart)
+    assert list(from_store.buildings["grid"]) == list(from_file.buildings["grid"])
+    (code,) = from_file.grids["code"][from_file.grids["kind"] == "dedicated"]
+    assert "complexity_counted" in {finding.code for finding in from_store.report.findings}
+    plan = propose(connection, apart)
+    frames = read_plan(connection, plan)
+    assert frames.grids.set_index("code")["kind"].to_dict()[code] == "dedicated"
+    publish_plan(connection, plan)
+    grids = models.grids.c
+    assert connection.scalars(select(grids.code).where(grids.kind == "dedicated")).all() == [code]
 
 
 def test_a_stored_plan_reads_back(connection: Connection, town: Area) -> None:
