@@ -24,7 +24,7 @@ from partition.enumeration import (
     price_block,
     ties_of,
 )
-from partition.generation import border_problem, generate, near_sets
+from partition.generation import Generated, border_problem, generate, near_sets
 from partition.master import Master, Relaxed, choose_sets, improve
 from partition.pool import Members, Pool, capped_load
 from partition.problem import Problem
@@ -34,6 +34,8 @@ MOST_COLUMNS = 150_000  # that the branch and bound can work on
 MOST_NODES = 4_000  # of the branch and bound
 MOST_NEAR = 60_000  # sets found by pricing that it works on
 CHOICE_NODES = 500  # of the search for a better plan
+CHOICE_EACH = 40  # sets of each root that it chooses from
+CHOICE_ROOT_NODES = 5_000  # of the search of each root for them
 NEAR_EACH = 20_000  # of each root
 NEAR_NODES = 400_000  # of the search of each root for them
 FEW_UNITS = 40  # up to which the sets are always listed
@@ -247,8 +249,11 @@ class _Proof:
         """Look for plans near the LP's value, and further off until the best is found and proven."""
         size = max(1.0, abs(optimum.lower))
         margin, width, most_width = EXACT * size, FIRST_GAP * size, math.inf
-        lower, tree, started = optimum.lower, _leaf(optimum), 0.0
-        while not self.clock.over(4.0 * started):
+        lower, tree, started, hurried = optimum.lower, _leaf(optimum), 0.0, False
+        while True:
+            if self.clock.over(4.0 * started):  # the next step would take longer than what is left
+                hurried = True
+                break
             begun = self.clock.now()
             target = min(self.value, optimum.lower + width)
             near = self.near(optimum, optimum.limit(target) + margin)
@@ -277,7 +282,7 @@ class _Proof:
             if width >= most_width:
                 break
             started = self.clock.now() - begun
-        status = "stopped" if self.clock.over() else "gap"
+        status = "stopped" if hurried or self.clock.over() else "gap"
         return self.answer(status, lower, optimum, tree)
 
     def _choose(self, near: _Near) -> None:
@@ -392,10 +397,23 @@ class _Generation(_Proof):
         optimum = _Optimum(made.prices, 0.0, made.rounds, case.grids)
         if made.lower > all_borders:
             return self.answer("infeasible", made.lower, optimum, _leaf(optimum))
-        if self.labels is not None and not self.fixed and not case.clock.over():
-            self.labels = improve(problem, self.labels, made.pool)
-            self.value = float(Pool.of_plan(problem, self.labels).cost.sum())
+        if not self.fixed and not case.clock.over():
+            self._better(made)
         return self.close(optimum)
+
+    def _better(self, made: Generated) -> None:
+        """A better plan from the sets met so far and some more of each root."""
+        problem = self.problem
+        more, nodes, _ = near_sets(
+            problem, made.prices, max(made.lower, 0.0) / self.grids,
+            each=CHOICE_EACH, root_nodes=CHOICE_ROOT_NODES, stop=self.clock.stop, threads=self.threads,
+        )  # fmt: skip
+        self.nodes += nodes
+        pool = made.pool.merged(more)
+        if self.labels is not None:
+            self.labels = improve(problem, self.labels, pool)
+            self.value = float(Pool.of_plan(problem, self.labels).cost.sum())
+        self._choose(_Near(pool.start, pool.members, pool.cost, complete=False, everything=False))
 
     def near(self, optimum: _Optimum, limit: float) -> _Near | None:
         pool, nodes, every = near_sets(
