@@ -53,7 +53,8 @@ def recall_plan(
     if mapping is not None:
         said = ids.map(mapping).fillna("").to_numpy(dtype=object)
         fresh = inside & (said == "")
-        demolished = {i: code for i, code in sorted(mapping.items()) if code and i not in set(ids)}
+        there = set(ids)
+        demolished = {i: code for i, code in sorted(mapping.items()) if code and i not in there}
     findings: list[Finding] = []
     if demolished:
         findings.append(Finding("redraw_demolished", "noted", "buildings", rows=tuple(demolished)))
