@@ -34,6 +34,7 @@ STEP_M = 25.0  # a border along a footpath for less than this between free stret
 LINK_M = 15.0  # a piece less is worth this much more length
 LONGEST_M = 250.0  # of the chain that one piece stands for
 WALL_M = 0.05  # a border this deep within an outline runs along the wall
+UNSEEN_M = 0.1  # a turn goes whose triangle is smaller than a square of this side
 LEAST_ANGLE = math.cos(math.radians(30.0))  # at which a piece leaves another line at a chain's end
 
 
@@ -45,12 +46,13 @@ def draw_outlines(units: Units, label: Numbers, count: int, footprints: Geometri
     """
     polygons = dissolve(units.blocks.faces, label, count)
     chains = _find_chains(units, label, polygons)
-    if not chains:
-        return polygons
-    field = _Field(units, label, polygons, footprints, chains)
-    for chain in chains:
-        field.straighten(chain)
-    return _redraw(polygons, chains)
+    if chains:
+        field = _Field(units, label, polygons, footprints, chains)
+        for chain in chains:
+            field.straighten(chain)
+        polygons = _redraw(polygons, chains)
+    # turns too small to see, where lines were noded or met at a hair's breadth; both sides of a border alike
+    return np.asarray(shapely.coverage_simplify(polygons, UNSEEN_M, simplify_boundary=False))
 
 
 @dataclass

@@ -81,7 +81,8 @@ def test_what_runs_along_a_street_stays_there() -> None:
     units = units_of(area, 400)
     label = np.arange(len(units))[units.unit]
     drawn = draw_outlines(units, label, len(units), area.buildings.geometry.to_numpy())
-    assert shapely.equals_exact(drawn, dissolve(units.blocks.faces, label, len(units))).all()
+    plain = dissolve(units.blocks.faces, label, len(units))
+    assert shapely.equals_exact(shapely.normalize(drawn), shapely.normalize(plain)).all()
 
 
 def test_a_grid_within_another_stays_within() -> None:
