@@ -170,16 +170,20 @@ class _Field:
         self.footprints = footprints
         self.walls = shapely.STRtree(footprints)
         self.chains = chains
+        self.boxes = np.array([_box(chain.drawn) for chain in chains]).reshape(-1, 4)
 
     def straighten(self, chain: _Chain) -> None:
         """Draw the chain as straight as it can be."""
         points = _subdivide(chain.points)
         if len(points) < 3:
             return
-        area = shapely.box(*points.min(axis=0), *points.max(axis=0))
         hull = shapely.buffer(shapely.convex_hull(shapely.multipoints(points)), CLEAR_OF_LINES_M + 1.0)
         lines = self.still[np.sort(self.lines.query(hull, predicate="intersects"))]
-        others = [c.drawn for c in self.chains if c is not chain and _near(c.drawn, area.bounds)]
+        near = np.flatnonzero(
+            (self.boxes[:, :2] <= points.max(axis=0)).all(axis=1)
+            & (self.boxes[:, 2:] >= points.min(axis=0)).all(axis=1)
+        )
+        others = [self.chains[n].drawn for n in near if self.chains[n] is not chain]
         lines = np.vstack([lines, *(np.hstack([other[:-1], other[1:]]) for other in others)])
         feet = self.footprints[np.sort(self.walls.query(hull, predicate="intersects"))]
         core = shapely.buffer(feet, -WALL_M, join_style="mitre")
@@ -197,11 +201,13 @@ class _Field:
             _courses(lines, points[-1]),
         )
         chain.drawn = points[kept]
+        own = next(n for n in near if self.chains[n] is chain)
+        self.boxes[own] = _box(chain.drawn)
 
 
-def _near(points: Lengths, box: tuple[float, float, float, float]) -> bool:
-    low, high = points.min(axis=0) - CLEAR_OF_LINES_M, points.max(axis=0) + CLEAR_OF_LINES_M
-    return bool(low[0] <= box[2] and high[0] >= box[0] and low[1] <= box[3] and high[1] >= box[1])
+def _box(points: Lengths) -> Lengths:
+    """The box round the points, and what must stay clear of it: x and y least, x and y most."""
+    return np.concatenate([points.min(axis=0) - CLEAR_OF_LINES_M, points.max(axis=0) + CLEAR_OF_LINES_M])
 
 
 def _subdivide(points: Lengths) -> Lengths:
