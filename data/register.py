@@ -76,17 +76,17 @@ def write_register(path: Path, register: Register) -> None:
     with replacing(path) as part, part.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
         table.writerow([both(f"register.{column}") for column in FLOW_COLUMNS])
-        for row in register.flows.itertuples():
-            boards = [word.split(" ") for word in row.boards.split("; ") if word]
+        for row in register.flows.to_dict("records"):
+            boards = [word.rsplit(" ", 1) for word in str(row["boards"]).split("; ") if word]
             table.writerow(
                 [
-                    row.old_code,
-                    row.new_code,
-                    both(f"change.{row.change}"),
-                    row.buildings,
-                    row.households,
-                    row.staff,
-                    "; ".join(f"{' '.join(code)} {both(f'board.{what}')}" for *code, what in boards),
+                    row["old_code"],
+                    row["new_code"],
+                    both(f"change.{row['change']}"),
+                    row["buildings"],
+                    row["households"],
+                    row["staff"],
+                    "; ".join(f"{code} {both(f'board.{what}')}" for code, what in boards),
                 ]
             )
 
