@@ -28,6 +28,8 @@ DIVIDE_BELOW, JOIN_BELOW = (
     0.5,
 )  # where the number may change: the share of either, of resplits
 SPARE = 2  # grids that a patch may have more or fewer for a while
+LONGEST = 10_000_000  # proposals in a round at most: the clock is looked at in between
+EXTRA = 300  # proposals by unit in each round that is needed beyond, to put the number of grids right
 MINGLE_UNTIL = 0.6  # of the search: then the number of grids is put right and stays
 PRICE_STEPS = 60.0, 12.0  # mean costs of a grid that twice as many grids add to the price: now, for good
 PRICE_LEAST = 0.05  # the same for any surplus when the number is put right
@@ -99,8 +101,8 @@ def refine_plan(
     with ThreadPoolExecutor(threads) as pool:
         run = map if number == 1 else pool.map
         while progress < 1.0 or (surplus and turn < 2 * rounds):
-            part = -(-steps // rounds)
-            part = min(part, steps - done) if done < steps else part
+            part = min(-(-steps // rounds), LONGEST)
+            part = min(part, steps - done) if progress < 1.0 else min(part, EXTRA * len(labels))
             spent = (time.perf_counter() - start) / seconds
             after = max((done + part) / steps, spent * (1 + part / max(done, 1)))
             after = min(after, 1.0)
