@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partition.errors import InputError
+from partition.instance import read_instance
+from partition.solve import solve
+from tests.partition.test_plan import connected
+from tests.partition.test_refine import town
+
+
+def arrays(side: int = 10) -> dict[str, object]:
+    graph = town(side, seed=1).graph
+    return {
+        "name": "town", "hh": graph.households, "area": graph.area, "perim": np.full(side**2, 400.0),
+        "x": np.zeros(side**2), "y": np.zeros(side**2), "indptr": graph.indptr, "indices": graph.indices,
+        "elen": graph.length, "ecls": np.ones(len(graph.indices), dtype=np.int8),
+        "target": 300, "lo": 200, "hi": 400, "k": round(graph.households.sum() / 300),
+    }  # fmt: skip
+
+
+def write(folder: Path, **changed: object) -> Path:
+    path = folder / "town.npz"
+    np.savez(path, **{name: value for name, value in (arrays() | changed).items() if value is not None})
+    return path
+
+
+def test_the_command_writes_a_plan_and_repeats(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    out = [tmp_path / f"{i}.npy" for i in range(2)]
+    for threads, file in enumerate(out, start=1):
+        subprocess.run(  # noqa: S603 - the command under test
+            [sys.executable, "-m", "partition.solve", path, file, "--effort=500", f"--threads={threads}"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    labels = [np.load(file) for file in out]
+    instance = read_instance(path)
+    assert labels[0].tolist() == labels[1].tolist()
+    assert len(np.unique(labels[0])) == instance.grids
+    assert connected(instance.graph, labels[0])
+    held = np.bincount(labels[0], weights=instance.graph.households)
+    assert held.min() >= 200
+    assert held.max() <= 400
+
+
+def test_balance_makes_grids_more_even(tmp_path: Path) -> None:
+    instance = read_instance(write(tmp_path))
+    spread = [
+        np.bincount(
+            solve(instance, effort=3000, balance=weight).labels, weights=instance.graph.households
+        ).std()
+        for weight in (0.0, 100_000.0)
+    ]
+    assert spread[1] < spread[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"hh": None}, "hh: the file lacks this array"),
+        ({"hh": np.full(100, -1)}, "hh: 100 values cannot be (#1, #2"),
+        ({"area": np.ones(99)}, "area: the array has 99 values where 100 are needed"),
+        ({"hh": np.array(["a"] * 100)}, "hh: the array has shape"),
+        ({"k": 101}, "k: 101 grids cannot be made"),
+        ({"lo": 500}, "lo: the range must be"),
+        ({"elen": np.arange(1.0, 361.0)}, "indices: adjacency must be symmetric"),
+        ({"indptr": np.zeros(101, np.int64)}, "indptr: indptr must start with 0"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_one_reason(
+    tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    path = write(tmp_path, **changed)
+    with pytest.raises(InputError) as caught:
+        read_instance(path)
+    assert len(caught.value.findings) == 1
+    assert str(caught.value).startswith(f"{path}: {said}")
+
+
+def test_units_apart_are_refused(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, hh=np.ones(4), area=np.ones(4), perim=np.ones(4) * 400, indptr=np.arange(5),
+        indices=np.array([1, 0, 3, 2]), elen=np.ones(4), ecls=np.zeros(4), k=2,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="2 parts that do not touch"):
+        read_instance(path)
+
+
+def test_what_is_no_instance_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.npz"
+    path.write_text("not an archive")
+    with pytest.raises(InputError, match="cannot be read as an"):
+        read_instance(path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_instance(tmp_path / "none.npz")
