@@ -7,17 +7,21 @@ import math
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from partition.errors import PartitionError
+from partition.ground import make_ground, measure
 from partition.instance import Instance, read_instance
+from partition.problem import Problem
 from partition.refine import Refined, refine_plan
 from partition.seed import seed_plan
 
-EFFORT = 3_000  # proposals by unit
-LEAST = 40_000_000  # proposals in all where units are few
+# units up to which, searches side by side, proposals by unit in all of them together
+RUNS = (5_000, 8, 80_000), (50_000, 4, 4_000), (math.inf, 1, 3_000)
+WHOLE, WINDOW = 400, 60  # grids that the set partition chooses at once: all of them, or by windows
 PROVEN_UP_TO = 350, 7  # units, and units a grid; the exact solver is asked where there are no more
 
 
@@ -30,15 +34,44 @@ def solve(
     threads: int = 1,
     balance: float = 0.0,
 ) -> Refined:
-    """The best plan found. `effort` is counted in proposals by unit (default: 3,000, more where units are
+    """The best plan found. `effort` is counted in proposals by unit (default: see `RUNS`, more where units are
     few), `balance` is the weight of the deviation from the target (weighted m for a grid at twice its
     target). Same arguments, same labels, whatever `threads`, unless `seconds` are too few.
+
+    Where units are not too many, several searches side by side end in different plans, and the set partition
+    puts the best grids of all of them together: so good parts are not lost with the plan that they are in.
     """
-    problem, start = instance.problem(balance), time.perf_counter()
-    first = seed_plan(problem, instance.grids, seed=seed, threads=threads)
-    steps = effort * len(problem) if effort is not None else max(EFFORT * len(problem), LEAST)
-    left = seconds - (time.perf_counter() - start)
-    return refine_plan(problem, first, steps=steps, seed=seed, threads=threads, seconds=max(left, 0.01))
+    problem, n, start = instance.problem(balance), len(instance.graph), time.perf_counter()
+    _, runs, usual = next(row for row in RUNS if n <= row[0])
+    steps = (usual if effort is None else effort) * n
+    inner = threads if runs == 1 else 1
+
+    def search(run: int) -> Refined:
+        first = seed_plan(problem, instance.grids, seed=seed + run, threads=inner)
+        left = (seconds - (time.perf_counter() - start)) * min(1.0, threads / (runs - run))
+        return refine_plan(
+            problem, first, steps=steps // runs, seed=seed + run, threads=inner, seconds=max(left, 0.01)
+        )
+
+    with ThreadPoolExecutor(min(threads, runs)) as pool:
+        found = list(pool.map(search, range(runs)))
+    best = min(found, key=lambda plan: (plan.outside, plan.value))
+    return best if runs == 1 else _join(problem, best, found)
+
+
+def _join(problem: Problem, best: Refined, found: list[Refined]) -> Refined:
+    """The best plan that can be put together from the grids of all plans found."""
+    from partition.master import improve
+    from partition.pool import Pool
+
+    seen = Pool.empty()
+    for plan in found:
+        seen = seen.merged(Pool.of_plan(problem, plan.labels))
+    grids = len(np.unique(best.labels))
+    window = grids if grids <= WHOLE else WINDOW
+    labels = improve(problem, best.labels, seen, window=window, rounds=1)
+    _, outside, value = measure(make_ground(problem), labels, int(labels.max()) + 1)
+    return Refined(labels, outside, value, any(plan.hurried for plan in found))
 
 
 def main() -> int:
@@ -47,9 +80,7 @@ def main() -> int:
     parser.add_argument("instance", type=Path, metavar="INSTANCE.npz")
     parser.add_argument("labels", type=Path, metavar="LABELS.npy")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--effort", type=int, help=f"proposals by unit (default {EFFORT}, more for few units)"
-    )
+    parser.add_argument("--effort", type=int, help="proposals by unit (default: 3,000 to 80,000)")
     parser.add_argument("--time-limit", type=float, default=math.inf, metavar="S", help="seconds in all")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
