@@ -34,8 +34,8 @@ def solve(
     threads: int = 1,
     balance: float = 0.0,
 ) -> Refined:
-    """The best plan found. `effort` is counted in proposals by unit (default: see `RUNS`, more where units are
-    few), `balance` is the weight of the deviation from the target (weighted m for a grid at twice its
+    """The best plan found. `effort` is counted in proposals by unit (default: see `RUNS`),
+    `balance` is the weight of the deviation from the target (weighted m for a grid at twice its
     target). Same arguments, same labels, whatever `threads`, unless `seconds` are too few.
 
     Where units are not too many, several searches side by side end in different plans, and the set partition
