@@ -21,7 +21,7 @@ from partition.layout import Kind, Layout, Search, lay_out
 from partition.linework import Linework, build_linework, cluster_footprints
 from partition.loads import PREFIX, is_weighed, total_loads, weigh_area
 from partition.plan import Plan
-from partition.problem import Problem
+from partition.problem import Problem, Weights
 from partition.rules import Profile, Size
 from partition.units import Units, build_units
 from partition.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
@@ -186,7 +186,7 @@ class Ground:
         ranges = tuple(
             self.balance(size, float(sum_)) for size, sum_ in zip(self.sizes, load.sum(axis=0), strict=True)
         )
-        return Problem(graph, load, ranges)
+        return Problem(graph, load, ranges, Weights().balanced(self.profile.balance))
 
     def balance(self, size: Size, whole: float) -> Balance:
         """The range of a size; where sizes are a guide, all that the community holds is in range."""

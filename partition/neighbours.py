@@ -92,7 +92,8 @@ def _kinds(place: Lengths, streets: gpd.GeoDataFrame) -> Numbers:
             rank = np.array([STRENGTH.index(name) for name in names[some]])
             point, line = shapely.STRtree(lines[some]).query(points, predicate="dwithin", distance=distance)
             np.minimum.at(strength, point, rank[line])
-    return np.array([CLASS_NUMBER[name] for name in STRENGTH], dtype=np.int64)[strength]
+    kinds: Numbers = np.array([CLASS_NUMBER[name] for name in STRENGTH], dtype=np.int64)[strength]
+    return kinds
 
 
 def _severed(a: Numbers, b: Numbers, place: Lengths, streets: gpd.GeoDataFrame) -> Flags:

@@ -29,7 +29,7 @@ from partition.outlines import draw_outlines
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.plan import make_plan
 from partition.policy import Profile
-from partition.problem import Problem
+from partition.problem import Problem, Weights
 from partition.rules import Size
 from partition.settling import settle
 
@@ -104,7 +104,8 @@ def group_grids(
             parts=_parts(polygons[own], area.communities.geometry.iloc[number]),
             lower=balance.lower,
         )
-        problem = Problem(graph, load[own][:, None].astype(np.float64), (balance,))
+        weights = Weights().balanced(profile.balance)
+        problem = Problem(graph, load[own][:, None].astype(np.float64), (balance,), weights)
         count = None if want.number is None else min(want.number, len(own))
         plan = make_plan(problem, grids=count, effort=effort, seed=seed)
         why = out_of_range(problem, plan.assignment, fixed=want.number is not None, finest=True)

@@ -46,6 +46,7 @@ KEYS = (
     "wishes",
     "village_whole",
     "workload",
+    "balance",
     "zones",
     "tiers",
     "border_cost",
@@ -120,6 +121,7 @@ class _Reading:
             zones = ZoneRule()
         village = self.number("village_whole", table["village_whole"]) if "village_whole" in table else None
         workload = self.workload(table.get("workload", ""), list(sizes.values()))
+        balance = self.number("balance", table["balance"]) if "balance" in table else 1.0
         tiers = self.tiers(table.get("tiers", []), sizes.get("size"))
         border = BORDER_COST | dict(self.costs("border_cost", table.get("border_cost", {})))
         crossing = CROSSING_COST | dict(self.costs("crossing_cost", table.get("crossing_cost", {})))
@@ -142,6 +144,7 @@ class _Reading:
             title=title,
             rule=rule,
             workload=workload,
+            balance=1.0 if balance is None else balance,
             zones=zones,
             file=self.file,
         )

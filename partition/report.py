@@ -44,6 +44,7 @@ class Report:
             "profile": rules.name,
             **{name: asdict(size) for name, size in sizes.items() if size is not None},
             "wishes": list(rules.wishes),
+            "balance": rules.balance,
             "seed": self.seed,
             "effort": self.effort,
             "figures": self.judgement.figures,

@@ -84,13 +84,15 @@ BOUNDS = ("lower", "target", "upper")
 class Profile:
     """How a city wants its grids: sizes and costs, named after where the rule comes from.
 
-    size: the range of each grid. second: another range that holds at the same time. rural: takes the place of
-    `size` in communities of class "rural". workload: the weight of a building as an expression of its columns
-    (see `workload`), where a size measures it. tiers: grids above and below the basic one, from large to
-    small. zones: what stands apart. village_whole: a village (a rural community) with fewer households is one
-    grid. wishes: parts of the rule without a number, of `WISHES`. origins: for each number ("size.target" …),
-    whether the rule itself states it ("source") or Wangge set it ("ours"). title and rule: in words, by
-    language. file: where it was read from, "" for those that come with Wangge.
+    size: the range of each grid. second: another range that holds at the same time. rural: takes the
+    place of `size` in communities of class "rural". workload: the weight of a building as an expression
+    of its columns (see `workload`), where a size measures it. balance: how much even grids count against
+    borders along streets, 1 as usual, 0 as long as they are in range. tiers: grids above and below the
+    basic one, from large to small. zones: what stands apart. village_whole: a village (a rural community)
+    with fewer households is one grid. wishes: parts of the rule without a number, of `WISHES`. origins:
+    for each number ("size.target" …), whether the rule itself states it ("source") or Wangge set it
+    ("ours"). title and rule: in words, by language. file: where it was read from, "" for those that come
+    with Wangge.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Profile:
     title: Mapping[str, str] = field(default_factory=dict)
     rule: Mapping[str, str] = field(default_factory=dict)
     workload: str = ""
+    balance: float = 1.0
     zones: ZoneRule | None = None
     file: str = ""
 
@@ -156,10 +159,21 @@ class Profile:
             raise ProfileError([Finding("size_out_of_order", "refused", values=values)])
         return replace(self, size=size, rural=None)
 
+    def with_balance(self, balance: float | None) -> Profile:
+        """The profile with another `balance`, the same if none is given. Raises ProfileError below 0."""
+        if balance is None:
+            return self
+        if not is_bound("balance", balance):
+            fault = Finding("size_not_positive", "refused", values={"options": "--balance"})
+            raise ProfileError([fault])
+        return replace(self, balance=balance)
+
 
 def is_bound(name: str, value: float) -> bool:
-    """Whether a number can be a "lower", "target" or "upper": finite and above 0; a lower bound may be 0."""
-    return math.isfinite(value) and (value > 0 or (name == "lower" and value == 0))
+    """Whether a number can be a "lower", "target", "upper" or "balance": finite and above 0; a lower bound
+    and a balance may be 0.
+    """
+    return math.isfinite(value) and (value > 0 or (name in ("lower", "balance") and value == 0))
 
 
 def _complete(size: Size, lower: float | None, target: float | None, upper: float | None) -> Size:

@@ -78,6 +78,7 @@ def partition(
     lower: options.Lower = None,
     target: options.Target = None,
     upper: options.Upper = None,
+    balance: options.Balance = None,
     grids: options.GridCount = None,
     tier: options.TierList = None,
     seed: options.Seed = 0,
@@ -111,7 +112,7 @@ def partition(
         paths = paths_of(out, alternatives)
         for path in paths:
             check_outputs(path, report, inputs)
-        rules = chosen_profile(profile, lower, target, upper)
+        rules = chosen_profile(profile, lower, target, upper).with_balance(balance)
         asks = options.tier_asks(tier)
         tiers: Tiers | None = None
         with term.progress() as progress:

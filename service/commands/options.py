@@ -128,6 +128,17 @@ Upper = Annotated[
     float | None,
     typer.Option("--upper", min=0, rich_help_panel=_PLANNING, help="Largest grid · 网格上限"),
 ]
+Balance = Annotated[
+    float | None,
+    typer.Option(
+        "--balance",
+        min=0,
+        rich_help_panel=_PLANNING,
+        help="How much even grids count against borders along streets (1; 0: only the range counts) · "
+        "均衡相对沿街定界的权重（1；0 表示只要求在范围内）",
+        show_default=False,
+    ),
+]
 GridCount = Annotated[
     int | None,
     typer.Option("--grids", min=1, rich_help_panel=_PLANNING, help="Exactly this many grids · 指定网格数量"),

@@ -141,6 +141,7 @@ def plan(
     lower: options.Lower = None,
     target: options.Target = None,
     upper: options.Upper = None,
+    balance: options.Balance = None,
     grids: options.GridCount = None,
     seed: options.Seed = 0,
     author: Author = "",
@@ -161,7 +162,7 @@ def plan(
         from service.commands.files import show_judgement
         from service.planning import plan_community
 
-        rules = load_profile(profile).with_size(lower, target, upper)
+        rules = load_profile(profile).with_size(lower, target, upper).with_balance(balance)
         with term.progress() as progress, _owner() as engine:
             made = plan_community(
                 engine,

@@ -108,6 +108,24 @@ def test_sizes_that_are_not_positive_are_refused(given: dict[str, float]) -> Non
         load_profile("yichang").with_size(**given)
 
 
+def test_the_balance_is_the_profiles_unless_it_is_given_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "even.toml"
+    size = '[size]\nmeasure = "households"\nlower = 200\ntarget = 300\nupper = 400\n'
+    path.write_text(f"balance = 2.5\n{size}", encoding="utf-8")
+    even = load_profile(path)
+    assert (even.balance, even.origins["balance"]) == (2.5, "source")
+    assert even.with_balance(None) == even
+    assert even.with_balance(0).balance == 0
+    assert load_profile("yichang").balance == 1
+    with pytest.raises(ProfileError) as caught:
+        even.with_balance(float("inf"))
+    assert [fault.values["options"] for fault in caught.value.findings] == ["--balance"]
+    path.write_text(f"balance = -1\n{size}", encoding="utf-8")
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    assert [fault.values["key"] for fault in caught.value.findings] == ["balance"]
+
+
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(ProfileError) as caught:
         load_profile("atlantis")

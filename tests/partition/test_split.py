@@ -184,3 +184,20 @@ def test_more_grids_than_numbers_is_a_wrong_call_with_its_mend() -> None:
     assert finding.values == {"number": 1040, "left": 999}
     assert "--lower" in finding.text()
     assert "编码" in finding.text("zh")
+
+
+def test_more_balance_makes_grids_more_even_and_borders_dearer() -> None:
+    area = make_town(Town(columns=8, rows=8, most_households=40, seed=2))
+    plans = [split_area(area, PROFILE.with_balance(balance)) for balance in (0.0, 1.0, 10.0)]
+    for plan in plans:
+        assert_valid_plan(area, plan)
+        assert plan.report.judgement.figures["share_in_range"] == 1
+    uneven, usual, even = (plan.report.judgement.figures["variation"] for plan in plans)
+    assert even < usual < uneven
+    cheap, _, dear = (border_cost(plan) for plan in plans)
+    assert cheap < dear
+
+
+def border_cost(plan: Split) -> float:
+    [community] = plan.report.judgement.communities
+    return sum(PROFILE.border_cost[name] * metres for name, metres in community["border_m"].items())
