@@ -1,6 +1,6 @@
 # Every target does all its own set-up (.ci/setup, at once when nothing is to be done). ARGS="..." is passed on.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve migrate test test-long check golden bench load lock clean
+.PHONY: help demo serve migrate test test-long check golden mutation bench load lock clean
 
 export PYTHON
 ARGS =
@@ -43,6 +43,10 @@ golden:  ## renew the stored plan of the sample; review the difference · 更新
 	@.ci/setup test
 	@$(PYTEST) tests/golden --renew-golden $(ARGS)
 	@git --no-pager diff --stat -- tests/golden
+
+mutation:  ## do the tests find small faults put into partition/? (ARGS="--module partition.seed --sample 40") · 变异测试
+	@.ci/setup test
+	@exec $(BIN)/python -m tests.mutation $(ARGS)
 
 bench:  ## time and quality of the partition · 划分性能与质量
 	@.ci/setup bench

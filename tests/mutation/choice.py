@@ -1,0 +1,98 @@
+"""Which tests can find a fault, fastest first; and which compiled kernels it makes stale."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from tests.mutation.mutants import Mutant, walk_names
+
+Table = dict[str, tuple[float, list[tuple[str, int]]]]
+
+
+class Choice:
+    """`table` is what `reach` learnt: processor seconds and lines run of each test that passes.
+
+    A kernel's lines are not seen when they run. Its tests are those of the Python functions that mention it,
+    or mention what mentions it; the same for what is done when a module is imported, such as constants. Where
+    that finds none, it is the tests in files that mention the module.
+    """
+
+    def __init__(self, root: Path, table: Table) -> None:
+        self.seconds = {test: seconds for test, (seconds, _) in table.items()}
+        self.by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
+        for test, (_, lines) in table.items():
+            for module, line in lines:
+                self.by_line[module, line].add(test)
+        self.texts = {file: file.read_text() for file in sorted((root / "tests").rglob("test_*.py"))}
+        self.root = root
+        self.definitions: list[tuple[str, str, bool, tuple[int, int], frozenset[str]]] = []
+        self.imports: dict[str, set[str]] = {}
+        self.kernels: set[str] = set()
+        for file in sorted((root / "partition").glob("*.py")):
+            text = file.read_text()
+            found = list(walk_names(ast.parse(text)))
+            self.definitions += [(file.stem, *definition) for definition in found]
+            self.imports[file.stem] = set(re.findall(r"from partition\.(\w+) import", text))
+            for names in re.findall(r"from partition import ([\w, ]+)", text):
+                self.imports[file.stem] |= {name.strip() for name in names.split(",")}
+            if "njit" in text:
+                self.kernels.add(file.stem)
+
+    def tests(self, mutant: Mutant, budget: float) -> list[str]:
+        """Tests that reach the mutant, those of its own test file and the fastest first, as far as `budget`
+        seconds of processor time carry.
+        """
+        if mutant.traced:
+            reached = self._of_lines(mutant.module, mutant.lines)
+        else:
+            reached = set()
+            for name in mutant.name.split():
+                reached |= self._of_name(name, set())
+                reached |= self._of_body(mutant.module, name)
+        if not reached:
+            mention = re.compile(rf"partition\.{mutant.module}\b|partition import .*\b{mutant.module}\b")
+            named = {file for file, text in self.texts.items() if mention.search(text)}
+            named |= {file for file in self.texts if file.stem == f"test_{mutant.module}"}
+            paths = {file.relative_to(self.root).as_posix() for file in named}
+            reached = {test for test in self.seconds if test.split("::")[0] in paths}
+        own = f"/test_{mutant.module}.py::"
+        chosen, spent = [], 0.0
+        for test in sorted(reached, key=lambda t: (self.seconds[t] * (0.2 if own in t else 1.0), t)):
+            spent += self.seconds[test]
+            if chosen and spent > budget:
+                break
+            chosen.append(test)
+        return chosen
+
+    def stale(self, mutant: Mutant) -> list[str]:
+        """Modules with kernels whose compiled code holds what the mutant changes."""
+        if mutant.traced:
+            return []
+        above, grown = {mutant.module}, True
+        while grown:
+            more = {module for module, below in self.imports.items() if below & above} | above
+            grown, above = more != above, more
+        return sorted(above & self.kernels)
+
+    def _of_lines(self, module: str, lines: tuple[int, int]) -> set[str]:
+        return set().union(*(self.by_line[module, line] for line in range(lines[0], lines[1] + 1)))
+
+    def _of_body(self, module: str, name: str) -> set[str]:
+        """Tests that run a line of a definition of this module."""
+        met = [d for d in self.definitions if d[0] == module and d[1] == name and d[3][0]]
+        return set().union(*(self._of_lines(module, d[3]) for d in met))
+
+    def _of_name(self, name: str, done: set[str]) -> set[str]:
+        """Tests that run a Python function which mentions the name, or mentions what mentions it."""
+        reached: set[str] = set()
+        done.add(name)
+        for module, user, blind, lines, names in self.definitions:
+            if name in names and user != name:
+                if not blind:
+                    reached |= self._of_lines(module, lines)
+                elif user not in done:
+                    reached |= self._of_name(user, done)
+        return reached
