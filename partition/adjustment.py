@@ -92,7 +92,7 @@ def adjust_plan(
     limit = LIMIT * max(len(problem), LEAST) if limit is None else limit
     late = int(BORDERS * limit)
     search.left = limit - late if same_number else int(MAIN * limit)
-    chosen = search.relieve(search.judge(settle_pieces(problem, search.before)))
+    chosen = search.relieve(search.judge(settle_pieces(problem, search.before, found=not same_number)))
     # one change of number after the other, as long as the plan gets better by it
     search.left = 0 if same_number else limit - late - int(MAIN * limit)
     while search.left:
@@ -119,22 +119,27 @@ def _is_better(one: Adjusted, other: Adjusted) -> bool:
 # --- where it starts ---
 
 
-def settle_pieces(problem: Problem, before: int) -> Numbers:
+def settle_pieces(problem: Problem, before: int, *, found: bool = True) -> Numbers:
     """The old labels made whole: new ground, and pieces that hang on their grid no more, join the grid beside
-    them with the costliest border between; walkable components without any grid become new ones.
+    them with the costliest border between; walkable components without any grid become new ones. Of each grid
+    the piece with most households stays (of equal ones the first), and frozen units do.
+
+    found: without, no grid is new as long as there is an old one: what hangs on nothing stays in its own.
     """
     assert problem.previous is not None  # noqa: S101 - the callers see to it
     graph, labels = problem.graph, problem.previous.copy()
     frozen = _frozen(problem)
     piece = pieces(graph, labels)
-    weight = np.bincount(piece, weights=graph.households + 1e-3 + 1e9 * frozen)
-    largest = np.zeros(int(labels.max(initial=-1)) + 1)
-    known = labels >= 0
-    np.maximum.at(largest, labels[known], weight[piece[known]])
-    loose = known & ~frozen
-    loose[known] &= weight[piece[known]] < largest[labels[known]]
-    labels[loose] = -1
+    weight = np.bincount(piece, weights=graph.households + 1e-3)
+    grid = np.empty(len(weight), dtype=np.int64)
+    grid[piece] = labels
+    order = np.lexsort((np.arange(len(weight)), -weight, grid))
+    stays = np.zeros(len(weight), dtype=np.bool_)
+    stays[order[np.unique(grid[order], return_index=True)[1]]] = True
+    labels[~stays[piece] & ~frozen] = -1
     _fill(graph, labels)
+    if not found:
+        labels = np.where(labels < 0, problem.previous, labels)
     component = graph.components()
     fresh = max(before, int(labels.max(initial=-1)) + 1)
     for number in np.unique(component[labels < 0]):

@@ -18,7 +18,7 @@ from partition.arrays import Numbers
 from partition.codes import code_prefix
 from partition.findings import Finding
 from partition.linework import SAME_M
-from partition.loads import weigh_area
+from partition.loads import is_weighed, weigh_area
 from partition.metrics import (
     cut_buildings,
     measure_cover,
@@ -102,7 +102,10 @@ def judge_plan(
     """
     found = []
     own = grids_by_community(area, grids)
-    weighed, notes = weigh_area(replace(area, buildings=buildings), profile)
+    weighed = replace(area, buildings=buildings)
+    notes: tuple[Finding, ...] = ()
+    if not is_weighed(weighed, profile):
+        weighed, notes = weigh_area(weighed, profile)
     for number, parcel in enumerate(cut_parcels(weighed)):
         found.append(judge_community(parcel, grids.iloc[own[number]], profile, reasons))
     judgement = sum_judgements(area, grids, buildings, found)
