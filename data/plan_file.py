@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ import pyproj
 from data.aliases import name_columns, plain
 from data.files import Source, list_layers, read_layer
 from partition.area import Area
+from partition.codes import codes_of_buildings
 from partition.columns import read_texts
 from partition.errors import InputError
 from partition.findings import Finding
@@ -197,12 +198,12 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan made anywhere: polygons (`code`, geometry, valid; None without), building id → code (None
-    without), and what reading had to say.
+    """A plan made anywhere: polygons (`code`, geometry, valid; None without), building id → its codes
+    (more than one only where several buildings bear the id; None without), and what reading had to say.
     """
 
     polygons: gpd.GeoDataFrame | None
-    mapping: dict[str, str] | None
+    mapping: dict[str, tuple[str, ...]] | None
     findings: tuple[Finding, ...]
     drawn: gpd.GeoSeries | None = None  # the polygons in the file's own CRS, every row
 
@@ -218,13 +219,13 @@ def read_plan(
     column `grid`, or both.
 
     crs: in which the polygons are wanted. columns, encoding: as in `data.vector.read_area`. Raises InputError
-    where neither is found, or one building is given two codes.
+    where neither is found.
     """
     source = Source.of(path, encoding)
     names = list_layers(source)
     chosen = {key.removeprefix("buildings."): column for key, column in (columns or {}).items()}
     polygons: gpd.GeoDataFrame | None = None
-    mapping: dict[str, str] | None = None
+    mapping: dict[str, tuple[str, ...]] | None = None
     drawn: gpd.GeoSeries | None = None
     findings: list[Finding] = []
     for name in sorted(names, key=lambda n: (n not in ("grids", "buildings"), n)):
@@ -234,7 +235,7 @@ def read_plan(
         grid, code = _first(there, GRID_NAMES), _first(there, CODE_NAMES)
         key = _key(frame, chosen)
         if mapping is None and grid is not None and key is not None and name != "grids":
-            mapping = _mapping(read_texts(frame[key]), read_texts(frame[grid]), path)
+            mapping = _mapping(read_texts(frame[key]), read_texts(frame[grid]))
         elif polygons is None and code is not None and _holds_polygons(frame):
             polygons, mended = _polygons(frame, code, name, crs, path)
             drawn, findings = frame.geometry, findings + mended
@@ -298,22 +299,21 @@ def _polygons(
     return kept, findings
 
 
-def _mapping(ids: list[str], codes: list[str], path: Path) -> dict[str, str]:
-    """Building id → code. Rows without id say nothing."""
-    table = pd.DataFrame({"id": ids, "code": codes})
-    table = table[table["id"] != ""].drop_duplicates()
-    double = dict.fromkeys(table["id"][table["id"].duplicated()])
-    if double:
-        raise InputError(
-            [Finding("plan_building_twice", "refused", column="grid", rows=tuple(double), file=str(path))]
-        )
-    return dict(zip(table["id"], table["code"], strict=True))
+def _mapping(ids: list[str], codes: list[str]) -> dict[str, tuple[str, ...]]:
+    """Building id → its distinct codes. Rows without id say nothing, rows without code that there is none."""
+    found: dict[str, dict[str, None]] = {}
+    for name, code in zip(ids, codes, strict=True):
+        if name:
+            found.setdefault(name, {}).update({code: None} if code else {})
+    return {name: tuple(said) for name, said in found.items()}
 
 
-def codes_of(area: Area, mapping: Mapping[str, str]) -> tuple[npt.NDArray[np.object_], tuple[str, ...]]:
+def codes_of(
+    area: Area, mapping: Mapping[str, Sequence[str]]
+) -> tuple[npt.NDArray[np.object_], tuple[str, ...]]:
     """The code of each row of `area.buildings`, "" where the plan does not name it; and the plan's unknown
-    ids.
+    ids. Raises InputError as `partition.codes.codes_of_buildings` does.
     """
-    ids = area.buildings["id"].astype(str)
-    unknown = tuple(sorted(set(mapping) - set(ids) - set(read_texts(area.original_buildings["id"]))))
-    return ids.map(mapping).fillna("").to_numpy(dtype=object), unknown
+    found, left = codes_of_buildings(area, mapping)
+    without_shape = set(read_texts(area.original_buildings["id"]))
+    return found, tuple(dict.fromkeys(name for name, _ in left if name not in without_shape))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
+from partition.area import Area
 from partition.arrays import Lengths, Numbers
-from partition.errors import CodeError
+from partition.errors import CodeError, InputError
 from partition.findings import Finding
 
 COMMUNITY_CODE = re.compile(r"[0-9]{12}", re.ASCII)
+GRID_CODE = re.compile(r"[0-9]{15}|.+-[0-9]{3}", re.ASCII)
 GREATEST = 999
 
 
@@ -53,6 +56,43 @@ def issue_codes(prefix: str, count: int, issued: Collection[str] = ()) -> list[s
         rows = (prefix.removesuffix("-"),)
         raise CodeError([Finding("codes_exhausted", "refused", "community", rows=rows, values=values)])
     return [f"{prefix}{number:03d}" for number in range(first, first + count)]
+
+
+def codes_of_buildings(
+    area: Area, said: Mapping[str, Sequence[str]]
+) -> tuple[npt.NDArray[np.object_], tuple[tuple[str, str], ...]]:
+    """The code that a plan gives to each row of `area.buildings`, "" for none; and the pairs of id and code
+    that no building has.
+
+    said: the plan's distinct codes by building id. Where several buildings bear an id, each has the code that
+    begins as those of its community. Raises InputError where that does not tell, or tells two.
+    """
+    homes = area.buildings[["id", "community"]].astype({"id": str})
+    pairs = homes.drop_duplicates()
+    shared = set(pairs["id"][pairs["id"].duplicated()])
+    communities = zip(area.communities["id"], area.communities["code"], strict=True)
+    prefixes = [code_prefix(str(name), str(code)) for name, code in communities]
+    faults: dict[str, list[str]] = {}
+
+    def choose(name: str, community: int) -> str:
+        codes = said.get(name, ())
+        if len(codes) < 2 and name not in shared:
+            return codes[0] if codes else ""
+        own = [code for code in codes if community >= 0 and code[:-3] == prefixes[community]]
+        if len(own) > 1 or (len(codes) > 1 and name not in shared and not own):
+            faults.setdefault("plan_building_twice", []).append(name)
+        elif not own and not all(GRID_CODE.fullmatch(code) for code in codes):
+            faults.setdefault("plan_building_ambiguous", []).append(name)
+        return own[0] if own else ""
+
+    pairs = pairs.assign(code=[choose(*pair) for pair in pairs.itertuples(index=False)])
+    if faults:
+        told = {code: tuple(dict.fromkeys(names)) for code, names in sorted(faults.items())}
+        raise InputError([Finding(code, "refused", column="grid", rows=rows) for code, rows in told.items()])
+    found = homes.merge(pairs, on=["id", "community"], how="left")["code"].to_numpy(dtype=object)
+    taken = set(zip(pairs["id"], pairs["code"], strict=True))
+    left = ((name, code) for name, codes in sorted(said.items()) for code in codes)
+    return found, tuple(pair for pair in left if pair not in taken)
 
 
 def issue_below(

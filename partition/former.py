@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -11,6 +11,7 @@ import pandas as pd
 
 from partition.area import Area
 from partition.arrays import Flags, Geometries
+from partition.codes import codes_of_buildings
 from partition.findings import Finding
 from partition.metrics import measure_cover
 from partition.rebuild import grids_from_polygons, rebuild_grids
@@ -21,14 +22,14 @@ from partition.rules import Profile
 class Former:
     """A plan made before, laid on today's area. grids: code, community, geometry, a coverage of the
     communities. before: for each row of the area's buildings the code of its grid, that of the polygon that
-    holds it for a new one; "" outside. fresh: rows that the plan did not know. demolished: the code of each
-    building that is no more. redrawn: communities whose polygons had to be drawn anew from the buildings.
+    holds it for a new one; "" outside. fresh: rows that the plan did not know. demolished: id and code of
+    each building that is no more. redrawn: communities whose polygons were drawn anew from the buildings.
     """
 
     grids: gpd.GeoDataFrame
     before: Geometries
     fresh: Flags
-    demolished: Mapping[str, str]
+    demolished: tuple[tuple[str, str], ...]
     redrawn: tuple[str, ...]
     findings: tuple[Finding, ...]
 
@@ -37,27 +38,27 @@ def recall_plan(
     area: Area,
     profile: Profile,
     polygons: gpd.GeoDataFrame | None,
-    mapping: Mapping[str, str] | None,
+    mapping: Mapping[str, Sequence[str]] | None,
 ) -> Former:
     """Lay an old plan on the area of today.
 
-    polygons: code, geometry in `area.crs`. mapping: building id → code; either may be None. Buildings are
-    matched by id; a new one belongs to the polygon that holds it. Where the polygons do not cover a community
-    exactly, or contradict the mapping, they are drawn anew from the buildings.
+    polygons: code, geometry in `area.crs`. mapping: building id → its codes; either may be None. Buildings
+    are matched by id (see `codes.codes_of_buildings`); a new one belongs to the polygon that holds it. Where
+    the polygons do not cover a community exactly, or contradict the mapping, they are drawn anew from the
+    buildings.
     """
     inside = area.buildings["community"].to_numpy() >= 0
     ids = area.buildings["id"].astype(str)
     said = np.full(len(ids), "", dtype=object)
     fresh = np.zeros(len(ids), dtype=bool)
-    demolished: dict[str, str] = {}
+    demolished: tuple[tuple[str, str], ...] = ()
     if mapping is not None:
-        said = ids.map(mapping).fillna("").to_numpy(dtype=object)
+        said, demolished = codes_of_buildings(area, mapping)
         fresh = inside & (said == "")
-        there = set(ids)
-        demolished = {i: code for i, code in sorted(mapping.items()) if code and i not in there}
     findings: list[Finding] = []
     if demolished:
-        findings.append(Finding("redraw_demolished", "noted", "buildings", rows=tuple(demolished)))
+        rows = tuple(name for name, _ in demolished)
+        findings.append(Finding("redraw_demolished", "noted", "buildings", rows=rows))
     if fresh.any():
         findings.append(Finding("redraw_built", "noted", "buildings", rows=tuple(ids[fresh])))
     if polygons is None:

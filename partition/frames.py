@@ -24,7 +24,7 @@ from partition.crs import choose_metric_crs, is_usable
 from partition.errors import InputError
 from partition.extent import find_out_of_range
 from partition.findings import Finding, Level
-from partition.households import Figures, estimate_households, join_figures
+from partition.households import Figures, estimate_households, join_figures, tell_buildings
 from partition.personal import find_personal, holds_personal_number
 
 Flags = npt.NDArray[np.bool_]
@@ -466,6 +466,11 @@ class _Check:
         order = _canonical(np.where(unnamed, "", ids), done.shapes, keys)
         order = order[np.argsort(~usable[order], kind="stable")]
         table, shapes = table.iloc[order].reset_index(drop=True), done.shapes[order]
+        usable = table["usable"].to_numpy()
+        place = np.full(count, -1, dtype=np.int64)
+        place[usable] = self.places(shapes[usable], communities)
+        table["building"] = tell_buildings(table["id"].to_numpy(), place, shapes, usable)
+        self.tell_namesakes(table)
         joined = join_figures(table)
         table = table.assign(
             households=joined.households,
@@ -476,13 +481,12 @@ class _Check:
         for code, atoms in (("building_repeated", joined.agreeing), ("building_summed", joined.summed)):
             if len(atoms):
                 self.find(code, "repaired", layer, atoms, "id")
-        lost = ~table["usable"].to_numpy() & ~table["id"].isin(table["id"][table["usable"]]).to_numpy()
+        lost = ~usable & ~table["building"].isin(table["building"][usable]).to_numpy()
         for code, flags in (("left_out_empty", done.empty), ("left_out_no_area", done.vanished)):
             self.lost_rows(code, flags, table, lost)
-        kept = table["usable"].to_numpy()
-        table, shapes = table[kept].reset_index(drop=True), shapes[kept]
-        table["atom"] = pd.factorize(table["id"])[0].astype(np.int64)
-        table["community"] = self.homes(table, shapes, communities)
+        table, shapes = table[usable].reset_index(drop=True), shapes[usable]
+        table["atom"] = pd.factorize(table["building"])[0].astype(np.int64)
+        table["community"] = self.homes(table, shapes, place[usable])
         unknown = table["unknown"].to_numpy()
         table["estimated"] = False
         if missing == "estimate" and unknown.any():
@@ -538,15 +542,27 @@ class _Check:
                 households=households,
             )
 
-    def homes(self, table: pd.DataFrame, shapes: repair.Shapes, communities: gpd.GeoDataFrame) -> Rows:
-        """The community of each building: where the representative point of its largest part lies."""
+    def tell_namesakes(self, table: pd.DataFrame) -> None:
+        """Ids that several buildings bear are told. A table joined by such ids says nothing certain."""
+        named = table[["id", "building"]].drop_duplicates()
+        shared = dict.fromkeys(named["id"][named["id"].duplicated()])
+        if shared and any(f.code == "columns_joined" and f.layer == "buildings" for f in self.findings):
+            self.find("building_id_shared_table", "refused", "buildings", shared, "id")
+        elif shared:
+            self.find("building_id_shared", "noted", "buildings", shared, "id")
+
+    def places(self, shapes: repair.Shapes, communities: gpd.GeoDataFrame) -> Rows:
+        """The community that holds the representative point of each shape, -1 for none."""
         found = np.full(len(shapes), -1, dtype=np.int64)
-        if not len(shapes):
-            return found
-        points = shapely.point_on_surface(shapes)
-        point, community = communities.sindex.query(points, predicate="intersects")
-        order = np.lexsort((-community, point))  # on a border: the community that comes first
-        found[point[order]] = community[order]
+        if len(shapes):
+            points = shapely.point_on_surface(shapes)
+            point, community = communities.sindex.query(points, predicate="intersects")
+            order = np.lexsort((-community, point))  # on a border: the community that comes first
+            found[point[order]] = community[order]
+        return found
+
+    def homes(self, table: pd.DataFrame, shapes: repair.Shapes, found: Rows) -> Rows:
+        """The community of each building: where its largest part lies. found: where each of its rows does."""
         atoms = table["atom"].to_numpy()
         if len(np.unique(atoms)) == len(atoms):
             return found

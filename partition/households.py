@@ -7,12 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Numbers = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 # floor area of a household where nothing near tells it, gross m² (ours; flats of 80 to 110 m² are usual)
 FLOOR_AREA_M2 = 95.0
+# parts of one building on both sides of a community's border are at most this far apart, metres
+PARTED_M = 3.0
 # so many known buildings of the community make its own floor area of a household
 LEAST_KNOWN = 3
 # uses in which people live, as people write them
@@ -44,9 +50,36 @@ class Figures:
     shops: Numbers
 
 
+def tell_buildings(
+    ids: npt.NDArray[np.object_], community: Labels, shapes: npt.NDArray[np.object_], usable: Flags
+) -> Labels:
+    """The building of each row, as a number. Rows with one id are one building, unless they lie in different
+    communities, more than 3 m apart: many a house number is unique within its community only.
+
+    community: where each row lies, -1 outside all. shapes: in metres, those of usable rows valid. A row that
+    is not usable is of the building with its id, or one of its own where there are several.
+    """
+    name = np.asarray(pd.factorize(ids)[0], dtype=np.int64)
+    table = pd.DataFrame({"name": name, "community": community})[usable]
+    table = table[table.groupby("name")["community"].transform("nunique") > 1]
+    if not len(table):
+        return name
+    rows, names = table.index.to_numpy(), table["name"].to_numpy()
+    place = table.groupby(["name", "community"]).ngroup().to_numpy()
+    near = shapely.STRtree(shapes[rows]).query(shapes[rows], predicate="dwithin", distance=PARTED_M)
+    one, other = near[:, names[near[0]] == names[near[1]]]
+    places = int(place.max()) + 1
+    links = coo_array((np.ones(len(one)), (place[one], place[other])), shape=(places, places))
+    part = connected_components(links, directed=False)[1][place]
+    several = pd.Series(part).groupby(names).transform("nunique").to_numpy() > 1
+    building = name.copy()
+    building[rows[several]] = len(name) + part[several]
+    return building
+
+
 @dataclass(frozen=True)
 class Joined:
-    """Figures by row that add up to the building's over the rows of one id; ids that came more than once."""
+    """Figures by row that add up to the building's over its rows; ids of buildings of several rows."""
 
     households: Numbers
     residents: Numbers
@@ -57,33 +90,34 @@ class Joined:
 
 
 def join_figures(rows: pd.DataFrame) -> Joined:
-    """Join the rows of each id.
+    """Join the rows of each building.
 
-    rows: id, usable, households, residents, shops; those that are not usable come last. Rows that
-    agree count once, on the building's first row; rows that differ are added up.
+    rows: building (as of `tell_buildings`), id, usable, households, residents, shops; those that are not
+    usable come last. Rows that agree count once, on the building's first row; rows that differ are added up.
     """
-    ids, usable = rows["id"].to_numpy(), rows["usable"].to_numpy(dtype=bool)
+    building, usable = rows["building"].to_numpy(), rows["usable"].to_numpy(dtype=bool)
     joined, summed = {}, set()
     for name in ("households", "residents", "shops"):
-        joined[name], added = join_column(ids, rows[name].to_numpy(dtype=float), usable)
+        joined[name], added = join_column(building, rows[name].to_numpy(dtype=float), usable)
         summed |= added
-    counts = rows["id"].value_counts()
-    repeated = set(counts.index[counts > 1])
+    repeated = rows[rows["building"].duplicated(keep=False)]
+    added_up = repeated["building"].isin(summed)
     return Joined(
         **joined,
         unknown=np.isnan(joined["households"]),
-        agreeing=tuple(sorted(repeated - summed)),
-        summed=tuple(sorted(summed)),
+        agreeing=tuple(sorted(set(repeated["id"][~added_up]))),
+        summed=tuple(sorted(set(repeated["id"][added_up]))),
     )
 
 
-def join_column(ids: npt.NDArray[np.object_], values: Numbers, usable: Flags) -> tuple[Numbers, set[str]]:
-    """One column joined by id as in `join_figures`, and the ids whose rows were added up."""
+def join_column(building: Labels, values: Numbers, usable: Flags) -> tuple[Numbers, set[int]]:
+    """One column joined by building as in `join_figures`, and the buildings whose rows were added up."""
     found = values.copy()
-    summed: set[str] = set()
-    rows = pd.Series(np.flatnonzero(pd.Series(ids).duplicated(keep=False)))
-    for name, members in rows.groupby(ids[rows]):
-        where = members.to_numpy(dtype=np.intp)
+    summed: set[int] = set()
+    rows = np.flatnonzero(pd.Series(building).duplicated(keep=False))
+    order = rows[np.argsort(building[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(building[order])) + 1
+    for where in np.split(order, starts) if len(rows) else ():
         known = where[~np.isnan(values[where])]
         if not len(known):
             continue
@@ -91,7 +125,7 @@ def join_column(ids: npt.NDArray[np.object_], values: Numbers, usable: Flags) ->
         if len(set(values[known])) == 1:
             found[where[0]] = values[known[0]]
             continue
-        summed.add(str(name))
+        summed.add(int(building[where[0]]))
         found[known] = values[known]
         if usable[where[0]]:
             out = known[~usable[known]]

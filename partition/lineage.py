@@ -4,7 +4,7 @@ and staff are affected. The change register (变更表) of the paper office.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,15 +91,19 @@ def keep_codes(old: Numbers, new: Numbers, households: Lengths) -> dict[int, int
 
 def trace_changes(
     buildings: pd.DataFrame,
-    demolished: Mapping[str, str],
+    demolished: Sequence[str],
     redrawn: Collection[str],
     staff: Mapping[str, str] | None = None,
+    *,
+    grids_before: Collection[str] = (),
+    grids_now: Collection[str] = (),
 ) -> Register:
     """The register of a redraw.
 
     buildings: `atom`, `households` (an atom's rows sum up to its building's), `before` and `grid` (codes, ""
     for none). demolished: the old code of each building that is no more. redrawn: codes of today's grids
-    whose border is not the one of before. staff: those who answer for a grid, by code.
+    whose border is not the one of before. staff: those who answer for a grid, by code. grids_before,
+    grids_now: codes of all grids, so that those without buildings are known too.
     """
     staff = staff or {}
     by_atom = buildings.groupby("atom", sort=True)
@@ -110,7 +114,7 @@ def trace_changes(
             "households": by_atom["households"].sum(),
         }
     )
-    gone = pd.DataFrame({"old_code": list(demolished.values()), "new_code": "", "households": 0})
+    gone = pd.DataFrame({"old_code": list(demolished), "new_code": "", "households": 0})
     table = pd.concat([atoms, gone], ignore_index=True)
     table = table[(table["old_code"] != "") | (table["new_code"] != "")]
     flows = (
@@ -118,8 +122,8 @@ def trace_changes(
         .agg(buildings="size", households="sum")
         .reset_index()
     )
-    before, now = set(flows["old_code"]) - {""}, set(flows["new_code"]) - {""}
-    now |= set(redrawn)
+    before = (set(flows["old_code"]) | set(grids_before)) - {""}
+    now = (set(flows["new_code"]) | set(grids_now) | set(redrawn)) - {""}
     changed = (set(redrawn) | (before ^ now)) | set(
         np.concatenate(
             [flows.loc[flows["old_code"] != flows["new_code"], column] for column in ("old_code", "new_code")]
@@ -204,14 +208,14 @@ def name_staff(table: pd.DataFrame, codes: list[str]) -> dict[str, str]:
 
     `grid` is a code, or the grid's place in the order of codes (1, "012"). Telephones are not taken over.
     """
-    ordered = sorted(codes)
+    ordered, known = sorted(codes), set(codes)
     found: dict[str, list[str]] = {}
     roles = table["role"] if "role" in table.columns else pd.Series("", index=table.index)
     for grid, name, role in zip(table["grid"], table["name"], roles, strict=True):
         code = str(grid).strip()
-        if code not in codes and code.isdigit() and len(code) <= 6 and 1 <= int(code) <= len(ordered):
+        if code not in known and code.isdigit() and len(code) <= 6 and 1 <= int(code) <= len(ordered):
             code = ordered[int(code) - 1]
-        if code in codes and str(name).strip():
+        if code in known and str(name).strip():
             said = f"{str(name).strip()} ({str(role).strip()})" if str(role).strip() else str(name).strip()
             found.setdefault(code, []).append(said)
     return {code: ", ".join(dict.fromkeys(names)) for code, names in found.items()}

@@ -250,7 +250,7 @@ class _Weighing:
         unknown = np.isnan(numbers)
         if unknown.any():
             self.note("workload_zero", unknown, column=name)
-        joined, _ = join_column(self.ids.astype(object), numbers, np.ones(len(numbers), dtype=bool))
+        joined, _ = join_column(self.buildings["atom"].to_numpy(), numbers, np.ones(len(numbers), dtype=bool))
         return self.sum_up(np.nan_to_num(joined))
 
 

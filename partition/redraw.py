@@ -87,7 +87,8 @@ def redraw_area(
     if most_moved is not None:
         everyone = int(area.buildings.loc[area.buildings["community"] >= 0, "households"].sum())
         cap = most_moved * everyone if most_moved < 1 else most_moved
-    taken = known | set(issued) | set(former.demolished.values())
+    demolished = [code for _, code in former.demolished]
+    taken = known | set(issued) | set(demolished)
     rows = buildings_by_community(area)
     order = _Order(profile, frozenset(locked), seed)
     done: list[_Parcel] = []
@@ -123,7 +124,8 @@ def redraw_area(
         if code in shapes and shapely.equals_exact(shape, shapes[code], 0.0)
     }
     listed = buildings.assign(before=np.where(former.fresh, "", former.before))
-    register = trace_changes(listed, former.demolished, touched, staff)
+    codes = set(frame["code"])
+    register = trace_changes(listed, demolished, touched & codes, staff, grids_before=known, grids_now=codes)
     tell("judge", 0.0)
     with clock.step("judge"):
         reasons = {code: why for one in done for code, why in one.reasons.items()}
@@ -492,7 +494,7 @@ def _told_rest(
 
 def _capped(task: _Task, laid: _Laid, adjusted: Adjusted) -> dict[int, Finding]:
     """Grids that would be in range if more households might move. It is proven where even those who must
-    leave overfull grids are more than may move.
+    leave overfull grids are more than may move (and every household counts for one).
     """
     if task.cap is None:
         return {}
@@ -500,14 +502,15 @@ def _capped(task: _Task, laid: _Laid, adjusted: Adjusted) -> dict[int, Finding]:
     free = adjust_plan(problem, before=len(task.own), seed=task.order.seed)
     bounded = np.minimum(problem.load[:, 0], balance.upper)  # a unit above the bound cannot be mended
     over = np.maximum(np.bincount(laid.home_of_atoms(), weights=bounded) - balance.upper, 0).sum()
+    measure = name_measure(task.parcel.buildings, task.ground.sizes[0])
     values = {
-        "measure": name_measure(task.parcel.buildings, task.ground.sizes[0]),
+        "measure": measure,
         "most": int(task.cap),
         "needed": free.moved,
         "lower": plain(balance.lower),
         "upper": plain(balance.upper),
         "community": task.id,
-        "proven": bool(task.ground.sizes[0].measure == "households" and over > task.cap),
+        "proven": bool(measure == "households" and over > task.cap),
     }
     size = int(max(adjusted.labels.max(), free.labels.max())) + 1
     now, then = (
@@ -548,6 +551,6 @@ def most_allowed(text: str) -> float:
     text = text.strip().replace("％", "%")
     share = text.endswith("%")
     number = float(text.removesuffix("%"))
-    if not 0 <= number <= (100 if share else np.inf):
+    if not (np.isfinite(number) and 0 <= number <= (100 if share else number)):
         raise ValueError(text)
     return min(number / 100, np.nextafter(1.0, 0.0)) if share else number

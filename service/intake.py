@@ -300,6 +300,7 @@ class _Check:
         else:
             points = pd.Series([None] * len(frame), index=ids.index, dtype=object)
         rows = self.area.buildings.drop_duplicates("id")
+        rows = rows[~rows["id"].isin(self._shared())]
         by_building = dict(zip(rows["id"], rows.geometry.representative_point(), strict=True))
         found = [
             by_building.get(building) if point is None or pd.isna(point) else point
@@ -336,12 +337,20 @@ class _Check:
     def _community_of_building(self, layer: str, buildings: pd.Series, rows: pd.Series) -> pd.Series:
         known = self.area.buildings.drop_duplicates("id").set_index("id")["community"]
         community = buildings.map(known)
+        shared = buildings.isin(self._shared())
+        if shared.any():
+            self._find("intake_building_shared", "refused", layer, rows[shared], "building")
         if community.isna().any():
             self._find("intake_building_unknown", "refused", layer, rows[community.isna()], "building")
         outside = community.eq(-1)
         if outside.any():
             self._find("intake_building_outside", "noted", layer, rows[outside], "building")
         return community.fillna(-1).astype("int64")
+
+    def _shared(self) -> set[str]:
+        """Ids that buildings of several communities bear: alone they do not tell which is meant."""
+        buildings = self.area.buildings[["id", "atom"]].drop_duplicates()
+        return set(buildings["id"][buildings["id"].duplicated()])
 
     def _community_of_staff(
         self, layer: str, frame: pd.DataFrame, assigned: pd.Series, rows: pd.Series

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from partition.codes import code_prefix, issue_codes, reading_order
-from partition.errors import CodeError
+from partition.area import Area
+from partition.codes import code_prefix, codes_of_buildings, issue_codes, reading_order
+from partition.errors import CodeError, InputError
+from tests.lattice import Town, make_town
 
 
 def test_reading_order_is_west_to_east_in_bands_from_north_to_south() -> None:
@@ -31,3 +35,40 @@ def test_malformed_and_exhausted_codes_are_errors() -> None:
             code_prefix("C1", code)
     with pytest.raises(CodeError, match="do not fit"):
         issue_codes("C1-", 2, ["C1-998"])
+
+
+def homes(*pairs: tuple[str, int]) -> Area:
+    """Buildings of two communities, by id and community."""
+    area = make_town(Town(columns=4, rows=2, communities=2))
+    buildings = area.buildings.iloc[: len(pairs)].assign(
+        id=[name for name, _ in pairs], community=[number for _, number in pairs]
+    )
+    return replace(area, buildings=buildings)
+
+
+def test_a_shared_id_has_the_code_of_its_own_community() -> None:
+    area = homes(("1", 0), ("1", 1), ("2", 0), ("3", 1), ("4", -1))
+    west, east = (code_prefix(c.id, c.code) for c in area.communities.itertuples())
+    said = {"1": (f"{east}002", f"{west}001"), "2": ("other",), "3": (), "5": (f"{east}003",)}
+    found, left = codes_of_buildings(area, said)
+    assert found.tolist() == [f"{west}001", f"{east}002", "other", "", ""]
+    assert left == (("5", f"{east}003"),)
+
+
+def test_a_shared_id_that_the_plan_knows_in_one_community_is_new_in_the_other() -> None:
+    area = homes(("1", 0), ("1", 1))
+    east = code_prefix(area.communities["id"].iloc[1], area.communities["code"].iloc[1])
+    assert codes_of_buildings(area, {"1": (f"{east}002",)})[0].tolist() == ["", f"{east}002"]
+
+
+def test_codes_that_do_not_tell_which_building_is_meant_are_refused() -> None:
+    area = homes(("1", 0), ("1", 1), ("2", 0))
+    west = code_prefix(area.communities["id"].iloc[0], area.communities["code"].iloc[0])
+    for said, code in (
+        ({"1": ("A",)}, "plan_building_ambiguous"),
+        ({"2": ("A", "B")}, "plan_building_twice"),
+        ({"2": (f"{west}001", f"{west}002")}, "plan_building_twice"),
+    ):
+        with pytest.raises(InputError) as caught:
+            codes_of_buildings(area, said)
+        assert [finding.code for finding in caught.value.findings] == [code]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import geopandas as gpd
@@ -13,6 +14,7 @@ from geopandas.testing import assert_geodataframe_equal
 
 from partition.area import Area
 from partition.errors import InputError
+from partition.findings import Finding
 from partition.frames import RawFrames, check_area
 from tests.frames import CRS, X, Y, box, buildings, codes, community, frame, line, raw, refusal, streets, the
 
@@ -351,6 +353,53 @@ def test_the_figure_of_a_row_without_geometry_goes_to_its_building() -> None:
     left_out = the(area.findings, "building_left_out_empty")
     assert left_out.values["households"] == 0
     every_row_accounted(area, 4)
+
+
+def two_communities(**changes: object) -> RawFrames:
+    """Two communities side by side; the buildings in the west are 1 and 2, those in the east 1 and 3."""
+    homes = community().iloc[[0, 0]].reset_index(drop=True)
+    homes["id"], homes["code"] = ["C1", "C2"], ["429999001001", "429999001002"]
+    homes["geometry"] = [box(0, 0, 200, 300), box(200, 0, 400, 300)]
+    return raw(community=homes, buildings=buildings(**{"id": ["1", "1", "2", "3"]} | changes))
+
+
+def test_one_id_in_two_communities_is_two_buildings() -> None:
+    area = check_area(two_communities())
+    assert the(area.findings, "building_id_shared").rows == ("1",)
+    assert not codes(area.findings) & {"building_summed", "building_in_several", "building_parts_apart"}
+    assert area.buildings.groupby("community")["households"].sum().to_list() == [40, 60]
+    assert area.buildings["atom"].nunique() == 4
+    agreeing = check_area(two_communities(households=[10, 10, 30, 40], residents=[25, 25, 75, 100]))
+    assert agreeing.buildings["households"].sum() == 90
+
+
+def test_one_id_on_both_sides_of_a_border_is_one_building_where_its_rows_touch() -> None:
+    given = two_communities(households=[10, 10, 30, 40], residents=[25, 25, 75, 100])
+    rows = given.frames["buildings"]
+    rows.loc[0, "geometry"] = box(170, 20, 200, 40)
+    rows.loc[1, "geometry"] = box(200, 20, 210, 40)
+    area = check_area(given)
+    assert the(area.findings, "building_repeated").rows == ("1",)
+    assert the(area.findings, "building_in_several").rows == ("1",)
+    assert area.buildings.loc[area.buildings["id"] == "1", "community"].to_list() == [0, 0]
+    assert area.buildings["households"].sum() == 80
+
+
+def test_a_row_without_shape_goes_to_no_building_where_its_id_is_several() -> None:
+    given = two_communities(id=["1", "1", "1", "3"])
+    given.frames["buildings"].loc[2, "geometry"] = None
+    area = check_area(given)
+    assert the(area.findings, "building_left_out_empty").values["households"] == 30
+    assert area.buildings["households"].sum() == 70
+
+
+def test_a_table_joined_by_ids_of_several_buildings_is_refused() -> None:
+    joined = Finding(
+        "columns_joined", "noted", "buildings", values={"table": "t.csv", "columns": "h", "matched": 4}
+    )
+    with pytest.raises(InputError) as caught:
+        check_area(replace(two_communities(), findings=(joined,)))
+    assert refusal(caught.value) == {("building_id_shared_table", "buildings", "id")}
 
 
 def test_a_missing_id_is_the_rows_number() -> None:

@@ -36,7 +36,7 @@ def test_the_register_adds_up(seed: int) -> None:
     before[rng.random(count) < 0.2] = ""
     grid = np.where((rng.random(count) < 0.5) & (before != ""), before, codes[rng.integers(1, 4, count)])
     frame = buildings(list(zip(rng.integers(0, 50, count), before, grid, strict=True)))
-    register = trace_changes(frame, {"gone": "A"}, ["B"])
+    register = trace_changes(frame, ["A"], ["B"])
     flows, grids = register.flows, register.grids.set_index("code")
     listed = set(grids.index)
     for code in listed:
@@ -65,7 +65,7 @@ def test_split_merger_and_boards() -> None:
             (40, "E", "E"),  # nothing happens
         ]
     )  # fmt: skip
-    register = trace_changes(frame, {"x": "D"}, ["A", "N", "C"], {"A": "Li", "C": "Wang", "B": "Wang"})
+    register = trace_changes(frame, ["D"], ["A", "N", "C"], {"A": "Li", "C": "Wang", "B": "Wang"})
     rows = {(row.old_code, row.new_code): row for row in register.flows.itertuples()}
     assert {key: row.change for key, row in rows.items()} == {
         ("A", "A"): "kept", ("A", "N"): "split", ("B", "C"): "merged", ("C", "C"): "kept",

@@ -29,9 +29,9 @@ def planned(seed: int, **town: object) -> tuple[Area, Split]:
     return area, split_area(area, PROFILE, effort=1500)
 
 
-def mapping_of(split: Split) -> dict[str, str]:
+def mapping_of(split: Split) -> dict[str, tuple[str, ...]]:
     held = split.buildings[split.buildings["grid"] != ""]
-    return dict(zip(held["id"], held["grid"], strict=True))
+    return {name: tuple(codes.unique()) for name, codes in held.groupby("id")["grid"]}
 
 
 def redrawn(area: Area, split: Split, **options: object) -> Redraw:
@@ -110,7 +110,7 @@ def test_a_new_building_is_in_the_grid_that_holds_it_and_a_lost_one_is_listed() 
     )
     today = replace(today, buildings=today.buildings.assign(row=np.arange(len(today.buildings))))
     former = recall_plan(today, PROFILE, split.grids[["code", "geometry"]], mapping_of(split))
-    assert former.demolished == {"B0000": split.buildings["grid"].iloc[0]}
+    assert former.demolished == (("B0000", split.buildings["grid"].iloc[0]),)
     assert former.fresh.tolist() == [False] * (len(today.buildings) - 1) + [True]
     assert former.before[-1] == split.buildings["grid"].iloc[10]
     assert former.redrawn == ()

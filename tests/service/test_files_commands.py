@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 import pytest
 import shapely
@@ -322,3 +323,41 @@ def test_check_sees_what_a_plan_drawn_by_hand_does_wrong(tmp_path: Path) -> None
     assert judged(["C1-001", "C2-002"], [box(0, 0, 100, 100), *east]) == ["code_foreign C2-002"]
     crossed = shapely.Polygon([(0, 0), (100, 100), (100, 0), (0, 100)])
     assert judged(["C1-001", "C1-002"], [crossed, *east])[0] == "gap C1"
+
+
+def test_house_numbers_of_each_community_are_its_own(planned: Path, tmp_path: Path) -> None:
+    """The sample and its likeness 2 km east, with the same ids: planned, checked, edited and redrawn."""
+    area = tmp_path / "city.gpkg"
+    for layer in ("community", "streets", "buildings", "compounds"):
+        one = gpd.read_file(sample_path(), layer=layer)
+        east = one.to_crs(4549)
+        east = east.set_geometry(east.geometry.translate(2000)).to_crs(one.crs)
+        if layer != "buildings":
+            east["id"] = east["id"] + "E"
+        if layer == "community":
+            east["code"] = "999901001002"
+        pyogrio.write_dataframe(pd.concat([one, east]), area, layer=layer, driver="GPKG")
+    plan = tmp_path / "plan.gpkg"
+    done = run("partition", area, "--out", plan, "--jobs", 1)
+    assert done.exit_code == 0, done.output
+    assert "each community has a building of its own by that id" in done.output
+    grids, alone = (gpd.read_file(path, layer="grids") for path in (plan, planned / "plan.gpkg"))
+    assert grids.groupby("community")["households"].sum().to_list() == [4413, 4413]
+    assert grids["buildings"].sum() == 2 * alone["buildings"].sum()
+    buildings = gpd.read_file(plan, layer="buildings")
+    assert (buildings["grid"].str[:12] == ["999901001001"] * 226 + ["999901001002"] * 226).all()
+    done = run("check", area, plan)
+    assert done.exit_code == 0, done.output
+    assert "drawn anew" not in done.output
+    moved = buildings.index[buildings["grid"] == "999901001002001"][0]
+    buildings.loc[moved, "grid"] = "999901001002002"
+    edited = tmp_path / "edited.csv"
+    buildings[["id", "grid"]].to_csv(edited, index=False)
+    checked = tmp_path / "checked.gpkg"
+    run("check", area, edited, "--out", checked)
+    again = gpd.read_file(checked, layer="buildings")["grid"]
+    assert (again[:226] == buildings["grid"][:226]).all()
+    assert again[moved] == "999901001002002"
+    done = run("redraw", plan, "--area", area, "--out", tmp_path / "new.gpkg")
+    assert done.exit_code == 0, done.output
+    assert "Nothing had to change" in done.output

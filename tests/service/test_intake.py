@@ -157,3 +157,13 @@ def test_times_without_a_zone_are_chinas(area: Area) -> None:
     ]
     assert list(cases["status"]) == ["closed", "discovered"]
     assert cases.geometry.iloc[0].within(area.buildings.geometry.iloc[0])
+
+
+def test_an_id_that_buildings_of_two_communities_bear_does_not_tell_which(area: Area) -> None:
+    buildings = area.buildings.assign(id=area.buildings["id"].where(area.buildings["atom"] != 1, "1号楼"))
+    buildings["id"] = buildings["id"].where(buildings["atom"] != 2, "1号楼")
+    shared = Area(area.crs, area.crs, area.communities, area.streets, buildings, area.compounds, buildings)
+    counts = pd.DataFrame({"building": ["1号楼"], "category": "disabled", "count": 1})
+    assert refused(shared, population_groups=counts) == {"intake_building_shared": ("#1",)}
+    case = {"id": ["K1"], "category": ["noise"], "time": ["2026-01-01"], "building": ["1号楼"]}
+    assert refused(shared, cases=pd.DataFrame(case)) == {"intake_case_nowhere": ("K1",)}
