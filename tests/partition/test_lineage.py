@@ -83,6 +83,15 @@ def test_split_merger_and_boards() -> None:
     }  # fmt: skip
 
 
+def test_a_grid_without_buildings_is_told_too() -> None:
+    frame = buildings([(60, "B", "C"), (80, "C", "C")])
+    register = trace_changes(frame, {}, ["C", "P"], grids_before=["B", "C", "P", "Q"], grids_now=["C", "P"])
+    assert register.flows["change"].to_list() == ["merged", "kept"]
+    grids = register.grids.set_index("code")
+    assert grids["board"].to_dict() == {"B": "remove", "C": "renew", "P": "renew", "Q": "remove"}
+    assert grids["change"].to_dict() == {"B": "merged", "C": "redrawn", "P": "redrawn", "Q": "demolished"}
+
+
 def test_staff_by_code_and_by_place() -> None:
     table = pd.DataFrame(
         {

@@ -170,6 +170,18 @@ def test_codes_of_grids_that_ended_are_not_given_again() -> None:
     assert "split" in made.register.flows["change"].to_list()
 
 
+def test_the_board_of_a_grid_that_ended_is_removed() -> None:
+    area, split = planned(4)
+    grid = str(split.grids["code"].iloc[len(split.grids) // 2])
+    buildings = area.buildings.copy()
+    buildings.loc[split.buildings["grid"] == grid, "households"] = 0
+    made = redrawn(replace(area, buildings=buildings), split)
+    assert grid not in set(made.split.grids["code"])
+    line = made.register.grids.set_index("code").loc[grid]
+    assert (line["change"], line["board"]) == ("merged", "remove")
+    assert "redraw_ended" in {finding.code for finding in made.split.report.findings}
+
+
 def test_a_lock_on_what_is_not_there_is_refused() -> None:
     area, split = planned(2)
     former = recall_plan(area, PROFILE, split.grids[["code", "geometry"]], mapping_of(split))
@@ -182,6 +194,13 @@ def test_how_many_may_move_is_a_share_or_a_number() -> None:
     assert most_allowed(" 12.5 ％") == 0.125
     assert most_allowed("300") == 300
     assert 0.999 < most_allowed("100%") < 1
-    for wrong, said in (("x", "'x'"), ("-3", "-3"), ("120%", "120%"), ("", "float"), ("nan", "nan")):
+    for wrong, said in (
+        ("x", "'x'"),
+        ("-3", "-3"),
+        ("120%", "120%"),
+        ("", "float"),
+        ("nan", "nan"),
+        ("inf", "inf"),
+    ):
         with pytest.raises(ValueError, match=said):
             most_allowed(wrong)
