@@ -94,8 +94,8 @@ def _frame(
             total = f"{round(float(grids[column].sum())):,}"
             figures.append({"label": both(f"map.figure_{column}"), "value": total, "title": None})
     if view.in_range is not None:
-        bounds = view.size_range
-        wanted = both("map.range", lower=bounds[0], upper=bounds[1]) if bounds else None
+        words = view.size_words
+        wanted = {lang: both("map.range", sizes=words[lang])[lang] for lang in words} or None
         share = f"{100 * view.in_range:.0f}%"
         figures.append({"label": both("map.figure_in_range"), "value": share, "title": wanted})
     themes = [{"id": "grids", "label": both("map.theme_grids"), "section": None}]

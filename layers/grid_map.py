@@ -61,6 +61,7 @@ def _data(view: CommunityView) -> dict[str, Any]:
                 "bounds": {lang: str(row.get(f"bounds_{lang}") or "") for lang in LANGUAGES},
                 "staff": _people(row.get("staff")),
                 "groups": _plain_list(row.get("groups")),
+                "ranged": bool(row.get("ranged", True)),
                 "about": bool(row.get("cases_about", False)),
                 "recent": _plain_list(row.get("recent")),
             }

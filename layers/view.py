@@ -51,13 +51,14 @@ class CommunityView:
     geometry (no figures). facilities: kind, name, geometry (points).
 
     Optional columns of grids: bounds_zh, bounds_en (the four bounds in words), buildings_unknown (int:
-    buildings whose households are not known), cases_about (bool: cases_30d counts cases near their own points
-    and is shown as approximate), recent (list of {date,
-    category_zh, category_en, status_zh, status_en}, newest first; only what the role may see).
+    buildings whose households are not known), ranged (bool: size_range is one for the grid; it is for all
+    without this column), cases_about (bool: cases_30d counts cases near their own points and is shown as
+    approximate), recent (list of {date, category_zh, category_en, status_zh, status_en}, newest first; only
+    what the role may see).
     A member of staff with an empty name is shown as a vacancy; staff may carry role_zh, role_en beside role.
     cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as
     "too few cases". version and published (ISO date) name the published plan; size_range are its bounds of
-    households, in_range the share of grids within them (0 to 1).
+    households, size_words all its ranges by language, in_range the share of grids within them (0 to 1).
     """
 
     community: gpd.GeoDataFrame
@@ -73,4 +74,5 @@ class CommunityView:
     version: str = ""
     published: str = ""
     size_range: tuple[int, int] | None = None
+    size_words: Mapping[str, str] = field(default_factory=dict)
     in_range: float | None = None

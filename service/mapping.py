@@ -70,7 +70,8 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
     groups, on_cards, exact = _groups(connection, principal, division, grids)
     grids["groups"] = [on_cards.get(code, []) for code in grids["code"]]
     community = frames["communities"]
-    bounds = _size_range(publication)
+    lines = {} if publication is None else publication.grids
+    grids["ranged"] = [_is_ranged(lines.get(code)) for code in grids["code"]]
     view = CommunityView(
         community=community[["code", "name", "geometry"]],
         grids=grids,
@@ -84,8 +85,9 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
         attribution=_attribution(str(community["attribution"].iloc[0] or "")),
         version="" if publication is None else str(publication.plan),
         published="" if publication is None else publication.published.date().isoformat(),
-        size_range=bounds,
-        in_range=_in_range(grids, bounds),
+        size_range=_size_range(publication),
+        size_words=_size_words(publication),
+        in_range=_in_range(grids, publication),
     )
     return Drawn(view, exact)
 
@@ -94,17 +96,47 @@ def _attribution(text: str) -> Mapping[str, str]:
     return dict.fromkeys(LANGUAGES, text) if text else {}
 
 
+def _sizes(publication: figures.Publication | None) -> list[Mapping[str, Any]]:
+    """The ranges that hold in the community, the first one first."""
+    if publication is None:
+        return []
+    policy = publication.policy
+    first = policy.get("rural") if publication.community_class == "rural" else None
+    return [size for size in (first or policy.get("size"), policy.get("second")) if size]
+
+
 def _size_range(publication: figures.Publication | None) -> tuple[int, int] | None:
-    size = publication.policy.get("size", {}) if publication is not None else {}
-    if size.get("measure") != "households":
-        return None
-    return int(size["lower"]), int(size["upper"])
+    """The range of households, where the rule has one."""
+    held = [size for size in _sizes(publication) if size["measure"] == "households"]
+    return (int(held[0]["lower"]), int(held[0]["upper"])) if held else None
 
 
-def _in_range(grids: gpd.GeoDataFrame, bounds: tuple[int, int] | None) -> float | None:
-    if bounds is None or grids.empty or grids["households"].isna().any():
+def _size_words(publication: figures.Publication | None) -> Mapping[str, str]:
+    """All ranges in words."""
+    say = catalogue("partition").say
+    found: dict[str, str] = {}
+    for lang in LANGUAGES:
+        words = [
+            f"{size['lower']:,.10g}–{size['upper']:,.10g} {say('measure.' + size['measure'], lang)}"
+            for size in _sizes(publication)
+        ]
+        found[lang] = ("、" if lang == "zh" else ", ").join(words)
+    return found if any(found.values()) else {}
+
+
+def _in_range(grids: gpd.GeoDataFrame, publication: figures.Publication | None) -> float | None:
+    """The share of grids in range as the plan was judged: by all ranges, without those exempt from them."""
+    if publication is None or grids.empty or grids["households"].isna().any():
         return None
-    return float(grids["households"].between(*bounds).mean())
+    counted = [line["in_range"] for line in publication.grids.values() if not line.get("exempt")]
+    return sum(counted) / len(counted) if counted else None
+
+
+def _is_ranged(line: Mapping[str, Any] | None) -> bool:
+    """Whether the range of households is one for this grid, and for its households as they are counted."""
+    if line is None or line.get("exempt"):
+        return False
+    return bool(line.get("held", {}).get("households") == line["households"])
 
 
 def _staff(

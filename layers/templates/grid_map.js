@@ -134,7 +134,7 @@
           figures.buildings_unknown ? wangge.say("card.unknown_buildings", { count: figures.buildings_unknown }) : null),
         row(wangge.say("card.area"), figures.area_m2 === null ? wangge.say("card.not_known") : (figures.area_m2 / 10000).toFixed(2)));
       card.replaceChildren(head, list);
-      if (data.range && figures.households !== null) list.after(gauge(figures.households));
+      if (data.range && grid.ranged && figures.households !== null) list.after(gauge(figures.households));
 
       if (wangge.choose(grid.bounds)) {
         var bounds = section(wangge.say("card.bounds"));

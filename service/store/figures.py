@@ -30,12 +30,16 @@ class Community:
 
 @dataclass(frozen=True)
 class Publication:
-    """The plan in force: its id, day, profile and figures."""
+    """The plan in force: its id, day and profile, the class of its community, its figures, and of each grid
+    what the plan's report says.
+    """
 
     plan: int
     published: datetime
     policy: Mapping[str, Any]
+    community_class: str
     figures: Mapping[str, Any]
+    grids: Mapping[str, Mapping[str, Any]]
 
 
 def select_communities(connection: Connection, principal: Principal) -> list[Community]:
@@ -126,12 +130,16 @@ def select_publication(connection: Connection, division: str) -> Publication | N
     """The plan in force in a community; None if none is."""
     row = connection.execute(
         text("""
-            select id, published_at, policy, figures from plans
-            where division_code = :division and status = 'published'
+            select p.id, p.published_at, p.policy, d.class, p.figures, p.report -> 'grids' as grids
+            from plans p join divisions d on d.code = p.division_code
+            where p.division_code = :division and p.status = 'published'
         """),
         {"division": division},
     ).one_or_none()
-    return None if row is None else Publication(row.id, row.published_at, row.policy, row.figures)
+    if row is None:
+        return None
+    lines = {str(line["code"]): line for line in row.grids or ()}
+    return Publication(row.id, row.published_at, row.policy, row._mapping["class"], row.figures, lines)
 
 
 def select_staff(connection: Connection, division: str) -> list[dict[str, str]]:

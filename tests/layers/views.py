@@ -172,6 +172,7 @@ def view(**changes: Any) -> CommunityView:
         "version": "1",
         "published": "2026-11-20",
         "size_range": (200, 400),
+        "size_words": {"zh": "200–400 户", "en": "200–400 households"},
         "in_range": 5 / 6,
     }
     return CommunityView(**{**fields, **changes})
