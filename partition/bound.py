@@ -26,7 +26,7 @@ from partition.enumeration import (
 )
 from partition.generation import Generated, border_problem, generate, near_sets
 from partition.master import Master, Relaxed, choose_sets, improve
-from partition.pool import Members, Pool, capped_load
+from partition.pool import STRICT, Leniency, Members, Pool, capped_load
 from partition.problem import Problem
 
 EACH = 20  # sets of each root that join the LP in a round
@@ -98,7 +98,8 @@ class Clock:
 @dataclass(frozen=True)
 class Case:
     """What is to be proven, and what is known: `known` are the grids of `labels` if these are a plan as asked
-    for, `pool` sets to begin with. `wishes`: whether anything but borders costs something.
+    for, `pool` sets to begin with. `wishes`: whether anything but borders costs something. `leniency`: of the
+    ranges.
     """
 
     problem: Problem
@@ -109,6 +110,7 @@ class Case:
     clock: Clock
     threads: int
     wishes: bool
+    leniency: Leniency = STRICT
 
 
 def prove(
@@ -149,25 +151,47 @@ def prove(
         return _Generation(replace(case, wishes=_has_wishes(problem)), "border").prove()
 
 
-def known_plan(problem: Problem, labels: Numbers, grids: int) -> Pool | None:
-    """The grids of the plan if there are as many as asked for, each connected and in range."""
+def prove_borders(
+    problem: Problem, labels: Numbers, grids: int, leniency: Leniency, clock: Clock, threads: int
+) -> Bound:
+    """Bound the cost of borders, and of what is outside the ranges, of all plans of so many grids of which
+    none is further outside than may be. See `shortfall`.
+    """
+    problem = border_problem(replace(problem, previous=None, frozen=None))
+    return _Generation(
+        _make_case(problem, labels, grids, Pool.empty(), clock, threads, leniency), "border"
+    ).prove()
+
+
+def known_plan(problem: Problem, labels: Numbers, grids: int, leniency: Leniency = STRICT) -> Pool | None:
+    """The grids of the plan if there are as many as asked for, each connected and in range, or as far outside
+    as may be.
+    """
     graph = problem.graph
-    own = Pool.of_plan(problem, labels)
+    own = Pool.of_plan(problem, labels, leniency)
     together = graph.walk & (labels[graph.rows()] == labels[graph.indices])
     links = coo_array(
         (np.ones(int(together.sum()), np.int8), (graph.rows()[together], graph.indices[together])),
         shape=(len(graph), len(graph)),
     )
     pieces = connected_components(links, directed=False)[0]
-    return own if len(own) == pieces == grids and bool(own.feasible(problem).all()) else None
+    return own if len(own) == pieces == grids and bool(own.feasible(problem, leniency).all()) else None
 
 
-def _make_case(problem: Problem, labels: Numbers, grids: int, pool: Pool, clock: Clock, threads: int) -> Case:
-    known = known_plan(problem, labels, grids)
+def _make_case(
+    problem: Problem,
+    labels: Numbers,
+    grids: int,
+    pool: Pool,
+    clock: Clock,
+    threads: int,
+    leniency: Leniency = STRICT,
+) -> Case:
+    known = known_plan(problem, labels, grids, leniency)
     start = Pool.of_sets(problem, pool.start, pool.members) if len(pool) else pool
     start = start.take(np.flatnonzero(start.feasible(problem))) if len(start) else start
     start = start if known is None else known.merged(start)
-    return Case(problem, labels, grids, known, start, clock, threads, _has_wishes(problem))
+    return Case(problem, labels, grids, known, start, clock, threads, _has_wishes(problem), leniency)
 
 
 def _has_wishes(problem: Problem) -> bool:
@@ -250,6 +274,8 @@ class _Proof:
         size = max(1.0, abs(optimum.lower))
         margin, width, most_width = EXACT * size, FIRST_GAP * size, math.inf
         lower, tree, started, hurried = optimum.lower, _leaf(optimum), 0.0, False
+        if self.value - lower <= margin and not self.fixed:
+            return self.answer("optimal", lower, optimum, tree)
         while True:
             if self.clock.over(4.0 * started):  # the next step would take longer than what is left
                 hurried = True
@@ -318,6 +344,7 @@ class _Proof:
         return make_bound(
             self.problem, self.grids, self.objective, status, self.value, lower, self.labels,
             optimum.relaxed, tree, sets=self.sets, rounds=optimum.rounds, nodes=self.nodes,
+            leniency=self.case.leniency,
         )  # fmt: skip
 
 
@@ -387,10 +414,14 @@ class _Generation(_Proof):
         case, problem = self.case, self.problem
         # no plan costs more than all borders that cost anything
         all_borders = 0.5 * float(np.maximum(problem.graph.cost, 0.0).sum())
+        if case.leniency is not STRICT:
+            owed, count_owed = case.leniency.owed(len(problem))
+            all_borders += case.leniency.outside_m * case.leniency.most
+            all_borders -= float(owed.sum()) + case.grids * count_owed
         enough = min(self.value * (1.0 - EXACT), all_borders * (1.0 + EXACT) + 1.0)
         made = generate(
             problem, case.labels, case.grids, case.pool,
-            enough=enough, stop=case.clock.stop, threads=case.threads,
+            enough=enough, stop=case.clock.stop, threads=case.threads, leniency=case.leniency,
         )  # fmt: skip
         self.nodes = made.nodes
         self.sets = len(made.pool)
@@ -407,10 +438,11 @@ class _Generation(_Proof):
         more, nodes, _ = near_sets(
             problem, made.prices, max(made.lower, 0.0) / self.grids,
             each=CHOICE_EACH, root_nodes=CHOICE_ROOT_NODES, stop=self.clock.stop, threads=self.threads,
+            leniency=self.case.leniency,
         )  # fmt: skip
         self.nodes += nodes
         pool = made.pool.merged(more)
-        if self.labels is not None:
+        if self.labels is not None and self.case.leniency is STRICT:
             self.labels = improve(problem, self.labels, pool)
             self.value = float(Pool.of_plan(problem, self.labels).cost.sum())
         self._choose(_Near(pool.start, pool.members, pool.cost, complete=False, everything=False))
@@ -419,6 +451,7 @@ class _Generation(_Proof):
         pool, nodes, every = near_sets(
             self.problem, optimum.relaxed, limit,
             each=NEAR_EACH, root_nodes=NEAR_NODES, stop=self.clock.stop, threads=self.threads,
+            leniency=self.case.leniency,
         )  # fmt: skip
         self.nodes += nodes
         self.sets += len(pool)
@@ -441,11 +474,18 @@ def make_bound(
     sets: int,
     rounds: int,
     nodes: int,
+    leniency: Leniency = STRICT,
 ) -> Bound:
-    """The bound and its certificate."""
+    """The bound and its certificate. What was owed is part of the certificate's costs and prices."""
     if status == "infeasible":
         value, labels = math.inf, None
     known = math.isfinite(value)
+    owed, count_owed = leniency.owed(len(problem))
+    due = float(owed.sum()) + grids * count_owed
+    tree = tuple(
+        Leaf(node.price + owed, node.count_price + count_owed) if isinstance(node, Leaf) else node
+        for node in tree
+    )
     certificate = Certificate(
         fingerprint(problem),
         len(problem),
@@ -455,12 +495,14 @@ def make_bound(
         ties_of(problem)[0],
         objective,
         status,
-        value if known else None,
-        lower,
+        value + due if known else None,
+        lower + due,
         labels,
-        prices.price,
-        prices.count_price,
+        prices.price + owed,
+        prices.count_price + count_owed,
         tree,
+        None if leniency is STRICT else leniency.outside_m,
+        leniency.most,
     )
     gap = max(value - lower, 0.0) / max(abs(value), 1e-9) if known else math.inf
     return Bound(lower, value, gap, status, objective, grids, labels, certificate, sets, rounds, nodes)

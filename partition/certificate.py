@@ -14,7 +14,7 @@ from partition.branching import Fork, Tree
 from partition.pool import capped_load
 from partition.problem import Problem, Weights
 
-FORMAT = "wangge-certificate-1"
+FORMAT = "wangge-certificate-2"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,11 @@ class Certificate:
     status: "optimal" (the plan `labels` costs `cost`, and nothing costs less), "gap" (`lower` is a proven
     bound), "stopped" (the same, but the search was stopped before it was done) or "infeasible" (there is no
     such plan: with the objective "all", costs count as 0 and `lower` is above 0; with "border", `lower` is
-    above the cost of all borders there are). objective: "all" wishes, or "border" alone.
+    above the cost of all borders there are). objective: "all" wishes, "border" alone, or "outside": borders
+    cost nothing.
+
+    Where no plan is in range, the claim is about the best of the others: a household outside costs
+    `outside_m`, and no grid has more than `most_outside` of them (the best plan known has no more in all).
 
     The proof: with the prices `price` of the units and `count_price` of a grid, a plan costs the sum of all
     prices plus the reduced costs of its grids (cost less prices). So a grid whose reduced cost is too great
@@ -47,6 +51,8 @@ class Certificate:
     price: Lengths
     count_price: float
     tree: Tree
+    outside_m: float | None = None
+    most_outside: float = 0.0
 
     def document(self) -> dict[str, object]:
         """The certificate as JSON can hold it. Numbers are written so that reading gives the same bits."""
@@ -72,6 +78,8 @@ class Certificate:
             "price": self.price.tolist(),
             "count_price": self.count_price,
             "tree": nodes,
+            "outside_m": self.outside_m,
+            "most_outside": self.most_outside,
         }
 
     def write(self, path: Path) -> None:

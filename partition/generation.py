@@ -14,7 +14,7 @@ import numpy as np
 
 from partition.arrays import Flags, Lengths, Numbers
 from partition.master import Master, Relaxed
-from partition.pool import Pool, capped_load
+from partition.pool import STRICT, Leniency, Pool, capped_load
 from partition.pricing import price_sets
 from partition.problem import Problem, Weights
 
@@ -56,13 +56,15 @@ def generate(
     stop: Flags,
     rounds: int = ROUNDS,
     threads: int = 1,
+    leniency: Leniency = STRICT,
 ) -> Generated:
     """Bound the border cost of all plans of `grids` grids in range. `labels` (any plan) gives first prices.
+    Where `leniency` lets grids be out of range, what is outside is part of the cost.
 
     Stops when the bound reaches `enough`, when the LP gives no more, after `rounds`, when `stop[0]` is set.
     """
     units = len(problem)
-    price, count_price = _first_prices(problem, labels, grids)
+    price, count_price = _first_prices(problem, labels, grids, leniency)
     scale = max(float(np.abs(price).mean()), 1e-6)
     width = np.append(np.full(units, 0.3 * scale), 0.3 * max(abs(count_price), scale))
     narrowest = NARROWEST / 0.3 * width
@@ -78,7 +80,7 @@ def generate(
     while done < rounds:
         found = price_sets(
             problem, now[:-1].copy(), float(now[-1]), roots,
-            ceiling=ceiling, most_nodes=cap, threads=threads, stop=stop,
+            ceiling=ceiling, most_nodes=cap, threads=threads, stop=stop, leniency=leniency,
         )  # fmt: skip
         done += 1
         nodes += int(found.nodes.sum())
@@ -97,7 +99,7 @@ def generate(
         if lower >= enough or stop[0]:
             complete = lower >= enough
             break
-        more = Pool.of_sets(problem, found.start, found.members)
+        more = Pool.of_sets(problem, found.start, found.members, leniency)
         known = len(pool)
         pool = pool.merged(more)
         master.add(pool.start[known:], pool.members, pool.cost[known:])
@@ -123,6 +125,7 @@ def near_sets(
     root_nodes: int,
     stop: Flags,
     threads: int = 1,
+    leniency: Leniency = STRICT,
 ) -> tuple[Pool, int, bool]:
     """The sets with a reduced cost up to `limit` at these prices, the nodes of the search, and whether these
     are surely all: no root had more than `each` or needed more than `root_nodes`.
@@ -130,14 +133,15 @@ def near_sets(
     found = price_sets(
         problem, prices.price, prices.count_price, np.arange(len(problem)),
         ceiling=limit, most_nodes=root_nodes, each=each, threads=threads, stop=stop,
+        leniency=leniency,
     )  # fmt: skip
     every = not stop[0] and bool((found.nodes < root_nodes).all() and (found.count < each).all())
-    return Pool.of_sets(problem, found.start, found.members), int(found.nodes.sum()), every
+    return Pool.of_sets(problem, found.start, found.members, leniency), int(found.nodes.sum()), every
 
 
-def _first_prices(problem: Problem, labels: Numbers, grids: int) -> tuple[Lengths, float]:
+def _first_prices(problem: Problem, labels: Numbers, grids: int, leniency: Leniency) -> tuple[Lengths, float]:
     """Each grid's cost shared out among its units, by load for the most part, and a price of the count."""
-    cost = Pool.of_plan(problem, labels).cost
+    cost = Pool.of_plan(problem, labels, leniency).cost
     if not cost.any():  # borders cost nothing where it is only asked whether there is a plan
         cost = np.ones(len(cost))
     load = capped_load(problem)[:, 0]

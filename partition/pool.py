@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
@@ -22,6 +22,30 @@ def make_keys(units: int) -> Hashes:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(z ^ (z >> np.uint64(31)), dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Leniency:
+    """What a household (or other unit of a measure) outside its range costs (`outside_m`, weighted m), and
+    how many a grid may have outside at `most`. Strict: none.
+
+    price, count_price: how many households outside are owed to each unit and to each grid whatever the plan,
+    as proven before; only what is beyond that is reckoned as cost, so that it does not drown the borders.
+    """
+
+    outside_m: float = math.inf
+    most: float = 0.0
+    price: Lengths = field(default_factory=lambda: np.zeros(0))
+    count_price: float = 0.0
+
+    def owed(self, units: int) -> tuple[Lengths, float]:
+        """What is owed to each unit and each grid, in weighted m."""
+        if not len(self.price):
+            return np.zeros(units), 0.0
+        return self.outside_m * self.price, self.outside_m * self.count_price
+
+
+STRICT = Leniency()
 
 
 @dataclass(frozen=True)
@@ -45,21 +69,25 @@ class Pool:
         )
 
     @classmethod
-    def of_sets(cls, problem: Problem, start: Numbers, members: Members) -> Pool:
+    def of_sets(cls, problem: Problem, start: Numbers, members: Members, leniency: Leniency = STRICT) -> Pool:
         """The pool of given sets of units; a set given twice is kept once."""
         members = _sorted_within(np.asarray(start, np.int64), np.asarray(members, np.int32))
         hashes = hash_sets(start, members, make_keys(len(problem)))
         first = np.sort(np.unique(hashes, return_index=True)[1])
         pool = cls(np.asarray(start, np.int64), members, hashes, np.zeros(len(hashes)))
         pool = pool if len(first) == len(hashes) else pool.take(first)
-        return cls(pool.start, pool.members, pool.hash, column_costs(problem, pool.start, pool.members))
+        return cls(
+            pool.start, pool.members, pool.hash, column_costs(problem, pool.start, pool.members, leniency)
+        )
 
     @classmethod
-    def of_plan(cls, problem: Problem, labels: Numbers) -> Pool:
+    def of_plan(cls, problem: Problem, labels: Numbers, leniency: Leniency = STRICT) -> Pool:
         """The grids of one plan."""
         order = np.argsort(labels, kind="stable")
         _, counts = np.unique(labels, return_counts=True)
-        return cls.of_sets(problem, np.concatenate([[0], np.cumsum(counts)]), order.astype(np.int32))
+        return cls.of_sets(
+            problem, np.concatenate([[0], np.cumsum(counts)]), order.astype(np.int32), leniency
+        )
 
     @classmethod
     def of_buffer(cls, problem: Problem, buffer: Buffer) -> Pool:
@@ -88,9 +116,11 @@ class Pool:
             np.concatenate([self.cost, more.cost]),
         )
 
-    def feasible(self, problem: Problem) -> Flags:
-        """Which sets are in every range; a unit above an upper bound counts as the upper bound."""
-        return in_range(problem, self.start, self.members)
+    def feasible(self, problem: Problem, leniency: Leniency = STRICT) -> Flags:
+        """Which sets are in every range, or no further outside than may be; a unit above an upper bound
+        counts as the upper bound.
+        """
+        return outside(problem, self.start, self.members) <= leniency.most + 1e-9
 
     def labels(self, chosen: Numbers, units: int) -> Numbers:
         """The plan made of the chosen sets, -1 where none of them covers a unit."""
@@ -162,21 +192,27 @@ def note_grid(key, units, count, start, members, hashes, table, used):  # type: 
     return True
 
 
-def column_costs(problem: Problem, start: Numbers, members: Members) -> Lengths:
+def column_costs(problem: Problem, start: Numbers, members: Members, leniency: Leniency = STRICT) -> Lengths:
     """What each set costs as a grid, in weighted metres: half the cost of its cut borders, its deviation from
-    the targets and its raggedness (see `problem.Weights`). The ranges are no part of it: they are hard here.
+    the targets and its raggedness (see `problem.Weights`); and what it has outside the ranges, where these
+    are lenient.
 
     The costs of a plan's grids add up to the plan's value.
     """
     graph, weights = problem.graph, problem.weights
     size = np.array([[b.lower, b.target, b.upper] for b in problem.ranges])
-    return np.asarray(
+    costs: Lengths = np.asarray(
         _column_costs(
             start, members, graph.indptr, graph.indices, graph.length, graph.cost,
             capped_load(problem), graph.area, graph.outer, size,
             weights.deviation_m, weights.compactness_m,
         )
     )  # fmt: skip
+    if math.isinf(leniency.outside_m):
+        return costs
+    price, count_price = leniency.owed(len(problem))
+    owed = np.add.reduceat(price[members], start[:-1]) if len(members) else np.zeros(len(costs))
+    return costs + leniency.outside_m * outside(problem, start, members) - owed - count_price
 
 
 def capped_load(problem: Problem) -> Lengths:
@@ -185,14 +221,14 @@ def capped_load(problem: Problem) -> Lengths:
     return np.ascontiguousarray(np.minimum(problem.load, upper), dtype=np.float64)
 
 
-def in_range(problem: Problem, start: Numbers, members: Members) -> Flags:
-    """Which sets are within every range."""
+def outside(problem: Problem, start: Numbers, members: Members) -> Lengths:
+    """How much of each set is outside the ranges, summed over the measures."""
     load = capped_load(problem)
-    fits = np.ones(len(start) - 1, dtype=np.bool_)
+    beyond = np.zeros(len(start) - 1)
     for measure, balance in enumerate(problem.ranges):
-        held = np.add.reduceat(load[members, measure], start[:-1]) if len(members) else np.zeros(len(fits))
-        fits &= (held >= balance.lower - 1e-9) & (held <= balance.upper + 1e-9)
-    return fits
+        held = np.add.reduceat(load[members, measure], start[:-1]) if len(members) else np.zeros(len(beyond))
+        beyond += np.maximum(np.maximum(balance.lower - held, held - balance.upper), 0.0)
+    return beyond
 
 
 @numba.njit(cache=True)

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from partition.arrays import Flags, Lengths, Numbers
-from partition.pool import Members, capped_load
+from partition.pool import STRICT, Leniency, Members, capped_load
 from partition.problem import Problem
 
 FREE, IN, OUT = 0, 1, 2
@@ -62,21 +62,26 @@ def price_sets(
     each: int = EACH,
     threads: int = 1,
     stop: Flags | None = None,
+    leniency: Leniency = STRICT,
 ) -> Priced:
-    """Search the `each` cheapest sets of each root by border cost alone, those with a reduced cost below
-    `ceiling`. What is left after `most_nodes` of a root is left alone; `lower` is valid all the same.
-    Whoever sets `stop[0]` meanwhile ends the search early, likewise.
+    """Search the `each` cheapest sets of each root by border cost alone (and by what is outside the range
+    where that may be, see `pool.Leniency`), those with a reduced cost below `ceiling`.
+
+    What is left after `most_nodes` of a root is left alone; `lower` is valid all the same. Whoever sets
+    `stop[0]` meanwhile ends the search early, likewise.
     """
     graph = problem.graph
     load = capped_load(problem)
-    bounds = np.array([[b.lower, b.upper] for b in problem.ranges])
+    bounds = np.array([[b.lower, b.upper] for b in problem.ranges], dtype=np.float64)
     rank = rank_units(problem)
     stop = np.zeros(1, np.bool_) if stop is None else stop
+    owed, count_owed = leniency.owed(len(problem))
+    price, count_price = price + owed, count_price + count_owed
 
     def task(root: int) -> tuple[float, int, Numbers, Numbers]:
         lower, nodes, start, members = _search(
             root, rank, graph.indptr, graph.indices, graph.cost, graph.walk, load, bounds,
-            price, count_price, ceiling, most_nodes, each, stop,
+            price, count_price, ceiling, most_nodes, each, stop, leniency.outside_m, leniency.most,
         )  # fmt: skip
         return float(lower), int(nodes), start, members
 
@@ -194,9 +199,30 @@ def _nearby(root, rank, indptr, indices, walk, load, upper):  # type: ignore[no-
 
 @numba.njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    root, rank, indptr, indices, cost, walk, load, bounds, price, count_price, ceiling, most_nodes, each, stop
+    root,
+    rank,
+    indptr,
+    indices,
+    cost,
+    walk,
+    load,
+    bounds,
+    price,
+    count_price,
+    ceiling,
+    most_nodes,
+    each,
+    stop,
+    outside_m,
+    most_outside,
 ):
     measures = load.shape[1]
+    lower_range = bounds[0, 0]
+    upper_range = bounds[0, 1]
+    lenient = most_outside > 0.0
+    bounds = bounds.copy()  # from here on: beyond these no set can be
+    bounds[:, 0] -= most_outside
+    bounds[:, 1] += most_outside
     units, place = _nearby(root, rank, indptr, indices, walk, load, bounds[0, 1])
     m = len(units)
     found_units = np.empty((each, m), np.int32)
@@ -267,8 +293,6 @@ def _search(  # type: ignore[no-untyped-def]
     chosen = np.zeros(m, np.bool_)
     piece = np.zeros(m, np.bool_)
     held_in = np.zeros(measures)
-    lower_range = bounds[0, 0]
-    upper_range = bounds[0, 1]
     # the first node: nothing decided but the root
     bound = -count_price
     for i in range(m):
@@ -310,6 +334,7 @@ def _search(  # type: ignore[no-untyped-def]
         pending = 1
         dead = False
         tuned = 0
+        largest = outside_m if lenient else 0.5  # step of the multiplier
         while True:
             # decide what is to be decided, and let the flow grow
             while pending > 0:
@@ -381,7 +406,7 @@ def _search(  # type: ignore[no-untyped-def]
                     if not passable[e] or done[j] or status[j] == OUT:
                         continue
                     far = reach[i] if status[j] == IN else reach[i] + held[j, 0]
-                    if far > upper_range + SLIGHT or far >= reach[j]:
+                    if far > bounds[0, 1] + SLIGHT or far >= reach[j]:
                         continue
                     if status[j] == FREE:
                         over = False
@@ -394,7 +419,7 @@ def _search(  # type: ignore[no-untyped-def]
                         queue[waiting] = j
                         waiting += 1
                     reach[j] = far
-            if within < lower_range - SLIGHT:
+            if within < bounds[0, 0] - SLIGHT:
                 dead = True
                 break
             for i in range(m):
@@ -440,18 +465,18 @@ def _search(  # type: ignore[no-untyped-def]
             for i in range(m):
                 if chosen[i]:
                     cut_load += held[i, 0]
-            # price the range where the cut breaks it
+            # price the range where the cut breaks it, where it may be broken for no more than that costs
             if tuned < (12 if nodes == 1 else 2) and (
                 cut_load > upper_range + SLIGHT or cut_load < lower_range - SLIGHT
             ):
                 # the multiplier's step: what the excess would have to pay to come back in
                 excess = cut_load - upper_range if cut_load > upper_range else cut_load - lower_range
                 step = (best - bound) / excess
-                if abs(step) > 0.5:
-                    step = 0.5 if step > 0 else -0.5
+                if abs(step) > largest:
+                    step = largest if step > 0 else -largest
                 if nodes > 1:
                     step *= 0.5
-                target = multiplier + step
+                target = max(min(multiplier + step, outside_m), -outside_m)
                 if multiplier * target < 0.0:
                     target = 0.0
                 shift = target - multiplier
@@ -485,7 +510,11 @@ def _search(  # type: ignore[no-untyped-def]
                     status[:] = s_status[top]
                     residual[:] = s_residual[top]
                     capacity[:] = s_capacity[top]
-                    tuned = 99
+                    if not lenient:
+                        tuned = 99
+                    elif tuned < 99:
+                        largest = 0.3 * abs(shift)
+                        continue
             break
         if dead:
             if bound >= best:
@@ -507,6 +536,7 @@ def _search(  # type: ignore[no-untyped-def]
                     waiting += 1
         true = -count_price
         fits = True
+        beyond = 0.0
         for measure in range(measures):
             total = 0.0
             for i in range(m):
@@ -514,6 +544,15 @@ def _search(  # type: ignore[no-untyped-def]
                     total += held[i, measure]
             if total > bounds[measure, 1] + SLIGHT or total < bounds[measure, 0] - SLIGHT:
                 fits = False
+            if measure == 0:
+                beyond += max(lower_range - total, total - upper_range, 0.0)
+            else:
+                beyond += max(
+                    bounds[measure, 0] + most_outside - total, total - bounds[measure, 1] + most_outside, 0.0
+                )
+        if lenient:
+            fits = fits and beyond <= most_outside + SLIGHT
+            true += outside_m * beyond
         for i in range(m):
             if piece[i]:
                 true += alone[i]

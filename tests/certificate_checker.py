@@ -2,8 +2,11 @@
 
 It shares no code with the solver. It lists every possible grid of the instance itself (each connected set of
 units whose households are in range; a unit above the upper bound counts as the upper bound), in plain Python
-at about 2 µs each. Then it is arithmetic: a plan of k grids costs the sum of the prices of all units and k
-times the price of a grid, plus the reduced cost of each of its grids (its cost less its prices).
+at about 2 µs each. Where the claim is about plans that are out of range, each set that is no further outside
+than the certificate says is listed, and what it has outside costs what the certificate says.
+
+Then it is arithmetic: a plan of k grids costs the sum of the prices of all units and k times the price of a
+grid, plus the reduced cost of each of its grids (its cost less its prices).
 
 1. With the prices of the root, no set whose reduced cost exceeds a limit is in a plan below the bound.
 2. Each leaf of the tree says which pairs of units are together or apart. Its prices must add up to the bound
@@ -19,7 +22,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +84,10 @@ def check(instance: Instance, labels: Any, document: dict[str, Any]) -> dict[str
         "tree",
         "tie",
         "objective",
+        "outside_m",
+        "most_outside",
     }
-    if not wanted <= document.keys() or document["format"] != "wangge-certificate-1":
+    if not wanted <= document.keys() or document["format"] != "wangge-certificate-2":
         raise RefusedError("this is no certificate that can be read")
     upper = np.array([bounds[2] for bounds in instance.ranges])
     capped = np.minimum(instance.load, upper)
@@ -94,10 +99,17 @@ def check(instance: Instance, labels: Any, document: dict[str, Any]) -> dict[str
     weights = (
         document["weights"] if document["objective"] == "all" else {"deviation_m": 0, "compactness_m": 0}
     )
+    weights = {**weights, "outside_m": document["outside_m"], "most_outside": document["most_outside"]}
+    if (weights["outside_m"] is None) != (weights["most_outside"] == 0):
+        raise RefusedError("either the ranges hold or what is outside has a price")
+    if document["objective"] == "outside":
+        instance = replace(instance, cost=np.zeros(len(instance.cost)))
     slack = TOLERANCE * max(1.0, abs(lower))
     value, free = None, False
     if document["cost"] is not None:
         value = cost_of_plan(instance, capped, np.asarray(labels), grids, weights, document["tie"])
+        if outside_of_plan(instance, capped, np.asarray(labels)) > weights["most_outside"] + 1e-6:
+            raise RefusedError("the plan has more outside the ranges than was looked at")
         if abs(value - float(document["cost"])) > slack:
             raise RefusedError(f"the plan costs {value}, not {document['cost']}")
         if not same_partition(labels, document["labels"]):
@@ -162,17 +174,28 @@ def cost_of_plan(instance: Instance, capped: Any, labels: Any, grids: int, weigh
         if reached != members:
             raise RefusedError(f"grid {name} does not hang together")
         held = capped[sorted(members)].sum(axis=0)
-        for load, bounds in zip(held, instance.ranges, strict=True):
-            if not bounds[0] - 1e-9 <= load <= bounds[2] + 1e-9:
-                raise RefusedError(f"grid {name} holds {load}")
+        if beyond(instance, held) > weights["most_outside"] + 1e-9:
+            raise RefusedError(f"grid {name} holds {held}")
         if not tied_rightly(members, tie):
             raise RefusedError(f"grid {name} parts or joins units that are tied")
         total += cost_of_set(instance, members, held, weights)
     return total
 
 
+def beyond(instance: Instance, held: Any) -> float:
+    """What a grid has outside the ranges, summed over the measures."""
+    return float(
+        sum(max(b[0] - load, load - b[2], 0.0) for load, b in zip(held, instance.ranges, strict=True))
+    )
+
+
+def outside_of_plan(instance: Instance, capped: Any, labels: Any) -> float:
+    """What a plan has outside the ranges."""
+    return sum(beyond(instance, capped[labels == name].sum(axis=0)) for name in set(labels.tolist()))
+
+
 def cost_of_set(instance: Instance, members: Any, held: Any, weights: Any) -> float:
-    """Half the cost of the borders cut, deviation and raggedness."""
+    """Half the cost of the borders cut, deviation, raggedness, and what is outside the ranges."""
     cut = around = surface = 0.0
     for u in members:
         surface += instance.area[u]
@@ -186,6 +209,8 @@ def cost_of_set(instance: Instance, members: Any, held: Any, weights: Any) -> fl
         total += weights["deviation_m"] * ((load - bounds[1]) / bounds[1]) ** 2
     if surface > 0:
         total += weights["compactness_m"] * (around * around / (4.0 * math.pi * surface) - 1.0)
+    if weights["outside_m"] is not None:
+        total += weights["outside_m"] * beyond(instance, held)
     return float(total)
 
 
@@ -271,10 +296,11 @@ def every_set(
             if instance.walk[e]:
                 reach[u] |= 1 << v
     loads = [tuple(map(float, row)) for row in capped]
-    low = tuple(bounds[0] - 1e-9 for bounds in instance.ranges)
-    high = tuple(bounds[2] + 1e-9 for bounds in instance.ranges)
+    most = float(weights["most_outside"]) + 1e-9
+    low = tuple(bounds[0] - most for bounds in instance.ranges)
+    high = tuple(bounds[2] + most for bounds in instance.ranges)
     plain = len(low) == 1
-    worth = not free and (weights["deviation_m"] or weights["compactness_m"])
+    worth = not free and (weights["deviation_m"] or weights["compactness_m"] or weights["outside_m"])
     for root in range(units):
         before = (1 << (root + 1)) - 1
         stack: list[tuple[tuple[int, ...], int, int, tuple[float, ...], float]] = [
@@ -304,6 +330,8 @@ def every_set(
                 stack.append((members, open_units | (reach[u] & ~closed), closed, now, new_cut))
                 if now[0] >= low[0] if plain else all(a >= b for a, b in zip(now, low, strict=True)):
                     cost = 0.0 if free else new_cut
+                    if beyond(instance, now) > most:
+                        continue
                     if worth:
                         cost = cost_of_set(instance, set(members), now, weights)
                     yield frozenset(members), cost - count_price - sum(price[v] for v in members), cost
