@@ -246,29 +246,31 @@ def _share_ground(grids: gpd.GeoDataFrame, zones: Geometries) -> tuple[Numbers, 
 class Share:
     """What one community holds of something that should be whole: the codes of its grids, and its load.
 
-    what: "compound" or "village_group". load: by measure (a key of a text), with the upper bound of a grid.
+    what: "compound" or "village_group". load: by measure (a key of a text), with the upper bound of a grid
+    and the load if no building held more than that bound.
     """
 
     what: str
     codes: frozenset[str]
-    load: Mapping[str, tuple[float, float]]
+    load: Mapping[str, tuple[float, float, float]]
 
     def joined(self, other: Share) -> Share:
         """Both together, as of a compound that lies in two communities."""
         load = dict(self.load)
-        for measure, (held, upper) in other.load.items():
-            before, bound = load.get(measure, (0.0, upper))
-            load[measure] = (before + held, max(bound, upper))
+        for measure, (held, upper, bounded) in other.load.items():
+            before, bound, less = load.get(measure, (0.0, upper, 0.0))
+            load[measure] = (before + held, max(bound, upper), less + bounded)
         return Share(self.what, self.codes | other.codes, load)
 
     def finding(self, name: str) -> Finding:
         """That it lies in several grids, with the proof where it holds more than a grid may."""
         layer = "compounds" if self.what == "compound" else "buildings"
         values: dict[str, Any] = {"grids": ", ".join(sorted(self.codes))}
-        for measure, (held, upper) in self.load.items():
+        for measure, (held, upper, bounded) in self.load.items():
             if held > upper:
                 values |= {"held": plain(held), "measure": measure, "upper": plain(upper)}
-                values["least"] = math.ceil(held / upper)
+                # a building above the bound has a grid to itself
+                values["least"] = math.ceil(bounded / upper)
                 return Finding(f"{self.what}_split_large", "violated", layer, rows=(name,), values=values)
         return Finding(f"{self.what}_split", "violated", layer, rows=(name,), values=values)
 
@@ -295,13 +297,13 @@ def shares_of_compounds(parcel: Area, profile: Profile) -> dict[str, Share]:
 def share_of(what: str, own: gpd.GeoDataFrame, codes: Sequence[str], sizes: Sequence[Size]) -> Share:
     """What some buildings hold; ground is not counted."""
     measured = [size for size in sizes if size.measure != "area"]
-    load = {}
+    load: dict[str, tuple[float, float, float]] = {}
     if measured and len(own):
-        held = total_loads(own, measured, np.zeros(len(own), dtype=np.int64), np.zeros(1))[0]
-        load = {
-            name_measure(own, size): (float(amount), size.upper)
-            for size, amount in zip(measured, held, strict=True)
-        }
+        atom = np.unique(own["atom"].to_numpy(), return_inverse=True)[1].reshape(-1)
+        each = total_loads(own, measured, atom, np.zeros(int(atom.max()) + 1))
+        for size, of_atoms in zip(measured, each.T, strict=True):
+            bounded = np.minimum(of_atoms, size.upper).sum()
+            load[name_measure(own, size)] = (float(of_atoms.sum()), size.upper, float(bounded))
     return Share(what, frozenset(codes), load)
 
 
