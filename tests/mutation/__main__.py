@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=400, help="mutants in all, 0 for all there are")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--jobs", type=int, default=2, help="mutants tried at once")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no mutant later than this")
     parser.add_argument("--budget", type=float, default=60.0, help="processor seconds of tests for a mutant")
     parser.add_argument("--tests", nargs="*", default=list(SEARCHED), help="where tests are taken from")
     parser.add_argument("--least", type=float, default=0.8, help="share that must be found")
@@ -172,6 +174,7 @@ def draw_mutants(root: Path, options: argparse.Namespace) -> list[tuple[Mutant, 
         for module in modules:
             draw = random.Random(f"{options.seed} {module}")  # noqa: S311 (a sample, no secret)
             drawn += draw.sample(found[module], counts[module] + (module in rest))
+        random.Random(options.seed).shuffle(drawn)  # noqa: S311 (so that a part of the run is a sample too)
     return [(mutant, sources[mutant.module]) for mutant in drawn]
 
 
@@ -191,15 +194,27 @@ def try_mutants(
     cache: Path,
     options: argparse.Namespace,
 ) -> list[Tried]:
-    """What becomes of each, in the order drawn."""
+    """What becomes of each, in the order drawn, which is a random one: a run cut short is a sample too."""
     equivalent = load_equivalent()
     free: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     slots = [start_slot(copy, cache) for copy in copies]
     for slot in slots:
         free.put(slot)
-    lock = Lock()
+    lock, end = Lock(), time.monotonic() + 60 * options.minutes
 
-    def try_one(item: tuple[Mutant, bytes]) -> Tried:
+    def ask(task: dict[str, Any]) -> dict[str, str]:
+        slot = free.get()
+        assert slot.stdin
+        assert slot.stdout
+        slot.stdin.write(json.dumps(task) + "\n")
+        slot.stdin.flush()
+        answer: dict[str, str] = json.loads(slot.stdout.readline())
+        free.put(slot)
+        return answer
+
+    def try_one(item: tuple[Mutant, bytes]) -> Tried | None:
+        if time.monotonic() > end:
+            return None
         mutant, source = item
         tests = choice.tests(mutant, options.budget)
         changed = mutant.applied(source).decode()
@@ -208,13 +223,7 @@ def try_mutants(
             stale = choice.stale(mutant)
             seconds = 30 + 4 * sum(choice.seconds[test] for test in tests) + (90 if stale else 0)
             task = {"module": mutant.module, "source": changed, "stale": stale}
-            slot = free.get()
-            assert slot.stdin
-            assert slot.stdout
-            slot.stdin.write(json.dumps(task | {"tests": tests, "seconds": seconds}) + "\n")
-            slot.stdin.flush()
-            answer = json.loads(slot.stdout.readline())
-            free.put(slot)
+            answer = ask(task | {"tests": tests, "seconds": seconds})
         marked = key(mutant, source)
         if answer["verdict"] == "survived" and (mutant.module, marked) in equivalent:
             answer["verdict"] = "equivalent"
@@ -229,7 +238,17 @@ def try_mutants(
         return tried
 
     with ThreadPoolExecutor(len(copies)) as pool:
-        tried = list(track(pool.map(try_one, drawn), "mutants", len(drawn), console=CONSOLE))
+        ends = track(pool.map(try_one, drawn), "mutants", len(drawn), console=CONSOLE)
+        tried = [one for one in ends if one]
+    killers = sorted({t.by for t in tried if t.verdict == "killed" and t.by in choice.seconds})
+    if killers:  # they must pass without a fault in the same set-up, or their kills are none
+        seconds = 120 + 8 * sum(choice.seconds[test] for test in killers)
+        mutant, source = drawn[0]
+        task = {"module": mutant.module, "source": source.decode(), "stale": [], "tests": killers}
+        answer = ask(task | {"seconds": seconds})
+        for t in tried:
+            if answer["verdict"] != "survived" and t.by in answer["by"].splitlines():
+                t.verdict = "failed"
     for slot in slots:
         assert slot.stdin
         slot.stdin.close()

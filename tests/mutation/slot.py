@@ -1,7 +1,8 @@
 """Runs tests against mutants, one after the other, each in a fork of a process that has loaded the libraries.
 
 `python -m tests.mutation.slot CACHE` in a private copy of the tree: reads one JSON a line from the standard
-input, `{"module", "source", "stale", "tests", "seconds"}`, and answers one a line, `{"verdict", "by"}`.
+input, `{"module", "source", "stale", "tests", "seconds"}`, and answers one a line, `{"verdict", "by"}`, `by`
+being the tests that failed: the first one, or all if there is no fault in the source.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ LOADED = ("geopandas", "highspy", "numba", "numpy", "pandas", "pyogrio", "pyproj
 LOADED += ("scipy.sparse.csgraph", "scipy.spatial", "scipy.cluster.vq", "shapely", "hypothesis.strategies")
 
 
-class _First:
-    """Remembers the test that failed."""
+class _Failures:
+    """Remembers the tests that failed."""
 
     def __init__(self) -> None:
-        self.name = ""
+        self.names: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and not self.name:
-            self.name = report.nodeid
+        if report.failed and report.nodeid not in self.names:
+            self.names.append(report.nodeid)
 
 
 def main() -> None:
@@ -64,7 +65,8 @@ def _try_mutant(task: dict[str, Any], cache: Path, number: int) -> dict[str, str
         try:
             file.write_text(task["source"], encoding="utf-8")
             os.utime(file, (stat.st_atime, stat.st_mtime + 10 + number))  # else its old bytecode would do
-            return _run_tests(task["tests"], task["seconds"], private, file, stamp)
+            control = task["source"].encode() == original
+            return _run_tests(task["tests"], task["seconds"], private, file, stamp, control)
         finally:
             file.write_bytes(original)
             os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -92,8 +94,10 @@ def _ignored(stale: list[str]) -> Any:
     return ignore
 
 
-def _run_tests(tests: list[str], seconds: float, cache: Path, file: Path, stamp: Any) -> dict[str, str]:
-    out = cache.parent / "first"
+def _run_tests(
+    tests: list[str], seconds: float, cache: Path, file: Path, stamp: Any, control: bool
+) -> dict[str, str]:
+    out = cache.parent / "failures"
     child = os.fork()
     if child == 0:
         code = 70
@@ -103,9 +107,9 @@ def _run_tests(tests: list[str], seconds: float, cache: Path, file: Path, stamp:
             tempfile.tempdir = str(cache.parent)
             resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
             _point_numba(str(cache), str(file), stamp)
-            first = _First()
-            code = run_tests([*tests, "-x"], first)
-            out.write_text(first.name)
+            failures = _Failures()
+            code = run_tests([*tests, *([] if control else ["-x"])], failures)
+            out.write_text("\n".join(failures.names))
         finally:
             os._exit(code)
     late = time.monotonic() + 4 * seconds
