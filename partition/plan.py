@@ -10,12 +10,19 @@ from partition.adaptation import adapt_plan
 from partition.arrays import Numbers
 from partition.balance import count_grids
 from partition.graph import Graph
+from partition.joining import Seen, join_plans
 from partition.problem import Problem
-from partition.refine import COLD_M, HOT_M, refine_plan
+from partition.refine import COLD_M, Refined, refine_plan
 from partition.seed import seed_plan
 
 EFFORT = 10_000  # proposals by unit
-RESTARTS = 2  # first plans tried for each number of grids
+SEARCHES = 16  # that the effort is shared out to, each from another first plan
+AGREE = 2  # more searches that end in the best plan: then it will hardly be bettered
+ROUNDS = 32  # of each search
+HOT_M = 200.0  # weighted metres; with the wishes of a plan hills are higher than with borders alone
+KEEP_BELOW_M = 40.0  # temperature (weighted m) below which the grids of a search are kept for joining
+LISTED = 20_000  # possible grids at most for all of them to be listed
+ALIKE = 1e-3  # households and weighted m
 
 
 @dataclass(frozen=True)
@@ -125,24 +132,60 @@ def _claim_grids(problem: Problem, component: Numbers) -> Numbers | None:
 def _divide(
     problem: Problem, fixed: int | None, effort: int, seed: int, threads: int, hot_m: float, cold_m: float
 ) -> Plan:
-    """Divide units that hang together."""
+    """Divide units that hang together: several searches, until the best plan was found twice or the effort is
+    spent; then the set partition puts the best grids of all of them together.
+    """
     numbers = [min(fixed, len(problem))] if fixed is not None else numbers_of_grids(problem)
-    chosen: Plan | None = None
+    chosen: Refined | None = None
     for k in numbers:  # the best number first; others only where it does not come out
-        for restart in range(RESTARTS):
-            first = _first_plan(problem, k, seed + 7919 * restart + 104729 * k, threads)
-            done = refine_plan(
-                problem, first, steps=effort * len(problem), seed=seed + 31 * restart + k,
-                threads=threads, hot_m=hot_m, cold_m=cold_m,
-            )  # fmt: skip
-            if chosen is None or (done.outside, done.value) < (chosen.outside, chosen.value):
-                chosen = Plan(done.labels, int(done.labels.max()) + 1, done.outside, done.value)
-            if k == 1:
-                break
-        if chosen is not None and chosen.outside == 0:
+        best = _search(problem, k, effort, seed + 104729 * k, threads, hot_m, cold_m)
+        chosen = best if chosen is None else min(chosen, best, key=_merit)
+        if chosen.outside == 0:
             break
     assert chosen is not None  # noqa: S101 - `numbers` is never empty
-    return chosen
+    return Plan(chosen.labels, int(chosen.labels.max()) + 1, chosen.outside, chosen.value)
+
+
+def _search(
+    problem: Problem, grids: int, effort: int, seed: int, threads: int, hot_m: float, cold_m: float
+) -> Refined:
+    """The best plan of so many grids."""
+    found: list[Refined] = []
+    seen = Seen(problem)
+    if problem.previous is None and problem.frozen is None:
+        seen.list_all(LISTED)
+
+    def watch(labels: Numbers, heat: float) -> None:
+        if heat < KEEP_BELOW_M:
+            seen.add(labels)
+
+    for run in range(SEARCHES):
+        first = _first_plan(problem, grids, seed + 7919 * run, threads)
+        done = refine_plan(
+            problem, first, steps=effort * len(problem) // SEARCHES, seed=seed + 31 * run, threads=threads,
+            hot_m=hot_m, cold_m=cold_m, rounds=ROUNDS, watch=None if seen.complete else watch,
+        )  # fmt: skip
+        again = sum(_is_same(done, plan) for plan in found)
+        found.append(done)
+        if grids == 1:
+            return done
+        if seen.complete and done.outside == 0:
+            break
+        if again >= AGREE and _merit(done) <= min(map(_merit, found)):
+            joined = join_plans(problem, found, seen)
+            if _is_same(joined, done):
+                return done
+            found.append(joined)
+    return join_plans(problem, found, seen)
+
+
+def _is_same(one: Refined, other: Refined) -> bool:
+    return abs(one.value - other.value) + abs(one.outside - other.outside) < ALIKE
+
+
+def _merit(plan: Refined) -> tuple[float, float]:
+    """Less is better: the range first, to a millionth of a household, then the value."""
+    return round(plan.outside, 6), round(plan.value, 3)
 
 
 def _first_plan(problem: Problem, grids: int, seed: int, threads: int) -> Numbers:

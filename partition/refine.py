@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -98,8 +99,8 @@ def refine_plan(
     start, done, progress, hurried = time.perf_counter(), 0, 0.0, False
     surplus, price = 0, -value / (2 * k)  # of one more grid; all borders grow with the root of k
     turn = 0
-    with ThreadPoolExecutor(threads) as pool:
-        run = map if number == 1 else pool.map
+    with ThreadPoolExecutor(threads) if number > 1 else nullcontext() as pool:
+        run = map if pool is None else pool.map
         while progress < 1.0 or (surplus and turn < 2 * rounds):
             part = min(-(-steps // rounds), LONGEST)
             part = min(part, steps - done) if progress < 1.0 else min(part, EXTRA * len(labels))

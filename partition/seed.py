@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numba
@@ -51,10 +52,11 @@ def seed_plan(problem: Problem, grids: int, *, seed: int, threads: int = 1) -> N
         return [Region(int(unit), int(base), int(part)) for unit, base, part in found]
 
     todo = [Region(0, 0, grids)]
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        run = map if pool is None else pool.map
         while todo:
             units = np.bincount(labels, minlength=grids)
-            parts = pool.map(divide, todo, [int(units[region.base]) for region in todo])
+            parts = run(divide, todo, [int(units[region.base]) for region in todo])
             todo = [region for found in parts for region in found if region.grids > 1]
     return labels.astype(np.int64)
 
