@@ -33,6 +33,19 @@ ROUNDING = 1e-6  # weighted figures add up to this
 
 
 @dataclass(frozen=True)
+class Shares:
+    """What so many `grids` hold in one measure, at least and at most; and the numbers of grids, from `fewest`
+    to `most`, that can all be in range.
+    """
+
+    grids: int
+    least: float
+    greatest: float
+    fewest: int
+    most: int
+
+
+@dataclass(frozen=True)
 class Reason:
     """Why one grid is out of range.
 
@@ -44,13 +57,15 @@ class Reason:
     locked: the grid may not change. wanted_number: the number of grids asked for does not allow it. unproven:
     none of these.
 
-    amount: in the measure of the range at place `measure`.
+    amount: in the measure of the range at place `measure`. division: where units that hang together cannot be
+    shown to be indivisible, how the plan divides them.
     """
 
     cause: Cause
     amount: float
     unit: int = -1
     measure: int = 0
+    division: Shares | None = None
 
     @property
     def proven(self) -> bool:
@@ -151,13 +166,16 @@ class _Proof:
         for by, balance in enumerate(self.ranges):
             if numbers(whole[by : by + 1], [balance]) is None:
                 return Reason("no_number", float(whole[by]), measure=by)
-        if numbers(whole, self.ranges) is None:
+        possible = numbers(whole, self.ranges)
+        if possible is None:
             return Reason("two_ranges", float(whole[measure]), measure=measure)
         loads = self.load[same & (self.load > 0).any(axis=1)]
         if self.finest and len(loads) <= FEW and not _groups(loads, self.ranges):
             cause: Cause = "whole" if self.united[same].any() else "indivisible"
             return Reason(cause, float(whole[measure]), measure=measure)
-        return Reason("unproven", float(whole[measure]), measure=measure)
+        held = self.held[np.unique(self.assignment[same]), measure]
+        shares = Shares(len(held), float(held.min()), float(held.max()), *possible)
+        return Reason("unproven", float(whole[measure]), measure=measure, division=shares)
 
 
 def numbers(amount: Lengths, ranges: Sequence[Balance]) -> tuple[int, int] | None:

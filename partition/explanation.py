@@ -27,7 +27,7 @@ def explain(
     key of a text `measure.<name>`. buildings: those of the unit to blame.
     """
     size = sizes[reason.measure]
-    cause = "buildings" if reason.cause == "building" and len(buildings) > 1 else reason.cause
+    cause: str = "buildings" if reason.cause == "building" and len(buildings) > 1 else reason.cause
     values: dict[str, Any] = {
         "households": households,
         "measure": measures[reason.measure],
@@ -39,6 +39,17 @@ def explain(
         "community": community,
         "proven": reason.proven,
     }
+    shares = reason.division
+    if shares is not None and shares.grids > 1:
+        cause = "narrow"
+        several = "" if shares.fewest == shares.most else f"–{shares.most}"
+        values |= {
+            "grids": shares.grids,
+            "mean": plain(reason.amount / shares.grids),
+            "least": plain(shares.least),
+            "greatest": plain(shares.greatest),
+            "possible": f"{shares.fewest}{several}",
+        }
     return Finding(f"size_{cause}", "violated", "grids", rows=(code,), values=values)
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from partition.balance import Balance
-from partition.constraints import numbers, out_of_range
+from partition.constraints import Shares, numbers, out_of_range
+from partition.explanation import explain
 from partition.plan import make_plan
 from partition.problem import Problem
+from partition.rules import Size
 from tests.partition.test_plan import lattice
 
 
@@ -127,3 +129,24 @@ def test_numbers_of_grids_that_suit_both_ranges(amounts: list[float], found: tup
     shares = [k for k in range(1, 20)
               if all(b.lower <= a / k <= b.upper for a, b in zip(amounts, ranges, strict=True))]  # fmt: skip
     assert shares == ([] if found is None else list(range(found[0], found[1] + 1)))
+
+
+def test_what_cannot_be_proven_tells_how_narrow_the_ranges_are() -> None:
+    """Thirteen units of 40 in two grids, of 120 and of 400, where 200 to 400 are asked for."""
+    problem = Problem.of_households(lattice(13, 1, [40] * 13), Balance(200, 300, 400))
+    (reason,) = out_of_range(problem, np.array([0] * 3 + [1] * 10), fixed=False, finest=True).values()
+    assert reason.cause == "unproven"
+    assert reason.division == Shares(grids=2, least=120.0, greatest=400.0, fewest=2, most=2)
+    finding = explain(
+        reason,
+        code="001",
+        households=120,
+        held=[120.0],
+        sizes=[Size("households", 200, 300, 400)],
+        measures=["households"],
+        community="C1",
+    )
+    assert finding.code == "size_narrow"
+    assert finding.values["proven"] is False
+    assert "only with 2 grids; they are in 2 of 260 on average, from 120 to 400" in finding.text("en")
+    assert "只有分成 2 个网格才可能全部达标" in finding.text("zh")
