@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partition.area import Area
-from partition.codes import code_prefix, codes_of_buildings, issue_codes, reading_order
+from partition.codes import code_prefix, codes_of_buildings, issue_below, issue_codes, reading_order
 from partition.errors import CodeError, InputError
 from tests.lattice import Town, make_town
 
@@ -72,3 +72,28 @@ def test_codes_that_do_not_tell_which_building_is_meant_are_refused() -> None:
         with pytest.raises(InputError) as caught:
             codes_of_buildings(area, said)
         assert [finding.code for finding in caught.value.findings] == [code]
+
+
+def test_bands_begin_at_the_north() -> None:
+    """Two grids 30 m apart in a band of 40 m: one row counted from the north, two counted from the south."""
+    x, y = np.array([50.0, 0.0, 0.0]), np.array([100.0, 70.0, 30.0])
+    assert reading_order(x, y, np.full(3, 1600.0)).tolist() == [1, 0, 2]
+    assert reading_order(np.empty(0), np.empty(0), np.empty(0)).tolist() == []
+
+
+def test_codes_below_a_stem_have_its_digits_and_never_come_twice() -> None:
+    tier = {"zh": "微网格", "en": "small grid"}
+    assert issue_below("C1-001", 2, 2, [], tier) == ["C1-00101", "C1-00102"]
+    issued = ["C1-00104", "C1-0019", "C1-001123", "C1-001xx", "C1-00207"]  # only the first is one of these
+    assert issue_below("C1-001", 2, 2, issued, tier) == ["C1-00105", "C1-00106"]
+    assert issue_below("C1-", 1, 1, ["C1-8"], tier) == ["C1-9"]
+    with pytest.raises(CodeError) as error:
+        issue_below("C1-", 2, 1, ["C1-8"], tier)
+    fault = error.value.findings[0]
+    assert fault.code == "tier_codes_exhausted"
+    assert fault.rows == ("C1-",)
+    assert (fault.values["number"], fault.values["left"]) == (2, 1)
+    with pytest.raises(CodeError) as error:
+        issue_codes("C1-", 3, ["C1-998"])
+    assert error.value.findings[0].values["left"] == 1
+    assert error.value.findings[0].rows == ("C1",)

@@ -92,3 +92,39 @@ def test_a_border_through_a_building_is_told() -> None:
     violations = judge_plan(area, grids, buildings, PROFILE).violations
     assert [(v.code, v.rows) for v in violations] == [("building_cut", ("B0000",))]
     assert shapely.area(grids.geometry.to_numpy()).sum() == 20_000
+
+
+def test_what_a_plan_lost_is_told() -> None:
+    houses = [box(x, 40, x + 15, 60) for x in (40, 140)]
+    area = make_area([box(0, 0, 200, 100)], [], [], houses, [200] * 2)
+    grids, buildings = grids_from_polygons(
+        area, area.communities.assign(code=["C1-001"]).set_geometry([box(0, 0, 100, 100)], crs=area.crs)
+    )
+    judgement = judge_plan(area, grids, buildings, PROFILE)
+    lost = [v for v in judgement.violations if v.code == "building_without_grid"]
+    assert [v.rows for v in lost] == [("B0001",)]
+    assert not judgement.sound
+
+
+def test_codes_that_are_repeated_foreign_or_official_in_the_making() -> None:
+    shapes = [box(0, 0, 100, 100), box(100, 0, 200, 100)]
+    area = make_area(shapes, [], [], [box(x, 40, x + 15, 60) for x in (40, 140)], [200] * 2)
+    for codes, wrong in (
+        (["C1-001", "C1-001"], {"code_repeated": ("C1-001",), "code_foreign": ("C1-001",)}),
+        (["C1-001", "C3-001"], {"code_foreign": ("C3-001",)}),
+        (["C1-001", "110101001001001"], {}),
+        (["C1-001", "11010100100100"], {"code_malformed": ("11010100100100",)}),
+        (["C1-001", "C2-01"], {"code_malformed": ("C2-01",)}),
+    ):
+        drawn = area.communities.assign(code=codes)
+        judged = judge_plan(area, *grids_from_polygons(area, drawn), PROFILE)
+        assert {v.code: v.rows for v in judged.violations} == wrong
+
+
+def test_a_building_whose_unit_went_elsewhere_is_told() -> None:
+    """Two buildings that overlap are one unit: it goes where most households are."""
+    houses = [box(20, 40, 40, 60), box(35, 40, 55, 60), box(140, 40, 155, 60)]
+    area = make_area([box(0, 0, 200, 100)], [], [], houses, [50, 10, 100])
+    plan, notes = rebuilt(area, ["C1-001", "C1-002", "C1-002"])
+    assert [(note.code, note.rows) for note in notes] == [("grid_changed", ("B0001",))]
+    assert plan.buildings["grid"].to_list() == ["C1-001", "C1-001", "C1-002"]
