@@ -179,8 +179,8 @@ class _Finder:
                     self.statement(child)
                 elif isinstance(child, ast.expr):
                     self.expression(child)
-                elif isinstance(child, ast.AST):
-                    self.parts(child)
+                elif isinstance(child, ast.AST) and getattr(child, "arg", "") != "strict":
+                    self.parts(child)  # strict=True of zip says what holds anyway
 
     # expressions
 

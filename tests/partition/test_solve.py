@@ -98,3 +98,41 @@ def test_what_is_no_instance_is_refused(tmp_path: Path) -> None:
         read_instance(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_instance(tmp_path / "none.npz")
+
+
+def test_an_instance_of_one_unit_is_one_grid(tmp_path: Path) -> None:
+    none = np.empty(0, dtype=np.int64)
+    path = write(
+        tmp_path, hh=np.full(1, 300), area=np.ones(1), perim=np.full(1, 4.0), indptr=np.zeros(2, np.int64),
+        indices=none, elen=none.astype(float), ecls=none, k=1,
+    )  # fmt: skip
+    instance = read_instance(path)
+    assert instance.graph.outer.tolist() == [4.0]
+    assert instance.grids == len(instance.graph) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"area": np.append(np.ones(99), 0.0)}, "area: 1 values cannot be (#100)"),
+        ({"hh": np.append(np.ones(99), np.nan)}, "hh: 1 values cannot be (#100)"),
+        ({"elen": np.append(np.ones(359), 0.0)}, "elen: 1 values cannot be (#360)"),
+        ({"ecls": np.append(np.ones(359), 99)}, "ecls: 1 values cannot be (#360)"),
+        ({"ecls": np.append(np.ones(359), -1)}, "ecls: 1 values cannot be (#360)"),
+        ({"indices": np.append(arrays()["indices"][:-1], 100)}, "indices: 1 values cannot be (#360)"),  # type: ignore[index]
+        ({"indices": np.append(arrays()["indices"][:-1], 99)}, "indices: 1 values cannot be (#360)"),  # type: ignore[index]
+        ({"k": 0}, "k: "),
+        ({"lo": -1}, "lo: the range must be"),
+    ],
+)
+def test_each_array_is_checked(tmp_path: Path, changed: dict[str, object], said: str) -> None:
+    path = write(tmp_path, **changed)
+    with pytest.raises(InputError) as caught:
+        read_instance(path)
+    assert str(caught.value).startswith(f"{path}: {said}")
+
+
+def test_what_a_unit_has_of_the_outer_edge_is_what_no_neighbour_shares(tmp_path: Path) -> None:
+    graph = read_instance(write(tmp_path)).graph
+    shared = np.bincount(graph.rows(), weights=graph.length, minlength=100)
+    assert graph.outer == pytest.approx(np.maximum(400.0 - shared, 0.0))
