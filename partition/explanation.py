@@ -26,8 +26,8 @@ def explain(
     households: its true households. held: what it holds by each size. measures: what each size measures, as a
     key of a text `measure.<name>`. buildings: those of the unit to blame.
     """
-    size = sizes[reason.measure]
-    cause: str = "buildings" if reason.cause == "building" and len(buildings) > 1 else reason.cause
+    size, names = sizes[reason.measure], tuple(dict.fromkeys(map(str, buildings)))
+    cause: str = "buildings" if reason.cause == "building" and len(names) > 1 else reason.cause
     values: dict[str, Any] = {
         "households": households,
         "measure": measures[reason.measure],
@@ -35,7 +35,7 @@ def explain(
         "lower": plain(size.lower),
         "upper": plain(size.upper),
         "alone": plain(reason.amount),
-        "building": name_rows(tuple(map(str, buildings))),
+        "building": name_rows(names),
         "community": community,
         "proven": reason.proven,
     }

@@ -9,10 +9,17 @@ import pytest
 import shapely
 from shapely import LineString, MultiPolygon, box
 
+from data.sample import path as sample_path
+from data.vector import read_area
+from partition import division
 from partition.area import Area
+from partition.constraints import Reason
 from partition.errors import InputError
+from partition.explanation import explain
 from partition.findings import Finding
-from partition.policy import Profile, Size
+from partition.frames import check_area
+from partition.layout import Search
+from partition.policy import Profile, Size, load_profile
 from partition.split import Split, split_area
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_area, make_town
@@ -201,3 +208,41 @@ def test_more_balance_makes_grids_more_even_and_borders_dearer() -> None:
 def border_cost(plan: Split) -> float:
     [community] = plan.report.judgement.communities
     return sum(PROFILE.border_cost[name] * metres for name, metres in community["border_m"].items())
+
+
+def test_the_search_is_longer_where_nothing_shows_why_grids_are_out_of_range(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two ranges that leave each grid of the sample hardly any room."""
+    area, profile = check_area(read_area(sample_path())), load_profile("shigu")
+
+    asked = []
+    divide = division.Ground.divide
+
+    def watched(ground: division.Ground, cut_above: float, search: Search) -> division.Division:
+        asked.append((search.finest, search.effort))
+        return divide(ground, cut_above, search)
+
+    monkeypatch.setattr(division.Ground, "divide", watched)
+    made = split_area(area, profile, effort=60)
+    assert not made.report.sound
+    assert asked == [(False, 60), (False, 60), (True, 60), (True, 600)]
+    asked.clear()
+    assert split_area(area, load_profile("yichang"), effort=600).report.sound
+    assert {effort for _, effort in asked} == {600}
+
+
+def test_a_building_of_several_rows_is_one_building_in_the_reason() -> None:
+    reason = Reason("building", 500.0, unit=0)
+    told = explain(
+        reason,
+        code="001",
+        households=500,
+        held=[500.0],
+        sizes=[Size("households", 200, 300, 400)],
+        measures=["households"],
+        community="C1",
+        buildings=["B1", "B1"],
+    )
+    assert told.code == "size_building"
+    assert told.values["building"] == "B1"
