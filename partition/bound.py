@@ -24,15 +24,12 @@ from partition.enumeration import (
     price_block,
     ties_of,
 )
-from partition.generation import Generated, border_problem, generate, near_sets
+from partition.generation import FEWEST_NODES, Generated, border_problem, generate, near_sets
 from partition.master import Master, Relaxed, choose_sets, improve
 from partition.pool import STRICT, Leniency, Members, Pool, capped_load
 from partition.problem import Problem
 
 EACH = 20  # sets of each root that join the LP in a round
-MOST_COLUMNS = 150_000  # that the branch and bound can work on
-MOST_NODES = 4_000  # of the branch and bound
-MOST_NEAR = 60_000  # sets found by pricing that it works on
 CHOICE_NODES = 500  # of the search for a better plan
 CHOICE_EACH = 40  # sets of each root that it chooses from
 CHOICE_ROOT_NODES = 5_000  # of the search of each root for them
@@ -41,6 +38,24 @@ NEAR_NODES = 400_000  # of the search of each root for them
 FEW_UNITS = 40  # up to which the sets are always listed
 FIRST_GAP = 0.002  # of the LP's value: where the best plan is looked for first
 EXACT = 1e-7  # relative: what counts as equal
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is done for a proof, counted in steps: all possible sets are listed up to `listed`, else the
+    search for sets may take `nodes` in all; the branch and bound works on so many `columns` of a list, or
+    `near` ones found by search, and takes so many `branches`.
+    """
+
+    listed: int = MOST_SETS
+    nodes: float = math.inf
+    columns: int = 150_000
+    near: int = 60_000
+    branches: int = 4_000
+
+
+THOROUGH = Budget()
+QUICK = Budget(listed=5_000_000, nodes=400_000, columns=30_000, near=10_000, branches=200)  # seconds at most
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,7 @@ class Case:
     threads: int
     wishes: bool
     leniency: Leniency = STRICT
+    budget: Budget = THOROUGH
 
 
 def prove(
@@ -121,7 +137,7 @@ def prove(
     pool: Pool | None = None,
     time_limit: float | None = None,
     threads: int = 1,
-    most_sets: int = MOST_SETS,
+    budget: Budget = THOROUGH,
 ) -> Bound:
     """Bound the cost of all plans with as many grids as `labels` has (or `k`), every grid in range.
 
@@ -130,7 +146,7 @@ def prove(
     grid); beyond, the border cost alone is bounded. Households moved from a previous plan are no part of the
     cost, and beyond a list nothing is frozen: the bound holds all the same. The work is counted in steps, so
     that the answer repeats whatever `threads`, unless `time_limit` (seconds) strikes: then the status is
-    "stopped".
+    "stopped". `budget`: how much to do at most; less of it proves less, never too much.
     """
     labels = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if problem.frozen is not None:
@@ -138,29 +154,34 @@ def prove(
     grids = int(labels.max()) + 1 if k is None else k
     given = Pool.empty() if pool is None or problem.frozen is not None else pool
     with Clock(time_limit) as clock:
-        case = _make_case(problem, labels, grids, given, clock, threads)
+        case = _make_case(problem, labels, grids, given, clock, threads, budget)
         beyond = _beyond_all(case)
         if beyond is not None:
             return beyond
         if case.wishes or problem.frozen is not None or len(problem) <= FEW_UNITS:
             try:
-                catalogue = list_sets(problem, most=most_sets, threads=threads)
+                catalogue = list_sets(problem, most=budget.listed, threads=threads)
                 return _Listing(case, catalogue).prove()
             except TooManySetsError:
-                case = _make_case(border_problem(problem), labels, grids, given, clock, threads)
+                case = _make_case(border_problem(problem), labels, grids, given, clock, threads, budget)
         return _Generation(replace(case, wishes=_has_wishes(problem)), "border").prove()
 
 
 def prove_borders(
-    problem: Problem, labels: Numbers, grids: int, leniency: Leniency, clock: Clock, threads: int
+    problem: Problem,
+    labels: Numbers,
+    grids: int,
+    leniency: Leniency,
+    clock: Clock,
+    threads: int,
+    budget: Budget = THOROUGH,
 ) -> Bound:
     """Bound the cost of borders, and of what is outside the ranges, of all plans of so many grids of which
     none is further outside than may be. See `shortfall`.
     """
     problem = border_problem(replace(problem, previous=None, frozen=None))
-    return _Generation(
-        _make_case(problem, labels, grids, Pool.empty(), clock, threads, leniency), "border"
-    ).prove()
+    case = _make_case(problem, labels, grids, Pool.empty(), clock, threads, budget, leniency)
+    return _Generation(case, "border").prove()
 
 
 def known_plan(problem: Problem, labels: Numbers, grids: int, leniency: Leniency = STRICT) -> Pool | None:
@@ -185,13 +206,14 @@ def _make_case(
     pool: Pool,
     clock: Clock,
     threads: int,
+    budget: Budget,
     leniency: Leniency = STRICT,
 ) -> Case:
     known = known_plan(problem, labels, grids, leniency)
     start = Pool.of_sets(problem, pool.start, pool.members) if len(pool) else pool
     start = start.take(np.flatnonzero(start.feasible(problem))) if len(start) else start
     start = start if known is None else known.merged(start)
-    return Case(problem, labels, grids, known, start, clock, threads, _has_wishes(problem), leniency)
+    return Case(problem, labels, grids, known, start, clock, threads, _has_wishes(problem), leniency, budget)
 
 
 def _has_wishes(problem: Problem) -> bool:
@@ -258,7 +280,7 @@ class _Proof:
             case.clock,
             case.threads,
         )
-        self.objective = objective
+        self.objective, self.budget = objective, case.budget
         self.value = math.inf if case.known is None else float(case.known.cost.sum())
         self.labels = None if case.known is None else case.labels
         # a plan made for other wishes too is measured by its border, not replaced
@@ -333,7 +355,7 @@ class _Proof:
         master.add(near.start, near.members, cost)
         found = branch(
             master, near.start, near.members, cost,
-            value=target, margin=margin, most_nodes=MOST_NODES, over=self.clock.over,
+            value=target, margin=margin, most_nodes=self.budget.branches, over=self.clock.over,
         )  # fmt: skip
         self.nodes += found.nodes
         if found.chosen is not None and not self.fixed:
@@ -402,7 +424,7 @@ class _Listing(_Proof):
             price_block(block, prices.price, prices.count_price, limit, 0) for block in self.catalogue.blocks
         ]
         count = sum(map(len, picked))
-        if count > MOST_COLUMNS:
+        if count > self.budget.columns:
             return None
         return _Near(*self.catalogue.pick(picked), complete=True, everything=count == len(self.catalogue))
 
@@ -422,13 +444,14 @@ class _Generation(_Proof):
         made = generate(
             problem, case.labels, case.grids, case.pool,
             enough=enough, stop=case.clock.stop, threads=case.threads, leniency=case.leniency,
+            most_nodes=self.budget.nodes,
         )  # fmt: skip
         self.nodes = made.nodes
         self.sets = len(made.pool)
         optimum = _Optimum(made.prices, 0.0, made.rounds, case.grids)
         if made.lower > all_borders:
             return self.answer("infeasible", made.lower, optimum, _leaf(optimum))
-        if not self.fixed and not case.clock.over():
+        if not self.fixed and not case.clock.over() and math.isinf(self.budget.nodes):
             self._better(made)
         return self.close(optimum)
 
@@ -448,14 +471,17 @@ class _Generation(_Proof):
         self._choose(_Near(pool.start, pool.members, pool.cost, complete=False, everything=False))
 
     def near(self, optimum: _Optimum, limit: float) -> _Near | None:
+        root_nodes = int(min(NEAR_NODES, (self.budget.nodes - self.nodes) / len(self.problem)))
+        if root_nodes < FEWEST_NODES:
+            return None
         pool, nodes, every = near_sets(
             self.problem, optimum.relaxed, limit,
-            each=NEAR_EACH, root_nodes=NEAR_NODES, stop=self.clock.stop, threads=self.threads,
+            each=NEAR_EACH, root_nodes=root_nodes, stop=self.clock.stop, threads=self.threads,
             leniency=self.case.leniency,
         )  # fmt: skip
         self.nodes += nodes
         self.sets += len(pool)
-        if len(pool) > MOST_NEAR or not len(pool):
+        if len(pool) > self.budget.near or not len(pool):
             return None
         return _Near(pool.start, pool.members, pool.cost, complete=every, everything=False)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import shapely
 
 from partition.adjacency import build_graph, link_islands
 from partition.area import Area
-from partition.arrays import Flags, Lengths
+from partition.arrays import Flags, Lengths, Numbers
 from partition.atoms import Hindrance, Wish
 from partition.balance import Balance
 from partition.clock import Clock
@@ -27,7 +27,6 @@ from partition.units import Units, build_units
 from partition.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
 from partition.zones import Zones, find_zones, with_outlines
 
-LONGER = 10  # times the effort, where grids are out of range and nothing shows why
 WHOLE_COST = 1.0  # for each metre of border between two units that should stay together, besides the street's
 
 
@@ -36,7 +35,8 @@ class Division:
     """One community divided: its units, their graph and loads, the plan, and why grids are out of range.
 
     sizes: the ranges that hold here, one for each column of `problem.load`. kinds: of each grid. hindered:
-    what the rule keeps whole and could not be kept so, with why.
+    what the rule keeps whole and could not be kept so, with why. atom: units of one number were kept
+    together.
     """
 
     units: Units
@@ -46,6 +46,7 @@ class Division:
     kinds: tuple[Kind, ...]
     reasons: dict[int, Reason]
     hindered: tuple[tuple[str, Hindrance], ...] = ()
+    atom: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -75,17 +76,14 @@ def divide_community(
     clock: Clock,
     threads: int = 1,
 ) -> Division:
-    """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise, and
-    the effort is `LONGER` times as much only where nothing shows why they cannot.
-    """
+    """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise."""
     area = area if is_weighed(area, profile) else weigh_area(area, profile)[0]
     ground = Ground(area, number, profile, clock)
     if grids is None and ground.is_village():
         return ground.one_grid()
     best: Division | None = None
-    tries = [*((cut_above, effort) for cut_above in ground.finenesses()), (0.0, LONGER * effort)]
-    for cut_above, proposals in tries:
-        search = Search(grids, proposals, seed, threads, finest=cut_above == 0)
+    for cut_above in ground.finenesses():
+        search = Search(grids, effort, seed, threads, finest=cut_above == 0)
         division = ground.divide(cut_above, search)
         if best is None or _merit(division, grids) < _merit(best, grids):
             best = division
@@ -96,13 +94,11 @@ def divide_community(
     return replace(best, findings=ground.findings(best))
 
 
-def _merit(division: Division, wanted: int | None) -> tuple[int, bool, float, float]:
-    """Less is better: first the number of grids that was asked for, then that all out of range are proven to
-    be so, then the households beyond the range, then the cost.
-    """
+def _merit(division: Division, wanted: int | None) -> tuple[int, int, float, float]:
+    """Less is better: first the number of grids that was asked for, then the range, then the cost."""
     missed = 0 if wanted is None else abs(division.plan.grids - wanted)
-    unproven = any(not reason.proven for reason in division.reasons.values())
-    return missed, unproven, round(division.plan.outside, 6), division.plan.value
+    unproven = sum(not reason.proven for reason in division.reasons.values())
+    return missed, unproven, division.plan.outside, division.plan.value
 
 
 class Ground:
@@ -219,12 +215,19 @@ class Ground:
         with self.clock.step("graph"):
             problem = self.problem(units)
         plan = Plan(np.zeros(len(units), dtype=np.int64), 1, 0.0, 0.0)
-        division = self.division(units, problem, Layout(plan, ("basic",), {}))
+        division = self.division(units, problem, Layout(plan, ("basic",), {}, (), np.arange(len(units))))
         return replace(division, findings=self.findings(division))
 
     def division(self, units: Units, problem: Problem, layout: Layout) -> Division:
         return Division(
-            units, problem, self.sizes, layout.plan, layout.kinds, layout.reasons, layout.hindered
+            units,
+            problem,
+            self.sizes,
+            layout.plan,
+            layout.kinds,
+            layout.reasons,
+            layout.hindered,
+            layout.atom,
         )
 
     def with_islands(self, graph: Graph, units: Units, load: Lengths) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +20,7 @@ from partition.findings import Finding
 from partition.grids import unit_frame
 from partition.judgement import CommunityJudgement, judge_community
 from partition.loads import name_measure
+from partition.optimality import Optimality, weigh_up
 from partition.outlines import draw_outlines
 from partition.policy import Profile
 
@@ -27,7 +28,7 @@ from partition.policy import Profile
 @dataclass(frozen=True)
 class Order:
     """What every community is divided by. threads: that one division may use for itself. variant: 0 for the
-    best plan, else the number of an alternative to it.
+    best plan, else the number of an alternative to it. prove: also how far it is from the best possible.
     """
 
     profile: Profile
@@ -36,6 +37,7 @@ class Order:
     effort: int
     threads: int = 1
     variant: int = 0
+    prove: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Drawn:
 
     grids: code, community, kind, geometry. units: as in `split.Split`. reasons: why grids are out of range,
     by code. grid: the code of each building of the parcel. findings: what was done to its streets. clock: by
-    step.
+    step. optimality: of the plan, where it was asked for.
     """
 
     grids: gpd.GeoDataFrame
@@ -53,6 +55,7 @@ class Drawn:
     grid: Geometries
     findings: tuple[Finding, ...]
     clock: Clock
+    optimality: Optimality | None = None
 
 
 def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
@@ -81,7 +84,12 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
                 threads=order.threads,
             )
     with clock.step("grids"):
-        return draw_community(parcel, division, issued, clock)
+        drawn = draw_community(parcel, division, issued, clock)
+    if not order.prove:
+        return drawn
+    with clock.step("prove"):
+        found = weigh_up(division, str(parcel.communities["id"].iloc[0]), threads=order.threads)
+    return replace(drawn, optimality=found)
 
 
 def judge_parcel(

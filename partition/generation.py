@@ -8,6 +8,7 @@ and Blankenship 1975).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from partition.problem import Problem, Weights
 ROUNDS = 120  # of pricing, at most
 ROOT_NODES = 10_000  # of the search of a root, at first
 MOST_ROOT_NODES = 640_000
+FEWEST_NODES = 100  # of a root, however little is to be spent
 CEILING = 0.02  # of a grid's mean cost: sets with a reduced cost up to this join the LP
 NARROWEST = 0.01  # of the mean price: the box is never narrower
 TAIL = 0.15  # of what lies between bound and plan: what the LP can still give may be left to the branching
@@ -57,11 +59,13 @@ def generate(
     rounds: int = ROUNDS,
     threads: int = 1,
     leniency: Leniency = STRICT,
+    most_nodes: float = math.inf,
 ) -> Generated:
     """Bound the border cost of all plans of `grids` grids in range. `labels` (any plan) gives first prices.
     Where `leniency` lets grids be out of range, what is outside is part of the cost.
 
-    Stops when the bound reaches `enough`, when the LP gives no more, after `rounds`, when `stop[0]` is set.
+    Stops when the bound reaches `enough`, when the LP gives no more, after `rounds`, when `stop[0]` is set,
+    and when about `most_nodes` of the search for sets are spent.
     """
     units = len(problem)
     price, count_price = _first_prices(problem, labels, grids, leniency)
@@ -73,7 +77,8 @@ def generate(
     ceiling = CEILING * max(float(price.sum()) / grids + count_price, 1e-6)
     master = Master(units, grids, 1.0)
     master.add(pool.start, pool.members, pool.cost)
-    lower, nodes, cap = -np.inf, 0, ROOT_NODES
+    most_cap = int(min(MOST_ROOT_NODES, max(most_nodes / units, FEWEST_NODES)))
+    lower, nodes, cap = -np.inf, 0, min(ROOT_NODES, most_cap)
     roots = np.arange(units)
     complete = False
     done = 0
@@ -89,14 +94,14 @@ def generate(
         mended[roots] += found.lower
         value = float(mended[:-1].sum()) + grids * float(mended[-1])
         if (found.nodes >= cap).any():
-            cap = min(2 * cap, MOST_ROOT_NODES)
+            cap = min(2 * cap, most_cap)
         if value > lower:
             if value - lower > 0.5 * (expected - lower):
                 width = width * 1.5
             lower, center = value, mended
         else:
             width = np.maximum(width * 0.6, narrowest)
-        if lower >= enough or stop[0]:
+        if lower >= enough or stop[0] or nodes > most_nodes:
             complete = lower >= enough
             break
         more = Pool.of_sets(problem, found.start, found.members, leniency)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -23,13 +23,14 @@ DEDICATED: Kind = "dedicated"
 @dataclass(frozen=True)
 class Layout:
     """A plan of all units, the kind of each of its grids, why grids are out of range, and for each hard wish
-    that could not be met its name and why.
+    that could not be met its name and why. atom: units of one number were kept together.
     """
 
     plan: Plan
     kinds: tuple[Kind, ...]
     reasons: dict[int, Reason]
     hindered: tuple[tuple[str, Hindrance], ...] = ()
+    atom: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,17 @@ def lay_out(
     alone = int(dedicated.max(initial=-1)) + 1
     rest = np.flatnonzero(~apart)
     if not len(rest):
-        return Layout(Plan(dedicated, alone, 0.0, 0.0), _kinds(0, alone), {})
+        return Layout(Plan(dedicated, alone, 0.0, 0.0), _kinds(0, alone), {}, (), np.arange(len(zone)))
     basic = problem.subset(rest)
     within = [_within(wish, rest) for wish in wishes]
     number = None if search.grids is None else max(search.grids - alone, 1)
     search = replace(search, grids=number)
-    plan, atoms = divide(basic, upper, [wish for wish in within if len(wish.units) > 1], search)
+    plan, atoms, group = divide(basic, upper, [wish for wish in within if len(wish.units) > 1], search)
     hard = [wish for wish in within if len(wish.units) > 1 and wish.hard]
     hindered = tuple((wish.name, why) for wish, why in zip(hard, atoms.hindrances, strict=True) if why)
     reasons = _explain(basic, plan, atoms, search, problem.graph.components()[rest])
+    atom = np.arange(len(zone)) + len(rest)
+    atom[rest] = group
     assignment = dedicated + plan.grids
     assignment[rest] = plan.assignment
     return Layout(
@@ -76,6 +79,7 @@ def lay_out(
             for grid, why in reasons.items()
         },
         hindered,
+        atom,
     )
 
 
@@ -83,8 +87,11 @@ def _kinds(basic: int, dedicated: int) -> tuple[Kind, ...]:
     return tuple(BASIC if grid < basic else DEDICATED for grid in range(basic + dedicated))
 
 
-def divide(problem: Problem, upper: Lengths, wishes: Sequence[Wish], search: Search) -> tuple[Plan, Atoms]:
-    """The plan of units without zones, and the atoms of what must stay together.
+def divide(
+    problem: Problem, upper: Lengths, wishes: Sequence[Wish], search: Search
+) -> tuple[Plan, Atoms, Numbers]:
+    """The plan of units without zones, the atoms of what must stay together, and the atom of each unit by
+    what did.
 
     What should stay whole does as long as that puts no more out of range: it is tried with all wishes first,
     then with the hard ones alone.
@@ -99,12 +106,12 @@ def divide(problem: Problem, upper: Lengths, wishes: Sequence[Wish], search: Sea
     ]
     must = replace(unite(problem, [*hard, *parts], upper), hindrances=must.hindrances)
     should = unite(problem, [*hard, *parts, *wishes], upper)
-    plan = _make(problem, should, search)
+    plan, group = _make(problem, should, search), should.group
     if should.group.max() < must.group.max() and not _is_fine(plan, search):
         free = _make(problem, must, search)
         if _misses(free, search) < _misses(plan, search):
-            plan = free
-    return plan, must
+            plan, group = free, must.group
+    return plan, must, group
 
 
 def _parts(problem: Problem, wish: Wish, upper: Lengths, search: Search) -> list[Wish]:

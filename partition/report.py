@@ -7,6 +7,7 @@ from typing import Any
 
 from partition.findings import Finding
 from partition.judgement import Judgement
+from partition.optimality import Optimality
 from partition.policy import Profile
 
 
@@ -16,7 +17,7 @@ class Report:
 
     seed and effort are those the plan was made with, None for a plan that was drawn elsewhere. seconds and
     cpu_seconds: by step, as in `clock.Clock`, summed over all communities, also where several were worked on
-    at once.
+    at once. optimality: how far each community's plan is from the best possible, where it was asked for.
     """
 
     profile: Profile
@@ -26,6 +27,7 @@ class Report:
     seed: int | None = None
     effort: int | None = None
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    optimality: tuple[Optimality, ...] = ()
 
     @property
     def violations(self) -> tuple[Finding, ...]:
@@ -52,6 +54,7 @@ class Report:
             "grids": self.judgement.grids,
             "violations": [finding.to_dict() for finding in self.violations],
             "findings": [finding.to_dict() for finding in self.findings],
+            **({"optimality": [one.to_dict() for one in self.optimality]} if self.optimality else {}),
             "cpu_seconds": {step: round(seconds, 3) for step, seconds in self.cpu_seconds.items()},
             "seconds": {step: round(seconds, 3) for step, seconds in self.seconds.items()},
         }

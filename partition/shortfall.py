@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from partition.arrays import Numbers
-from partition.bound import Bound, Clock, prove_borders
+from partition.bound import THOROUGH, Bound, Budget, Clock, prove_borders
 from partition.certificate import fingerprint
 from partition.pool import Leniency, Pool, capped_load, outside
 from partition.problem import Problem
@@ -51,6 +51,7 @@ def prove_shortfall(
     k: int | None = None,
     time_limit: float | None = None,
     threads: int = 1,
+    budget: Budget = THOROUGH,
 ) -> Shortfall:
     """Bound how far out of range plans of as many grids as `labels` has (or `k`) must be, and what their
     borders cost then; better the plan on the way. A unit above an upper bound counts as the upper bound.
@@ -64,7 +65,7 @@ def prove_shortfall(
     free = replace(problem, graph=replace(problem.graph, cost=np.zeros(len(problem.graph.cost))))
     with Clock(time_limit) as clock:
         most = _outside_of(problem, labels, grids)
-        first = prove_borders(free, labels, grids, Leniency(1.0, most), clock, threads)
+        first = prove_borders(free, labels, grids, Leniency(1.0, most), clock, threads, budget)
         best = labels if first.labels is None else first.labels
         now, least = _outside_of(problem, best, grids), max(first.lower, 0.0)
         owed = first.certificate
@@ -77,7 +78,7 @@ def prove_shortfall(
         second, least_border = first, -np.inf
         for outside_m in prices:
             price = Leniency(outside_m, now, owed.price, owed.count_price)
-            proof = prove_borders(problem, best, grids, price, clock, threads)
+            proof = prove_borders(problem, best, grids, price, clock, threads, budget)
             found = best if proof.labels is None else proof.labels
             # all that is outside beyond what the prices account for may be what a cheaper plan saves
             lower = proof.lower - outside_m * max(spare, 0.0)

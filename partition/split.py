@@ -58,13 +58,16 @@ def split_area(
     progress: Progress | None = None,
     crew: Crew | None = None,
     variant: int = 0,
+    prove: bool = False,
 ) -> Split:
     """Divide every community of the area into grids.
 
     grids: the number of grids of each community, instead of the number that suits its households. effort:
     proposals by unit. issued: codes ever issued, by community id; none of them is given again. progress:
     called with the step and the share done. crew: who works on the communities, this process alone if not
-    given. variant: 0 for the best plan, else the number of an alternative to it (see `alternatives`). The
+    given. variant: 0 for the best plan, else the number of an alternative to it (see `alternatives`). prove:
+    tell in the report how far each community's plan is from the best possible (some seconds for each at
+    most). The
     result depends on the area's content, the profile, seed, grids, effort and variant alone.
 
     A community that cannot be divided does not stop the others: it has no grids, and a finding that says why.
@@ -73,7 +76,7 @@ def split_area(
     """
     crew = crew or Alone(fence=len(area.communities) > 1)
     tell = progress or (lambda step, share: None)
-    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads, variant)
+    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads, variant, prove)
     clock = Clock()
     area, notes = weigh_area(area, profile)
     drawn, failures = _draw(area, order, issued or {}, crew, tell)
@@ -100,6 +103,7 @@ def split_area(
         seed,
         order.effort,
         clock.cpu,
+        tuple(one.optimality for one in drawn.values() if one.optimality is not None),
     )
     return Split(judgement.name_bounds(frame), unweigh(buildings), units, report, profile, seed)
 

@@ -83,6 +83,7 @@ def partition(
     tier: options.TierList = None,
     seed: options.Seed = 0,
     alternatives: AlternativeCount = 1,
+    prove: options.Prove = False,
     report: ReportOut = None,
     jobs: options.Jobs = None,
     scheduler: options.SchedulerAddress = None,
@@ -123,7 +124,7 @@ def partition(
                 del raw  # as large as all that follows
                 tell = partial(progress.tell, of=len(checked.communities))
                 divide = partial(split_area, checked, rules, seed=seed, grids=grids, progress=tell, crew=crew)
-                split = divide()
+                split = divide(prove=prove)
                 others = list(further_plans(split, alternatives, lambda number: divide(variant=number)))
                 compared = compare_plans([split, *others], paths) if alternatives > 1 else []
                 if asks or rules.tiers:
@@ -138,6 +139,7 @@ def partition(
                 write_report(report, told | {"seconds": progress.seconds | told["seconds"]})
         show_findings(term, split.report.findings)
         show_judgement(term, split.report.judgement, rules)
+        show_findings(term, (one.finding() for one in split.report.optimality))
         if tiers:
             show_tiers(term, tiers)
         if compared:

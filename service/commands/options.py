@@ -105,6 +105,15 @@ ProfileName = Annotated[
         "网格划分规则：城市名或 TOML 文件",
     ),
 ]
+Prove = Annotated[
+    bool,
+    typer.Option(
+        "--prove",
+        rich_help_panel=_PLANNING,
+        help="Tell how far each community's plan is from the best possible (takes a little longer) · "
+        "证明各社区方案与理论最优的差距（耗时略长）",
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from partition.arrays import Numbers
 from partition.balance import Balance
-from partition.bound import Bound, known_plan, prove
+from partition.bound import QUICK, Bound, Budget, known_plan, prove
 from partition.certificate import fingerprint
 from partition.enumeration import TooManySetsError, list_sets
 from partition.generation import border_problem, generate
@@ -312,7 +312,7 @@ def test_border_alone_where_wishes_are_too_many_to_list() -> None:
     least = prove(border_problem(problem), np.arange(len(problem)) % grids)
     assert least.status == "optimal"
     assert least.labels is not None
-    bound = prove(problem, least.labels, most_sets=10)
+    bound = prove(problem, least.labels, budget=Budget(listed=10))
     assert bound.objective == "border"
     assert bound.status == "gap"
     assert bound.value == pytest.approx(least.value)
