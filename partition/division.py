@@ -90,6 +90,8 @@ def divide_community(
         enough_units = grids is None or division.plan.grids >= grids
         if enough_units and all(why.proven and why.cause != "pocket" for why in division.reasons.values()):
             break
+        if cut_above == 0 and all(why.proven for why in best.reasons.values()):
+            break
     assert best is not None  # noqa: S101 - the loop runs at least once
     return replace(best, findings=ground.findings(best))
 
