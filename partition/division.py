@@ -27,6 +27,7 @@ from partition.units import Units, build_units
 from partition.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
 from partition.zones import Zones, find_zones, with_outlines
 
+LONGER = 10  # times the effort, where grids are out of range and nothing shows why
 WHOLE_COST = 1.0  # for each metre of border between two units that should stay together, besides the street's
 
 
@@ -76,14 +77,17 @@ def divide_community(
     clock: Clock,
     threads: int = 1,
 ) -> Division:
-    """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise."""
+    """Divide one community. Blocks are cut finer only where grids cannot be brought into range otherwise, and
+    the effort is `LONGER` times as much only where nothing shows why they cannot.
+    """
     area = area if is_weighed(area, profile) else weigh_area(area, profile)[0]
     ground = Ground(area, number, profile, clock)
     if grids is None and ground.is_village():
         return ground.one_grid()
     best: Division | None = None
-    for cut_above in ground.finenesses():
-        search = Search(grids, effort, seed, threads, finest=cut_above == 0)
+    tries = [*((cut_above, effort) for cut_above in ground.finenesses()), (0.0, LONGER * effort)]
+    for cut_above, proposals in tries:
+        search = Search(grids, proposals, seed, threads, finest=cut_above == 0)
         division = ground.divide(cut_above, search)
         if best is None or _merit(division, grids) < _merit(best, grids):
             best = division
@@ -96,11 +100,13 @@ def divide_community(
     return replace(best, findings=ground.findings(best))
 
 
-def _merit(division: Division, wanted: int | None) -> tuple[int, int, float, float]:
-    """Less is better: first the number of grids that was asked for, then the range, then the cost."""
+def _merit(division: Division, wanted: int | None) -> tuple[int, bool, float, float]:
+    """Less is better: first the number of grids that was asked for, then that all out of range are proven to
+    be so, then the households beyond the range, then the cost.
+    """
     missed = 0 if wanted is None else abs(division.plan.grids - wanted)
-    unproven = sum(not reason.proven for reason in division.reasons.values())
-    return missed, unproven, division.plan.outside, division.plan.value
+    unproven = any(not reason.proven for reason in division.reasons.values())
+    return missed, unproven, round(division.plan.outside, 6), division.plan.value
 
 
 class Ground:
