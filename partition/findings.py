@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from partition.texts import Language, catalogue
 Level = Literal["refused", "repaired", "noted", "violated"]
 
 ROWS_SHOWN = 10
+# one of what a sentence counts; not the end of a range or of a larger number
+ONE = re.compile(r"(?<![\d.,–-])1 (household|resident|building|grid)s\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Finding:
                 **values,
             },
         )
+        if lang == "en":
+            sentence = ONE.sub(r"1 \1", sentence)
         where = ".".join(part for part in (self.layer, self.column) if part)
         where = f"{self.file}: {where}" if self.file and where else self.file or where
         return f"{where}: {sentence}" if where else sentence

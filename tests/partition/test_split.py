@@ -246,3 +246,13 @@ def test_a_building_of_several_rows_is_one_building_in_the_reason() -> None:
     )
     assert told.code == "size_building"
     assert told.values["building"] == "B1"
+
+
+def test_one_household_is_told_as_one() -> None:
+    def said(held: int) -> str:
+        values = {"measure": "households", "held": held, "alone": 1, "lower": 1, "upper": 9}
+        return Finding("size_cut_off", "violated", "grids", rows=("001",), values=values).text("en")
+
+    assert "holds 1 household:" in said(1)
+    assert "part the 1 household here" in said(1)
+    assert "holds 21 households:" in said(21)
