@@ -22,8 +22,8 @@ class Weights:
     """
 
     range_m: float = 50.0
-    deviation_m: float = 4000.0
-    compactness_m: float = 150.0
+    deviation_m: float = 5000.0
+    compactness_m: float = 100.0
     moved_m: float = 0.0
 
     def balanced(self, by: float) -> Weights:
