@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from shapely import LineString, box
 
 from partition.adjustment import pieces
 from partition.alternatives import DIFFERENT, WORSE, find_alternatives, share_elsewhere
@@ -14,7 +15,7 @@ from partition.policy import Profile, Size
 from partition.problem import Problem
 from partition.split import split_area
 from tests.asserts import assert_valid_plan
-from tests.lattice import Town, make_town
+from tests.lattice import Town, make_area, make_town
 from tests.unit_lattice import lattice
 
 
@@ -60,3 +61,18 @@ def test_a_variant_of_a_town_is_a_whole_plan() -> None:
     households = area.buildings["households"].to_numpy()
     label = [np.unique(split.buildings["grid"], return_inverse=True)[1] for split in (best, other)]
     assert share_elsewhere(households, *label) >= DIFFERENT
+
+
+def test_a_variant_that_is_not_there_is_the_best_plan_with_a_note() -> None:
+    """Four buildings on two sides of a street: nothing else is as good."""
+    houses = [box(x, y, x + 20, y + 20) for x in (20, 160) for y in (20, 160)]
+    area = make_area(
+        [box(0, 0, 200, 200)], [LineString([(100, -5), (100, 205)])], ["local"], houses, [50] * 4
+    )
+    rules = Profile("test", Size("households", 90, 100, 110))
+    best, other = (split_area(area, rules, effort=200, variant=number) for number in (0, 2))
+    assert other.buildings["grid"].to_list() == best.buildings["grid"].to_list()
+    (note,) = [finding for finding in other.report.findings if finding.code == "alternatives_fewer"]
+    assert note.rows == ("C1",)
+    assert (note.values["wanted"], note.values["made"]) == (3, 1)
+    assert not [finding for finding in best.report.findings if finding.code == "alternatives_fewer"]

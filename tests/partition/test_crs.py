@@ -85,3 +85,24 @@ def test_what_is_no_crs() -> None:
     undefined = 'LOCAL_CS["Undefined Cartesian SRS",UNIT["metre",1]]'
     assert not is_usable(pyproj.CRS.from_wkt(undefined))
     assert is_usable(pyproj.CRS.from_epsg(4526))
+
+
+@pytest.mark.parametrize(
+    ("epsg", "metric"),
+    [(4547, True), (32650, True), (4326, False), (3857, False), (2263, False)],  # degrees, Mercator, feet
+)
+def test_what_can_be_measured_in(epsg: int, metric: bool) -> None:
+    """Near 114° E, 30° N."""
+    from partition.crs import is_metric, to_lonlat
+
+    crs = pyproj.CRS.from_epsg(epsg)
+    back = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
+    x, y = back.transform([114.0, 114.01], [30.0, 30.01])
+    assert is_metric(crs, (x[0], y[0], x[1], y[1])) is metric
+    assert to_lonlat(crs).transform(x[0], y[0]) == pytest.approx((114.0, 30.0), abs=1e-6)
+
+
+def test_nothing_can_be_measured_where_the_projection_has_no_place() -> None:
+    from partition.crs import is_metric
+
+    assert is_metric(pyproj.CRS.from_epsg(4547), (0.0, 0.0, 1e9, 1e9)) is False
