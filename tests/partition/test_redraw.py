@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from partition.area import Area
 from partition.errors import InputError
 from partition.former import recall_plan
-from partition.policy import Profile, Size
+from partition.policy import Profile, Size, ZoneRule
 from partition.redraw import Redraw, most_allowed, redraw_area
 from partition.split import Split, split_area
 from tests.asserts import assert_valid_plan
@@ -204,3 +204,22 @@ def test_how_many_may_move_is_a_share_or_a_number() -> None:
     ):
         with pytest.raises(ValueError, match=said):
             most_allowed(wrong)
+
+
+def test_what_stands_apart_stays_as_it_is() -> None:
+    """A school's grid has no range: growth round it leaves it alone, to the last vertex."""
+    rules = replace(PROFILE, zones=ZoneRule())
+    area = make_town(Town(columns=5, rows=5, seed=3, zones=((1, 1, 1, 1),), gap_share=0.0))
+    split = split_area(area, rules, effort=1500)
+    (school,) = split.grids.loc[split.grids["kind"] == "dedicated", "code"]
+    beside = split.grids[split.grids["code"] != school]
+    largest = str(beside.loc[beside["households"].idxmax(), "code"])
+    today = grown(area, np.flatnonzero(split.buildings["grid"] == largest)[:4], 50)
+    former = recall_plan(today, rules, split.grids[["code", "geometry"]], mapping_of(split))
+    made = redraw_area(today, former, rules)
+    assert made.register.moved_households > 0
+    now = made.split.grids.set_index("code")
+    assert now.loc[school, "kind"] == "dedicated"
+    assert school in made.kept
+    told = {finding.rows for finding in made.split.report.violations if finding.code.startswith("size_")}
+    assert (school,) not in told
