@@ -99,26 +99,22 @@ def main() -> int:
         instance, seed=given.seed, effort=given.effort, threads=given.threads, balance=given.balance,
         seconds=given.time_limit - (time.perf_counter() - start),
     )  # fmt: skip
-    labels, hurried = done.labels, done.hurried
-    small = len(labels) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
+    small = len(done.labels) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
     if given.certificate is not None or small:
-        from partition.bound import prove
+        from partition.proving import prove_plan
 
         left = given.time_limit - (time.perf_counter() - start)
-        bound = prove(
-            instance.problem(given.balance), labels, k=instance.grids, threads=given.threads,
-            time_limit=None if math.isinf(left) else max(left, 0.1),
+        done, told = prove_plan(
+            instance.problem(given.balance), done, instance.grids,
+            seconds=left, threads=given.threads, certificate=given.certificate,
         )  # fmt: skip
-        labels = labels if bound.labels is None else bound.labels
-        hurried = hurried or bound.status == "stopped"
-        _tell(f"{bound.status}: at most {100 * bound.gap:.2f} % above the best possible")
-        if given.certificate is not None:
-            bound.certificate.write(given.certificate)
+        for line in told:
+            _tell(line)
     with given.labels.open("wb") as file:
-        np.save(file, labels)
+        np.save(file, done.labels)
     if done.outside:
         _tell(f"{done.outside:.0f} households are outside the range")
-    if hurried:
+    if done.hurried:
         _tell("stopped by the clock: this result will not repeat")
     return 0
 
