@@ -36,6 +36,7 @@ HEAVY = 8.0  # households moved that one household out of range is worth, when h
 PER_UNIT, PER_GRID = 0.2, 1.0  # households for each unit moved and each grid touched
 SPARE = 0.1  # more households than the fewest may move where that makes better borders,
 SPARE_M, SPARE_UNIT, SPARE_GRID = 25.0, 1.0, 10.0  # weighed like this
+EASED = 2.0  # times the cap, where a search that heeds it from the beginning finds no plan in range
 FEWEST = 1e-6
 
 
@@ -80,19 +81,40 @@ def adjust_plan(
 
     `previous` gives each unit's grid before, -1 for new ground; `frozen` units stay. A plan that is in range,
     connected and complete comes back as it is. before: how many grids there were, where some of them have no
-    unit here. most_moved: no more households than this change grid; the range is then met as far as that
-    allows. same_number: grids are neither split nor dissolved. spare: this share more households than the
-    fewest that were found may move where borders get better by it. effort: proposals by unit that takes part
-    in a run; limit: proposals in all, `LIMIT` by unit if not given. The graph may have several walkable
-    components. Raises ValueError without `previous`.
+    unit here. most_moved: no more households than this change grid; grids are then in range, and in one
+    piece, as far as that allows. same_number: grids are neither split nor dissolved. spare: this share more
+    households than the fewest that were found may move where borders get better by it. effort: proposals by
+    unit that takes part in a run; limit: proposals in all, `LIMIT` by unit if not given. The graph may have
+    several walkable components. Raises ValueError without `previous`.
     """
     if problem.previous is None:
         raise ValueError("a problem without a previous plan")
-    search = _Search(problem, before or 0, most_moved, effort, seed)
+    found = _adjust(problem, before or 0, most_moved, same_number, spare, effort, limit, seed)
+    if most_moved and limit is None and found.outside > FEWEST:
+        # the way to few moves may lead over more
+        other = _adjust(problem, before or 0, EASED * most_moved, same_number, spare, effort, limit, seed)
+        if other.moved <= most_moved and _is_better(other, found):
+            return other
+    return found
+
+
+def _adjust(
+    problem: Problem,
+    before: int,
+    most_moved: float | None,
+    same_number: bool,
+    spare: float,
+    effort: int,
+    limit: int | None,
+    seed: int,
+) -> Adjusted:
+    """One search of `adjust_plan`."""
+    search = _Search(problem, before, most_moved, effort, seed)
     limit = LIMIT * max(len(problem), LEAST) if limit is None else limit
     late = int(BORDERS * limit)
     search.left = limit - late if same_number else int(MAIN * limit)
-    chosen = search.relieve(search.judge(settle_pieces(problem, search.before, found=not same_number)))
+    settled = settle_pieces(problem, search.before, found=not same_number, most_moved=search.cap)
+    chosen = search.relieve(search.judge(settled))
     # one change of number after the other, as long as the plan gets better by it
     search.left = 0 if same_number else limit - late - int(MAIN * limit)
     while search.left:
@@ -119,12 +141,15 @@ def _is_better(one: Adjusted, other: Adjusted) -> bool:
 # --- where it starts ---
 
 
-def settle_pieces(problem: Problem, before: int, *, found: bool = True) -> Numbers:
+def settle_pieces(
+    problem: Problem, before: int, *, found: bool = True, most_moved: float = math.inf
+) -> Numbers:
     """The old labels made whole: new ground, and pieces that hang on their grid no more, join the grid beside
     them with the costliest border between; walkable components without any grid become new ones. Of each grid
     the piece with most households stays (of equal ones the first), and frozen units do.
 
     found: without, no grid is new as long as there is an old one: what hangs on nothing stays in its own.
+    most_moved: pieces stay where they are once so many households changed grid, the largest first.
     """
     assert problem.previous is not None  # noqa: S101 - the callers see to it
     graph, labels = problem.graph, problem.previous.copy()
@@ -136,6 +161,10 @@ def settle_pieces(problem: Problem, before: int, *, found: bool = True) -> Numbe
     order = np.lexsort((np.arange(len(weight)), -weight, grid))
     stays = np.zeros(len(weight), dtype=np.bool_)
     stays[order[np.unique(grid[order], return_index=True)[1]]] = True
+    people = np.bincount(piece, weights=np.where(frozen | (labels < 0), 0, graph.households))
+    people[stays] = 0.0
+    order = np.argsort(people, kind="stable")
+    stays[order[np.cumsum(people[order]) > most_moved]] = True
     labels[~stays[piece] & ~frozen] = -1
     _fill(graph, labels)
     if not found:

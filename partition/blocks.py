@@ -85,11 +85,12 @@ def total(place: Numbers, amount: Lengths, count: int) -> Lengths:
 
 
 def segments(polygons: Geometries) -> tuple[Lengths, Lengths, Numbers]:
-    """All segments of the polygons' rings: starts (n, 2), ends (n, 2), the polygon each belongs to."""
-    rings, polygon = shapely.get_rings(polygons, return_index=True)
+    """All segments of (multi)polygons' rings: starts (n, 2), ends (n, 2), the polygon each belongs to."""
+    parts, polygon = shapely.get_parts(polygons, return_index=True)  # `get_rings` passes over multipolygons
+    rings, part = shapely.get_rings(parts, return_index=True)
     coords, ring = shapely.get_coordinates(rings, return_index=True)
     inner = np.flatnonzero(ring[:-1] == ring[1:])
-    return coords[inner], coords[inner + 1], polygon[ring[inner]].astype(np.int64)
+    return coords[inner], coords[inner + 1], polygon[part[ring[inner]]].astype(np.int64)
 
 
 def _what_runs_there(

@@ -38,11 +38,13 @@ UNSEEN_M = 0.1  # a turn goes whose triangle is smaller than a square of this si
 LEAST_ANGLE = math.cos(math.radians(30.0))  # at which a piece leaves another line at a chain's end
 
 
-def draw_outlines(units: Units, label: Numbers, count: int, footprints: Geometries) -> Geometries:
+def draw_outlines(
+    units: Units, label: Numbers, count: int, footprints: Geometries, settled: Flags | None = None
+) -> Geometries:
     """The polygons of grids 0 … count-1; `label` gives each face's grid, `footprints` (metres) the buildings.
 
     Neighbours share their vertices, and together they cover what the faces cover. Each footprint that no
-    border crossed stays in its grid.
+    border crossed stays in its grid. settled: grids whose borders lose no turn, however small.
     """
     polygons = dissolve(units.blocks.faces, label, count)
     chains = _find_chains(units, label, polygons)
@@ -52,7 +54,9 @@ def draw_outlines(units: Units, label: Numbers, count: int, footprints: Geometri
             field.straighten(chain)
         polygons = _redraw(polygons, chains)
     # turns too small to see, where lines were noded or met at a hair's breadth; both sides of a border alike
-    return np.asarray(shapely.coverage_simplify(polygons, UNSEEN_M, simplify_boundary=False))
+    loose = np.ones(count, dtype=np.bool_) if settled is None else ~settled
+    polygons[loose] = shapely.coverage_simplify(polygons[loose], UNSEEN_M, simplify_boundary=False)
+    return polygons
 
 
 @dataclass

@@ -31,6 +31,7 @@ from partition.layout import BASIC, DEDICATED
 from partition.lineage import Register, keep_codes, trace_changes
 from partition.linework import CLASS_NUMBER, Linework
 from partition.loads import name_measure, total_loads, unweigh, weigh_area
+from partition.nesting import knit
 from partition.outlines import draw_outlines
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.problem import Problem
@@ -74,7 +75,7 @@ def redraw_area(
     locked: codes of grids that do not change at all. most_moved: no more households than this change grid;
     below 1 it is a share of all households. issued: codes that were given before, besides those of the plan;
     none is given again. staff: who answers for each grid, for the register. A community whose grids are all
-    in range stays as it is. Raises InputError where a locked code is none of the plan's.
+    in range and in one piece stays as it is. Raises InputError where a locked code is none of the plan's.
     """
     tell = progress or (lambda step, share: None)
     clock = Clock()
@@ -216,6 +217,16 @@ class _Task:
         ]
         return np.asarray((beyond(held, ranges) > 0).any(axis=1) & (self.kinds == BASIC), dtype=np.bool_)
 
+    def in_pieces(self) -> Flags:
+        """Which grids of before have several pieces on one part of the community."""
+        parts, grid = shapely.get_parts(self.shapes, return_index=True)
+        islands = shapely.STRtree(shapely.get_parts(self.ground.polygon))
+        part, island = islands.query(shapely.point_on_surface(parts), predicate="intersects")
+        pairs, times = np.unique(np.column_stack([grid[part], island]), axis=0, return_counts=True)
+        found = np.zeros(len(self.own), dtype=np.bool_)
+        found[pairs[times > 1, 0]] = True
+        return found
+
 
 @dataclass(frozen=True)
 class _Order:
@@ -261,7 +272,7 @@ class _Laid:
 
 def _redraw_parcel(task: _Task, taken: Collection[str]) -> _Parcel:
     """Units are made only round grids out of range; of the whole community where that does not suffice."""
-    out = task.out_of_range() & ~task.still
+    out = (task.out_of_range() | task.in_pieces()) & ~task.still
     if not out.any():
         return _as_before(task)
     everywhere = len(task.own)
@@ -322,8 +333,8 @@ def _lay_units(task: _Task, near: Flags, finer: float) -> _Laid:
         rows = np.flatnonzero(label == grid)
         if near[grid]:
             part = _units_within(ground, _clipped(ground.linework, tree, polygon), polygon, rows, finer)
-            # one polygon for each unit, so that slivers along the old border are gone
-            shapes.append(dissolve(part.blocks.faces, part.unit, len(part)))
+            # one polygon for each unit; slivers along the old border, which no block has, join one of them
+            shapes.append(knit(dissolve(part.blocks.faces, part.unit, len(part)), polygon))
             building_unit[rows] = np.where(part.building_unit >= 0, part.building_unit + made, -1)
         else:
             shapes.append(np.array([polygon], dtype=object))
@@ -382,19 +393,16 @@ def _clipped(linework: Linework, tree: shapely.STRtree, polygon: shapely.Geometr
 def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[str]) -> _Parcel:
     """Polygons and codes of the adjusted plan. A grid that kept its units keeps its polygon."""
     units, community = laid.units, task.parcel.communities.iloc[0]
-    label = laid.home.copy()
-    label[laid.atom >= 0] = adjusted.labels[laid.atom[laid.atom >= 0]]
+    label, adjusted = _carry_on(task, laid, adjusted)
     used = np.unique(label)
-    carried = keep_codes(laid.home, label, units.households.astype(np.float64))
-    fresh = [grid for grid in used.tolist() if grid not in carried]
+    old, fresh = used[used < len(task.own)].tolist(), used[used >= len(task.own)].tolist()
     prefix = code_prefix(community["id"], community["code"])
     issued = issue_codes(prefix, len(fresh), [*taken, *task.codes])
-    code_of = {grid: str(task.codes[old]) for grid, old in carried.items()}
-    code_of |= dict(zip(fresh, issued, strict=True))
+    code_of = {grid: str(task.codes[grid]) for grid in old} | dict(zip(fresh, issued, strict=True))
     moved = label != laid.home
     touched = np.union1d(label[moved], laid.home[moved])
-    polygons = _outlines(task, units, np.searchsorted(used, label), len(used), laid.home, touched)
     kept = ~np.isin(used, touched)
+    polygons = _outlines(task, units, np.searchsorted(used, label), kept, laid.home, touched)
     polygons[kept] = task.shapes[used[kept]]
     codes = np.array([code_of[grid] for grid in used.tolist()], dtype=object)
     kinds = [task.kinds[grid] if grid < len(task.own) else BASIC for grid in used.tolist()]
@@ -405,8 +413,7 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
     ).sort_values("code", ignore_index=True)
     of_unit = codes[np.searchsorted(used, label)]
     at = units.building_unit
-    names = {code_of[grid] for grid in touched.tolist() if grid in code_of}
-    names |= set(task.codes[touched[touched < len(task.own)]])
+    names = {code_of[grid] if grid in code_of else str(task.codes[grid]) for grid in touched.tolist()}
     return _Parcel(
         grids=frame,
         units=unit_frame(units, of_unit.tolist(), task.parcel.crs),
@@ -418,16 +425,40 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
     )
 
 
+def _carry_on(task: _Task, laid: _Laid, adjusted: Adjusted) -> tuple[Numbers, Adjusted]:
+    """The grid of each unit, and the adjusted plan, numbered so that grid g carries on grid g of before.
+
+    A code goes with most of its grid's households, unless more households get another code by that than had
+    to move: then each grid keeps its own.
+    """
+    label, before = laid.home.copy(), len(task.own)
+    label[laid.atom >= 0] = adjusted.labels[laid.atom[laid.atom >= 0]]
+    households = laid.units.households
+    own = np.arange(max(int(label.max()) + 1, before))
+    own[before:] = -1
+    carried = np.full(len(own), -1, dtype=np.int64)
+    for new, old in keep_codes(laid.home, label, households.astype(np.float64)).items():
+        carried[new] = old
+    by_own, by_most = (int(households[one[label] != laid.home].sum()) for one in (own, carried))
+    carried = carried if by_most <= by_own else own
+    fresh = np.setdiff1d(label, np.flatnonzero(carried >= 0))
+    carried[fresh] = before + np.arange(len(fresh))
+    return carried[label], replace(adjusted, labels=carried[adjusted.labels], moved=min(by_most, by_own))
+
+
 def _outlines(
-    task: _Task, units: Units, label: Numbers, count: int, home: Numbers, touched: Numbers
+    task: _Task, units: Units, label: Numbers, kept: Flags, home: Numbers, touched: Numbers
 ) -> Geometries:
-    """The polygons of the grids; borders that were there before are not straightened again."""
+    """The polygons of the grids; borders that were there before are not straightened again, and those of
+    `kept` grids keep every turn.
+    """
     borders, of_face = units.blocks.borders, units.unit
     a, b = of_face[borders.a], of_face[borders.b]
     new = (home[a] == home[b]) & np.isin(home[a], touched)
     still = replace(borders, kind=np.where(new, borders.kind, CLASS_NUMBER["wall"]))
     drawn = replace(units, blocks=replace(units.blocks, borders=still))
-    return draw_outlines(drawn, label[of_face], count, task.parcel.buildings.geometry.to_numpy())
+    footprints = task.parcel.buildings.geometry.to_numpy()
+    return draw_outlines(drawn, label[of_face], len(kept), footprints, settled=kept)
 
 
 # --- what is told ---

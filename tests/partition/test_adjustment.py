@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partition.adjustment import Adjusted, adjust_plan, pieces
+from partition.adjustment import Adjusted, adjust_plan, pieces, settle_pieces
 from partition.balance import Balance
 from partition.graph import Graph
 from partition.plan import make_plan
@@ -232,3 +232,30 @@ def test_same_arguments_same_plan() -> None:
     assert (one.labels == other.labels).all()
     with pytest.raises(ValueError, match="previous"):
         adjust_plan(replace(today, previous=None))
+
+
+def test_a_grid_in_two_equal_pieces_is_made_whole() -> None:
+    problem = Problem.of_households(lattice(5, 1, 10), Balance(10, 20, 40))
+    problem = replace(problem, previous=np.array([0, 0, 1, 0, 0]))
+    labels = settle_pieces(problem, 2)
+    assert labels.tolist() == [0, 0, 1, 1, 1]
+    check(problem, adjust_plan(problem))
+
+
+def test_what_frozen_units_hold_elsewhere_does_not_move_the_grid() -> None:
+    previous = np.tile(np.repeat([0, 1, 2], 3), 4)
+    previous[8] = 0  # put there by hand, far from the rest of its grid
+    frozen = np.zeros(36, dtype=bool)
+    frozen[8] = True
+    problem = Problem.of_households(lattice(9, 4, 10), Balance(60, 120, 180))
+    problem = replace(problem, previous=previous, frozen=frozen)
+    assert settle_pieces(problem, 3).tolist() == previous.tolist()
+
+
+def test_no_more_than_the_cap_moves_to_make_grids_whole() -> None:
+    problem = Problem.of_households(lattice(7, 1, [30, 9, 30, 5, 30, 20, 30]), Balance(10, 50, 200))
+    problem = replace(problem, previous=np.array([0, 1, 0, 1, 0, 1, 0]))
+    for cap, moved in ((100.0, 44.0), (10.0, 5.0), (4.0, 0.0)):
+        assert adjust_plan(problem, most_moved=cap).moved <= cap
+        labels = settle_pieces(problem, 2, most_moved=cap)
+        assert problem.graph.households[labels != problem.previous].sum() <= min(cap, 200), moved

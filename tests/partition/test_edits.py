@@ -188,3 +188,17 @@ def test_the_rest_is_balanced_round_an_edit() -> None:
     held = rebalance(lock_grids(edited, ["C1-001"]))
     assert [finding.code for finding in held.violations] == ["draft_above"]
     assert (held.labels == 0).sum() == 6
+
+
+def test_a_balance_neither_founds_grids_nor_tears_them_from_their_place() -> None:
+    graph = replace(drafted().problem.graph, households=np.full(24, 30, dtype=np.int64))
+    draft = open_draft(Problem.of_households(graph, BALANCE), drafted().labels, drafted().codes, prefix="C1-")
+    far = move_units(draft, [11], "C1-001")  # at the other end
+    balanced = rebalance(far)
+    assert balanced.labels[11] == 0
+    assert (balanced.labels[[0, 6, 12, 18]] == 0).sum() >= 3
+    # a piece that hangs on nothing but locked grids stays in its grid
+    alone = lock_grids(move_units(draft, [10], "C1-001"), ["C1-004", "C1-005", "C1-006"])
+    kept = rebalance(release_units(alone))
+    assert kept.codes == alone.codes
+    assert kept.labels[10] == 0

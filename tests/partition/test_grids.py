@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from partition.blocks import segments
+from partition.grids import match_edges
 from partition.policy import Profile, Size
 from partition.split import split_area
 from tests.lattice import Town, make_town
@@ -59,3 +62,16 @@ def test_no_needles_and_no_slivers(town: Town) -> None:
     for code, polygon in zip(grids["code"], grids.geometry, strict=True):
         assert sharpest(polygon) >= NEEDLE, code
         assert not slivers(polygon, houses), code
+
+
+def test_grids_of_several_parts_share_vertices_too() -> None:
+    islands = shapely.MultiPolygon([shapely.box(0, 0, 100, 100), shapely.box(0, 150, 100, 200)])
+    start, _, owner = segments(np.array([islands, shapely.box(100, 0, 200, 100)], dtype=object))
+    assert np.bincount(owner).tolist() == [8, 4]
+    assert len(start) == 12
+    beside = [shapely.box(100, 0, 200, 60), shapely.box(100, 60, 200, 200)]
+    shapes = gpd.GeoDataFrame(geometry=[islands, *beside])
+    matched = match_edges(shapes, shapes).geometry.to_numpy()
+    assert shapely.coverage_is_valid(matched)
+    turned = shapely.transform(matched, lambda xy: xy @ np.array([[0.8, -0.6], [0.6, 0.8]]))
+    assert shapely.coverage_is_valid(turned)
