@@ -42,8 +42,8 @@ class Choice:
                 self.kernels.add(file.stem)
 
     def tests(self, mutant: Mutant, budget: float) -> list[str]:
-        """Tests that reach the mutant, those of its own test file and the fastest first, as far as `budget`
-        seconds of processor time carry.
+        """Tests that reach the mutant, as far as `budget` seconds of processor time carry: the fastest first,
+        those of its own test file and golden texts before others.
         """
         if mutant.traced:
             reached = self._of_lines(mutant.module, mutant.lines)
@@ -58,9 +58,10 @@ class Choice:
             named |= {file for file in self.texts if file.stem == f"test_{mutant.module}"}
             paths = {file.relative_to(self.root).as_posix() for file in named}
             reached = {test for test in self.seconds if test.split("::")[0] in paths}
-        own = f"/test_{mutant.module}.py::"
+        likely = f"/test_{mutant.module}.py::", "/golden/"
+        rank = {t: self.seconds[t] * (0.2 if any(part in t for part in likely) else 1.0) for t in reached}
         chosen, spent = [], 0.0
-        for test in sorted(reached, key=lambda t: (self.seconds[t] * (0.2 if own in t else 1.0), t)):
+        for test in sorted(reached, key=lambda t: (rank[t], t)):
             spent += self.seconds[test]
             if chosen and spent > budget:
                 break
