@@ -238,6 +238,7 @@ def judge_file(
     polygons drawn anew.
     """
     from data.plan_file import codes_of
+    from partition.causes import prove_causes
     from partition.findings import Finding
     from partition.judgement import judge_plan
     from partition.rebuild import grids_from_polygons, rebuild_grids
@@ -258,7 +259,7 @@ def judge_file(
             drawn, notes = (grids, buildings), notes + changed
     assert drawn is not None  # noqa: S101 - read_plan gives one of the two
     drawn = (mark_kinds(area, *drawn, rules), drawn[1])
-    return drawn, judge_plan(area, *drawn, rules), notes
+    return drawn, prove_causes(area, *drawn, rules, judge_plan(area, *drawn, rules)), notes
 
 
 @contextmanager

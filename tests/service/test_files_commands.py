@@ -361,3 +361,18 @@ def test_house_numbers_of_each_community_are_its_own(planned: Path, tmp_path: Pa
     done = run("redraw", plan, "--area", area, "--out", tmp_path / "new.gpkg")
     assert done.exit_code == 0, done.output
     assert "Nothing had to change" in done.output
+
+
+@pytest.mark.parametrize(
+    ("bounds", "code"), [((5000, 5500, 6000), "size_too_few"), ((295, 296, 297), "size_no_number")]
+)
+def test_check_knows_the_reasons_that_partition_gave(
+    bounds: tuple[int, int, int], code: str, tmp_path: Path
+) -> None:
+    size = [part for pair in zip(("--lower", "--target", "--upper"), bounds, strict=True) for part in pair]
+    plan, reports = tmp_path / "plan.gpkg", [tmp_path / "made.json", tmp_path / "checked.json"]
+    assert run("partition", sample_path(), "--out", plan, "--report", reports[0], *size).exit_code == 0
+    assert run("check", sample_path(), plan, "--report", reports[1], *size).exit_code == 0
+    made, checked = (json.loads(report.read_text())["violations"] for report in reports)
+    assert code in {violation["code"] for violation in made}
+    assert checked == made

@@ -120,7 +120,7 @@ def test_a_lock_and_a_cap_are_kept_and_what_they_cost_is_said(plan: Path, tmp_pa
     assert "it is locked" in locked.output
     assert "Nothing had to change" in locked.output
     capped = run("redraw", plan, "--area", area, "--out", tmp_path / "capped.gpkg", "--max-moved", "1")
-    assert "no more than 1 households may change grid" in capped.output
+    assert "no more than 1 household may change grid" in capped.output
     for wrong in (["--max-moved", "many"], ["--lock", "999"]):
         assert run("redraw", plan, "--area", area, "--out", tmp_path / "x.gpkg", *wrong).exit_code == 2
 
