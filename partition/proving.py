@@ -1,4 +1,4 @@
-"""The proof of a plan for the bench's command: what is proven, said in a line, and written as certificates."""
+"""The proof of a plan for the command of the bench: what is proven in a line each, and its certificates."""
 
 from __future__ import annotations
 

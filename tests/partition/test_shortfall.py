@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +18,13 @@ from partition.graph import from_arcs
 from partition.pool import Leniency, Pool, column_costs
 from partition.pricing import price_sets, rank_units
 from partition.problem import Problem, Weights
+from partition.proving import prove_plan
+from partition.refine import refine_plan
 from partition.shortfall import Shortfall, prove_shortfall
 from tests import certificate_checker
 from tests.partition.test_bound import BENCH, TWO, as_instance, every_partition, lattice
 
 TIGHT_RANGE = (Balance(80, 85, 90),)
-WIDE = (Balance(-10_000, 0, 10_000),)
 
 
 def outside_and_border(problem: Problem, labels: Numbers) -> tuple[float, float]:
@@ -142,6 +144,33 @@ def test_same_shortfall_whatever_the_threads(town: tuple[Problem, Shortfall]) ->
         proof.certificate.document() for proof in once.proofs
     ]
     assert again.gap < 1e-6
+
+
+def test_command_writes_a_certificate_for_each_claim(town: tuple[Problem, Shortfall], tmp_path: Path) -> None:
+    problem, shortfall = town
+    file = tmp_path / "proof.json"
+    grids = shortfall.proofs[0].grids
+    plan = refine_plan(problem, shortfall.labels, steps=0, seed=0)
+    done, told = prove_plan(problem, plan, grids, seconds=np.inf, threads=2, certificate=file)
+    assert done.outside == pytest.approx(shortfall.outside)
+    assert not done.hurried
+    assert [line.split(":")[0] for line in told] == ["infeasible", "optimal", "optimal"]
+    assert f"{shortfall.outside:.0f} at least" in told[1]
+    documents = [
+        json.loads((tmp_path / f"proof{name}.json").read_text()) for name in ("", "-outside", "-border")
+    ]
+    assert [document["objective"] for document in documents][1:] == ["outside", "border"]
+    for document in documents:
+        certificate_checker.check(as_instance(problem), document["labels"], document)
+    # in a range that holds for the plan one certificate is enough
+    wide = replace(problem, ranges=(Balance(10, 85, 400),))
+    done, told = prove_plan(wide, plan, grids, seconds=np.inf, threads=1, certificate=tmp_path / "wide.json")
+    assert told == ["optimal: at most 0.00 % above the best possible"]
+    assert done.outside == 0.0
+    assert done.value <= plan.value + 1e-6
+    assert not (tmp_path / "wide-border.json").exists()
+    hurried, _ = prove_plan(wide, plan, grids, seconds=1e-9, threads=1, certificate=None)
+    assert connected(wide, hurried.labels)
 
 
 @settings(max_examples=20, deadline=None)
