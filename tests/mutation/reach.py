@@ -87,8 +87,15 @@ class Reach:
 
 
 def settle_hypothesis() -> None:
-    """The same examples in each run, no shrinking of what is found, no complaint that tracing is slow."""
+    """The same examples in each run, no shrinking of what is found, no complaint that tracing is slow.
+
+    Hypothesis mixes in constants that it reads in the project's modules. With a fault in one of these, or
+    other modules loaded, a test would try other examples, and might fail for a reason that is no fault's.
+    """
     import hypothesis
+    from hypothesis.internal.conjecture import providers
+
+    providers.is_local_module_file = lambda file: False
 
     hypothesis.settings.register_profile(
         "mutation",
