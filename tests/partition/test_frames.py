@@ -570,3 +570,10 @@ def test_compounds_are_mended_like_buildings() -> None:
     assert area.compounds.geometry.iloc[0].area == pytest.approx(4500)
     assert the(area.findings, "left_out_empty").rows == ("E2",)
     assert the(area.findings, "left_out_not_polygon").rows == ("E3",)
+
+
+def test_no_building_at_all_is_no_fault_and_the_layer_stays() -> None:
+    area = check_area(raw(buildings=pd.DataFrame({"id": []})))
+    assert len(area.buildings) == 0
+    assert list(area.original_buildings.columns) == ["id", "geometry"]
+    assert len(area.original_buildings) == 0

@@ -231,3 +231,11 @@ def test_merging_is_the_same_each_time_and_keeps_its_promises(seed: int) -> None
     assert one.lineage.equals(other.lineage)
     assert one.walks.equals(other.walks)
     assert one.sound
+
+
+def test_progress_of_a_merger_is_told_step_by_step() -> None:
+    told: list[tuple[str, float]] = []
+    merge_communities(
+        street_office(3, 2, drop=0), 3, effort=100, progress=lambda step, share: told.append((step, share))
+    )
+    assert told == [("walks", 0.0), ("merge", 0.0), ("merge", 1.0)]
