@@ -103,8 +103,8 @@ def _unify_vertices(polygons: Geometries, corners: cKDTree) -> Geometries:
         return polygons.copy()
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(coords), len(coords)))
     _, cluster = connected_components(links, directed=False)
-    # of several, the one nearest to a corner of a community
-    order = np.lexsort((corners.query(coords)[0].round(6), cluster))
+    # of several, the one nearest to a corner of a community: one that lies on it stays to the last digit
+    order = np.lexsort((corners.query(coords)[0].round(9), cluster))
     target = coords[order[np.unique(cluster[order], return_index=True)[1]]][cluster]
     moved = shapely.set_coordinates(polygons.copy(), target[which.reshape(-1)])
     return np.asarray(shapely.remove_repeated_points(moved))

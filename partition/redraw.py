@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -160,6 +161,8 @@ def drop_marks(
     off = np.abs(chord[:, 0] * arm[:, 1] - chord[:, 1] * arm[:, 0])
     mark &= off <= ON_LINE_M * np.maximum(np.hypot(*chord.T), ON_LINE_M)
     marks = {tuple(point) for point in points[mark].tolist()}
+    rings = shapely.get_rings(polygons[which])
+    marks -= set[tuple[float, ...]]().union(*(_bends(ring, marks) for ring in rings))
     for number in which.tolist():
         parts = []
         for part in shapely.get_parts(polygons[number]):
@@ -167,6 +170,33 @@ def drop_marks(
             parts.append(shapely.polygons(rings[0], rings[1:] or None))
         polygons[number] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
     return grids.set_geometry(gpd.GeoSeries(list(polygons), index=grids.index, crs=grids.crs))
+
+
+def _bends(ring: shapely.Geometry, marks: Collection[tuple[float, ...]]) -> set[tuple[float, ...]]:
+    """The points in `marks` without which the ring would run elsewhere: each lies between two others on one
+    line, but where they lie close together a border can turn along them.
+    """
+    points = shapely.get_coordinates(ring)[:-1]
+    fixed = np.flatnonzero([tuple(point) not in marks for point in points.tolist()])
+    if not len(fixed):
+        return set()
+    points = np.roll(points, -fixed[0], axis=0)
+    ends = np.append(fixed - fixed[0], len(points))
+    points = np.vstack([points, points[:1]])
+    found: set[tuple[float, ...]] = set()
+    runs = list(pairwise(ends.tolist()))
+    while runs:
+        first, last = runs.pop()
+        if last - first < 2:
+            continue
+        arm, chord = points[first + 1 : last] - points[first], points[last] - points[first]
+        along = np.clip(arm @ chord / max(float(chord @ chord), ON_LINE_M**2), 0.0, 1.0)
+        off = np.hypot(*(arm - along[:, None] * chord).T)
+        if off.max() > ON_LINE_M:
+            middle = first + 1 + int(off.argmax())
+            found.add(tuple(points[middle].tolist()))
+            runs += [(first, middle), (middle, last)]
+    return found
 
 
 def _without(ring: shapely.Geometry, marks: Collection[tuple[float, ...]]) -> shapely.Geometry:
