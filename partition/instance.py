@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,12 @@ class Instance:
     graph: Graph
     balance: Balance
     grids: int
+
+    def narrowed(self, lower: float, upper: float) -> Instance:
+        """The same with a narrower range; what is beyond the file's own range stays out of range."""
+        lower, upper = max(lower, self.balance.lower), min(upper, self.balance.upper)
+        target = min(max(self.balance.target, lower), upper)
+        return replace(self, balance=Balance(lower, target, upper))
 
     def problem(self, deviation_m: float = 0.0) -> Problem:
         """The bench's problem: least border cost with every grid in range; no crossings, no compactness."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from partition.problem import Problem
 from partition.refine import Refined
 
 WHOLE, WINDOW = 400, 60  # grids that the set partition chooses at once: all of them, or by windows
+UNEVEN_M, FEW = 6_000.0, 14  # where evenness is worth more, the set partition is hard: few grids at once
 CHEAPEST = 2_000  # grids of them that a plan is chosen from where no search came out
 UNCOVERED = 1e-6  # share of a unit
 PENDING = 100_000  # labels of plans that are put aside before their grids are told apart
@@ -60,13 +63,18 @@ class Seen:
         return self._pool
 
 
-def join_plans(problem: Problem, plans: Sequence[Refined], seen: Seen | None = None) -> Refined:
+def join_plans(
+    problem: Problem, plans: Sequence[Refined], seen: Seen | None = None, *, seconds: float = math.inf
+) -> Refined:
     """The best plan of `plans`, bettered with grids of the others and of those `seen`. As many grids as the
-    best has; never worse; the same where labels keep a meaning (a previous plan, frozen units).
+    best has; never worse; the same where labels keep a meaning (a previous plan, frozen units), or where
+    less than no time is left of `seconds`.
     """
     best = min(plans, key=lambda plan: (round(plan.outside, 6), plan.value))
     if problem.previous is not None or problem.frozen is not None:
         return best
+    if seconds <= 0:
+        return replace(best, hurried=True)
     seen = seen or Seen(problem)
     for plan in plans:
         seen.add(plan.labels)
@@ -76,10 +84,19 @@ def join_plans(problem: Problem, plans: Sequence[Refined], seen: Seen | None = N
         found = _choose(problem, pool, grids)
         labels = labels if found is None else found
     else:
-        labels = improve(problem, labels, pool, window=grids if grids <= WHOLE else WINDOW, rounds=1)
+        labels = improve(
+            problem, labels, pool, window=_window(problem, grids), rounds=1,
+            time_limit=None if math.isinf(seconds) else seconds,
+        )  # fmt: skip
     _, outside, value = measure(make_ground(problem), labels, int(labels.max()) + 1)
     hurried = any(plan.hurried for plan in plans)
     return Refined(labels, outside, value, hurried)
+
+
+def _window(problem: Problem, grids: int) -> int:
+    if problem.weights.deviation_m > UNEVEN_M:
+        return FEW
+    return grids if grids <= WHOLE else WINDOW
 
 
 def _choose(problem: Problem, pool: Pool, grids: int) -> Numbers | None:

@@ -17,6 +17,7 @@ from partition.seed import seed_plan
 
 EFFORT = 10_000  # proposals by unit
 SEARCHES = 16  # that the effort is shared out to, each from another first plan
+RESTARTS = 2  # the same where labels keep a meaning, so that plans cannot be joined
 AGREE = 2  # more searches that end in the best plan: then it will hardly be bettered
 ROUNDS = 32  # of each search
 HOT_M = 200.0  # weighted metres; with the wishes of a plan hills are higher than with borders alone
@@ -132,8 +133,8 @@ def _claim_grids(problem: Problem, component: Numbers) -> Numbers | None:
 def _divide(
     problem: Problem, fixed: int | None, effort: int, seed: int, threads: int, hot_m: float, cold_m: float
 ) -> Plan:
-    """Divide units that hang together: several searches, until the best plan was found twice or the effort is
-    spent; then the set partition puts the best grids of all of them together.
+    """Divide units that hang together: several searches, until the best plan was found three times or the
+    effort is spent; then the set partition puts the best grids of all of them together.
     """
     numbers = [min(fixed, len(problem))] if fixed is not None else numbers_of_grids(problem)
     chosen: Refined | None = None
@@ -152,18 +153,20 @@ def _search(
     """The best plan of so many grids."""
     found: list[Refined] = []
     seen = Seen(problem)
-    if problem.previous is None and problem.frozen is None:
+    free = problem.previous is None and problem.frozen is None
+    searches = SEARCHES if free else RESTARTS
+    if free:
         seen.list_all(LISTED)
 
     def watch(labels: Numbers, heat: float) -> None:
         if heat < KEEP_BELOW_M:
             seen.add(labels)
 
-    for run in range(SEARCHES):
+    for run in range(searches):
         first = _first_plan(problem, grids, seed + 7919 * run, threads)
         done = refine_plan(
-            problem, first, steps=effort * len(problem) // SEARCHES, seed=seed + 31 * run, threads=threads,
-            hot_m=hot_m, cold_m=cold_m, rounds=ROUNDS, watch=None if seen.complete else watch,
+            problem, first, steps=effort * len(problem) // searches, seed=seed + 31 * run, threads=threads,
+            hot_m=hot_m, cold_m=cold_m, rounds=ROUNDS, watch=watch if free and not seen.complete else None,
         )  # fmt: skip
         again = sum(_is_same(done, plan) for plan in found)
         found.append(done)

@@ -24,6 +24,7 @@ from partition.trees import make_room
 HOT_M, COLD_M = 100.0, 3.0  # temperatures at the start and at the end, in weighted metres
 RESPLIT_SHARE = 0.02  # of the proposals join two grids and split them anew
 FEW_GRIDS = 6  # fewer never change in number on the way
+FIRM = 50.0  # nor do they where a grid at twice its target costs more than so many times the heat
 DIVIDE_BELOW, JOIN_BELOW = (
     0.25,
     0.5,
@@ -90,6 +91,7 @@ def refine_plan(
     ground, k = make_ground(problem), len(np.unique(labels))
     number = count_patches(k)
     mingles = problem.previous is None and problem.frozen is None and k >= FEW_GRIDS
+    mingles = mingles and problem.weights.deviation_m <= FIRM * hot_m
     spare = SPARE * number if mingles else 0
     tally, outside, value = measure(ground, labels, int(labels.max()) + 1 + spare)
     best = Refined(labels.astype(np.int64), outside, value)

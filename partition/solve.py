@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from partition.errors import PartitionError
-from partition.ground import make_ground, measure
 from partition.instance import Instance, read_instance
+from partition.joining import join_plans
 from partition.problem import Problem
-from partition.refine import Refined, refine_plan
+from partition.refine import HOT_M, Refined, refine_plan
 from partition.seed import seed_plan
 
 # units up to which, searches side by side, proposals by unit in all of them together
 RUNS = (5_000, 8, 80_000), (50_000, 4, 4_000), (math.inf, 1, 3_000)
-WHOLE, WINDOW = 400, 60  # grids that the set partition chooses at once: all of them, or by windows
+SEARCHING = 0.7  # of the time there is, if it is limited; the rest is for joining
 PROVEN_UP_TO = 350, 7  # units, and units a grid; the exact solver is asked where there are no more
 
 
@@ -42,36 +42,34 @@ def solve(
     puts the best grids of all of them together: so good parts are not lost with the plan that they are in.
     """
     problem, n, start = instance.problem(balance), len(instance.graph), time.perf_counter()
+    hot = HOT_M * (1.0 + _unevenness(problem))
     _, runs, usual = next(row for row in RUNS if n <= row[0])
     steps = (usual if effort is None else effort) * n
     inner = threads if runs == 1 else 1
 
     def search(run: int) -> Refined:
         first = seed_plan(problem, instance.grids, seed=seed + run, threads=inner)
-        left = (seconds - (time.perf_counter() - start)) * min(1.0, threads / (runs - run))
+        left = (seconds - (time.perf_counter() - start)) * SEARCHING * min(1.0, threads / (runs - run))
         return refine_plan(
-            problem, first, steps=steps // runs, seed=seed + run, threads=inner, seconds=max(left, 0.01)
-        )
+            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=hot,
+            seconds=max(left, 0.01),
+        )  # fmt: skip
 
     with ThreadPoolExecutor(min(threads, runs)) as pool:
         found = list(pool.map(search, range(runs)))
-    best = min(found, key=lambda plan: (plan.outside, plan.value))
-    return best if runs == 1 else _join(problem, best, found)
+    if runs == 1:
+        return found[0]
+    return join_plans(problem, found, seconds=seconds - (time.perf_counter() - start))
 
 
-def _join(problem: Problem, best: Refined, found: list[Refined]) -> Refined:
-    """The best plan that can be put together from the grids of all plans found."""
-    from partition.master import improve
-    from partition.pool import Pool
-
-    seen = Pool.empty()
-    for plan in found:
-        seen = seen.merged(Pool.of_plan(problem, plan.labels))
-    grids = len(np.unique(best.labels))
-    window = grids if grids <= WHOLE else WINDOW
-    labels = improve(problem, best.labels, seen, window=window, rounds=1)
-    _, outside, value = measure(make_ground(problem), labels, int(labels.max()) + 1)
-    return Refined(labels, outside, value, any(plan.hurried for plan in found))
+def _unevenness(problem: Problem) -> float:
+    """What a usual unit costs by changing the sizes of two grids at their targets, for each weighted metre of
+    a usual border: so much hotter must the search begin.
+    """
+    load, target = problem.load[:, 0], problem.ranges[0].target
+    border = float(np.abs(problem.graph.cost).mean()) if len(problem.graph.cost) else 0.0
+    usual = float(np.median(load[load > 0])) if (load > 0).any() else 0.0
+    return 2.0 * problem.weights.deviation_m * (usual / target) ** 2 / border if border > 0 else 0.0
 
 
 def main() -> int:
@@ -87,11 +85,20 @@ def main() -> int:
         "--balance", type=float, default=0.0, metavar="M",
         help="weighted metres for a grid at twice its target (default 0: the range alone)",
     )  # fmt: skip
+    parser.add_argument(
+        "--within", type=float, default=math.inf, metavar="D",
+        help="no grid further than this from its target, besides the file's range",
+    )  # fmt: skip
+    parser.add_argument("--lower", type=float, default=0.0, help="a lower bound above the file's")
+    parser.add_argument("--upper", type=float, default=math.inf, help="an upper bound below the file's")
     parser.add_argument("--certificate", type=Path, metavar="FILE.json", help="write the proof of the bound")
     given = parser.parse_args()
     start = time.perf_counter()
     try:
         instance = read_instance(given.instance)
+        target = instance.balance.target
+        lower, upper = max(given.lower, target - given.within), min(given.upper, target + given.within)
+        instance = instance.narrowed(lower, upper)
     except PartitionError as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is a command
         return 2

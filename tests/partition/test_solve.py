@@ -59,6 +59,18 @@ def test_balance_makes_grids_more_even(tmp_path: Path) -> None:
     assert spread[1] < spread[0] / 2
 
 
+def test_a_narrower_range_is_kept_and_never_wider_than_the_file_s(tmp_path: Path) -> None:
+    instance = read_instance(write(tmp_path))
+    narrow = instance.narrowed(260, 1000)
+    assert (narrow.balance.lower, narrow.balance.upper) == (260, 400)
+    narrow = instance.narrowed(260, 340)
+    done = solve(narrow, effort=3000)
+    held = np.bincount(done.labels, weights=instance.graph.households)
+    assert done.outside == 0
+    assert held.min() >= 260
+    assert held.max() <= 340
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
