@@ -107,7 +107,7 @@ def refine_plan(
             part = min(-(-steps // rounds), LONGEST)
             part = min(part, steps - done) if progress < 1.0 else min(part, EXTRA * len(labels))
             spent = (time.perf_counter() - start) / seconds
-            after = max((done + part) / steps, spent * (1 + part / max(done, 1)))
+            after = max((done + part) / steps, spent * (1 + part / done) if done else 0.0)
             after = min(after, 1.0)
             hurried = hurried or after > (done + part) / steps + 1e-9
             stage = Stage(
