@@ -41,8 +41,8 @@ class Area:
         index into `communities`, -1 outside all), atom (int: rows with one id are one building and share
         their atom, unless they lie apart in different communities, so that an id is one building's
         within its community; numbered in the order of this frame), geometry (valid Polygon or MultiPolygon;
-        overlaps are left as they are and reported). Rows that share an atom carry their households, residents and
-        shops once: the sum over an atom's rows is the building's figure. compounds: id (str), name (str),
+        overlaps are left as they are and reported). Rows that share an atom carry their households, residents
+        and shops once: the sum over an atom's rows is the building's figure. compounds: id (str), name (str),
         geometry (valid Polygon or MultiPolygon). May be empty. zones: id (str), name (str), kind (str;
         "other" where nothing is said), complexity (float64 > 0), geometry (as of compounds). May be empty.
         original_buildings: the input's building rows as they came, in input order and CRS, without personal
