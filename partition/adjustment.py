@@ -114,11 +114,13 @@ def _adjust(
     late = int(BORDERS * limit)
     search.left = limit - late if same_number else int(MAIN * limit)
     settled = settle_pieces(problem, search.before, found=not same_number, most_moved=search.cap)
-    chosen = search.relieve(search.judge(settled))
-    # one change of number after the other, as long as the plan gets better by it
+    old = search.judge(settled)
+    chosen = search.relieve(old)
+    # one change of number after the other, as long as the plan gets better by it; the first also from the old
+    # plan, since a grid that nearly died out has been filled meanwhile
     search.left = 0 if same_number else limit - late - int(MAIN * limit)
     while search.left:
-        starts = list(search.other_numbers(chosen))
+        starts = [*search.other_numbers(chosen), *([] if old is chosen else search.without_empty(old))]
         better, quota = chosen, search.left // (2 * max(len(starts), 1))
         for start in starts:
             found = search.relieve(start, quota)
@@ -126,7 +128,7 @@ def _adjust(
                 better = found
         if better is chosen:
             break
-        chosen = better
+        chosen = old = better
     search.left = late
     return search.smooth(chosen, spare)
 
@@ -401,6 +403,18 @@ class _Search:
         starts = [self.split(plan, grid, size) for grid in np.flatnonzero(over & there & ~stuck).tolist()]
         starts += [self.dissolve(plan, grid) for grid in np.flatnonzero(under & there & ~stuck).tolist()]
         for labels in starts:
+            if labels is not None:
+                start = self.judge(labels)
+                if start.moved <= self.cap:
+                    yield start
+
+    def without_empty(self, plan: Adjusted) -> Iterator[Adjusted]:
+        """The plan without one of the grids that hold less than half of a lower bound."""
+        held = self.held(plan.labels)
+        empty = (held < self.lower / 2).any(axis=1) & (np.bincount(plan.labels, minlength=len(held)) > 0)
+        empty[plan.labels[self.frozen]] = False
+        for grid in np.flatnonzero(empty).tolist():
+            labels = self.dissolve(plan, grid)
             if labels is not None:
                 start = self.judge(labels)
                 if start.moved <= self.cap:

@@ -259,3 +259,14 @@ def test_no_more_than_the_cap_moves_to_make_grids_whole() -> None:
         assert adjust_plan(problem, most_moved=cap).moved <= cap
         labels = settle_pieces(problem, 2, most_moved=cap)
         assert problem.graph.households[labels != problem.previous].sum() <= min(cap, 200), moved
+
+
+def test_a_grid_that_died_out_is_dissolved_and_nobody_moves() -> None:
+    graph = lattice(6, 4, 25)
+    previous = np.repeat(np.arange(6), 4).reshape(6, 4).T.ravel()  # columns of 100
+    households = graph.households.copy()
+    households[previous == 2] = 0
+    today = replace(Problem.of_households(replace(graph, households=households), BALANCE), previous=previous)
+    for seed in range(3):
+        found = adjust_plan(today, seed=seed)
+        assert (found.outside, found.moved, found.dissolved.tolist()) == (0, 0, [2])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from partition.arrays import Numbers
 from partition.balance import Balance
-from partition.bound import QUICK, Bound, Budget, known_plan, prove
+from partition.bound import Bound, Budget, known_plan, prove
 from partition.certificate import fingerprint
 from partition.enumeration import TooManySetsError, list_sets
 from partition.generation import border_problem, generate
