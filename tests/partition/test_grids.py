@@ -54,7 +54,7 @@ def slivers(polygon: shapely.Geometry, houses) -> list[shapely.Geometry]:
     return [part for part in small if not len(houses.query(part, predicate="intersects"))]
 
 
-# known defect, to be mended: columns=5, rows=2, bend_m=14, river, wall, dual, seed=5 has an angle of 8 degrees;
+# known defect, to be mended: columns=5, rows=2, bend_m=14, river, wall, dual, seed=5 has one of 8 degrees;
 # whether hypothesis draws such a town depends on the modules that are loaded
 @pytest.mark.xfail(
     reason="a needle is left in some towns with river, wall and dual carriageway", strict=False
