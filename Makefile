@@ -44,7 +44,7 @@ golden:  ## renew the stored plan of the sample; review the difference · 更新
 	@$(PYTEST) tests/golden --renew-golden $(ARGS)
 	@git --no-pager diff --stat -- tests/golden
 
-mutation:  ## do the tests find small faults put into partition/? (ARGS="--module partition.seed --sample 40") · 变异测试
+mutation:  ## do the tests find small faults put into partition/? (ARGS="--module partition.solver.seed --sample 40") · 变异测试
 	@.ci/setup test
 	@exec $(BIN)/python -m tests.mutation $(ARGS)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from partition.columns import read_numbers
+from partition.intake.columns import read_numbers
 
 # two names of ours for one column: the first is what it becomes
 EXACT: Mapping[tuple[str, str], tuple[str, ...]] = {("buildings", "residents"): ("residents", "population")}

@@ -16,9 +16,9 @@ import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from data import encoding as encodings
-from partition.crs import is_usable
 from partition.errors import InputError
 from partition.findings import Finding
+from partition.intake.crs import is_usable
 
 TABLES = (".csv", ".tsv", ".txt")
 FILE_KINDS = (".gpkg", ".geojson", ".json", ".shp", ".zip", ".fgb", *TABLES)

@@ -25,14 +25,14 @@ from data.aliases import name_columns, plain
 from data.files import Source, list_layers, read_layer
 from partition.area import Area
 from partition.codes import codes_of_buildings
-from partition.columns import read_texts
 from partition.errors import InputError
 from partition.findings import Finding
-from partition.grids import BOUND_COLUMNS, GRID_COLUMNS
-from partition.repair import repair_polygons
+from partition.geometry.grids import BOUND_COLUMNS, GRID_COLUMNS
+from partition.intake.columns import read_texts
+from partition.intake.repair import repair_polygons
 
 if TYPE_CHECKING:
-    from partition.successors import Merger
+    from partition.merging.successors import Merger
 
 TIER_COLUMN = re.compile("tier_[0-9]+")  # of buildings: the grid of that tier that each lies in
 
@@ -112,8 +112,8 @@ def write_plan(
     tiers: gpd.GeoDataFrame | None = None,
 ) -> None:
     """Write layers `grids` and `buildings` in the CRS of the input, and `tiers` where there are some
-    (`partition.tiers.Tiers.frame`). Buildings are the rows that came in, plus `grid`, and with tiers a column
-    `tier_<n>` for each of them.
+    (`partition.tiers.tower.Tiers.frame`). Buildings are the rows that came in, plus `grid`, and with tiers a
+    column `tier_<n>` for each of them.
     """
     told = [column for column in BOUND_COLUMNS if column in grids]
     out_grids = grids[[*GRID_COLUMNS[:-1], *told, "geometry"]].to_crs(area.source_crs)
@@ -136,7 +136,7 @@ def write_plan(
 
 def write_merger(path: Path, area: Area, made: Merger) -> None:
     """Write what a merger of communities made, in the CRS of the input: layers `community`, `stations`, and
-    tables `lineage` and `walks` (see `partition.successors.Merger`).
+    tables `lineage` and `walks` (see `partition.merging.successors.Merger`).
     """
     communities = made.communities.to_crs(area.source_crs)
     communities["residents"] = communities["residents"].round().astype("Int64")

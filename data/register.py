@@ -16,9 +16,9 @@ import shapely
 from data.files import Source, list_layers, read_layer
 from data.plan_file import PlanFile, replacing, write_plan
 from partition.area import Area
-from partition.columns import read_texts
-from partition.lineage import FLOW_COLUMNS, Register
-from partition.redraw import Redraw
+from partition.changes.lineage import FLOW_COLUMNS, Register
+from partition.changes.redraw import Redraw
+from partition.intake.columns import read_texts
 from partition.texts import LANGUAGES, catalogue
 
 CHANGES = "changes"  # layer: the flows of every redraw so far, by `edition`

@@ -1,4 +1,4 @@
-"""A planner's files as frames with standard names, ready for `partition.frames.check_area`."""
+"""A planner's files as frames with standard names, ready for `partition.intake.frames.check_area`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import shapely
 from data import aliases
 from data.encoding import find_codec
 from data.files import FILE_KINDS, TABLES, Source, list_layers, read_layer
-from partition.columns import read_ids, read_numbers, read_texts
 from partition.errors import InputError
 from partition.findings import Finding, Level
-from partition.frames import RawFrames
-from partition.personal import holds_personal_number
+from partition.intake.columns import read_ids, read_numbers, read_texts
+from partition.intake.frames import RawFrames
+from partition.intake.personal import holds_personal_number
 
 LONLAT = pyproj.CRS.from_epsg(4326)
 # layers that are nothing without geometry

@@ -8,16 +8,16 @@ import numpy as np
 
 from partition.area import Area
 from partition.arrays import Numbers
-from partition.atoms import contract, unite
-from partition.constraints import out_of_range
 from partition.division import Division
 from partition.findings import Finding
-from partition.layout import BASIC
-from partition.plan import EFFORT, Plan, make_plan
-from partition.problem import Problem
-from partition.refine import refine_plan
-from partition.rules import Profile
-from partition.wholes import find_wishes
+from partition.geometry.wholes import find_wishes
+from partition.solver.atoms import contract, unite
+from partition.solver.constraints import out_of_range
+from partition.solver.layout import BASIC
+from partition.solver.plan import EFFORT, Plan, make_plan
+from partition.solver.problem import Problem
+from partition.solver.refine import refine_plan
+from partition.wishes.rules import Profile
 
 WORSE = 0.08  # an alternative may cost this much more than the best plan
 DIFFERENT = 0.12  # of the households are in another grid than in any plan chosen before

@@ -7,25 +7,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import shapely
 
-from partition.adjacency import build_graph, link_islands
 from partition.area import Area
 from partition.arrays import Flags, Lengths, Numbers
-from partition.atoms import Hindrance, Wish
-from partition.balance import Balance
 from partition.clock import Clock
-from partition.constraints import Reason
 from partition.findings import Finding
-from partition.graph import Graph
-from partition.grids import dissolve
-from partition.layout import Kind, Layout, Search, lay_out
-from partition.linework import Linework, build_linework, cluster_footprints
-from partition.loads import PREFIX, is_weighed, total_loads, weigh_area
-from partition.plan import Plan
-from partition.problem import Problem, Weights
-from partition.rules import Profile, Size
-from partition.units import Units, build_units
-from partition.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
-from partition.zones import Zones, find_zones, with_outlines
+from partition.geometry.adjacency import build_graph, link_islands
+from partition.geometry.grids import dissolve
+from partition.geometry.linework import Linework, build_linework, cluster_footprints
+from partition.geometry.units import Units, build_units
+from partition.geometry.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
+from partition.geometry.zones import Zones, find_zones, with_outlines
+from partition.solver.atoms import Hindrance, Wish
+from partition.solver.balance import Balance
+from partition.solver.constraints import Reason
+from partition.solver.graph import Graph
+from partition.solver.layout import Kind, Layout, Search, lay_out
+from partition.solver.plan import Plan
+from partition.solver.problem import Problem, Weights
+from partition.wishes.loads import PREFIX, is_weighed, total_loads, weigh_area
+from partition.wishes.rules import Profile, Size
 
 LONGER = 10  # times the effort, where grids are out of range and nothing shows why
 WHOLE_COST = 1.0  # for each metre of border between two units that should stay together, besides the street's

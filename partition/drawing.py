@@ -15,14 +15,14 @@ from partition.arrays import Geometries
 from partition.clock import Clock
 from partition.codes import code_prefix, issue_codes, reading_order
 from partition.division import Division, divide_community
-from partition.explanation import explain
 from partition.findings import Finding
-from partition.grids import unit_frame
-from partition.judgement import CommunityJudgement, judge_community
-from partition.loads import name_measure
-from partition.optimality import Optimality, weigh_up
-from partition.outlines import draw_outlines
-from partition.policy import Profile
+from partition.geometry.grids import unit_frame
+from partition.geometry.outlines import draw_outlines
+from partition.proof.optimality import Optimality, weigh_up
+from partition.reasons.explanation import explain
+from partition.reasons.judgement import CommunityJudgement, judge_community
+from partition.wishes.loads import name_measure
+from partition.wishes.policy import Profile
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from partition.findings import Finding
-from partition.judgement import Judgement
-from partition.optimality import Optimality
-from partition.policy import Profile
+from partition.proof.optimality import Optimality
+from partition.reasons.judgement import Judgement
+from partition.wishes.policy import Profile
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from partition.errors import PartitionError
-from partition.instance import Instance, read_instance
-from partition.joining import join_plans
-from partition.problem import Problem
-from partition.refine import HOT_M, Refined, refine_plan
-from partition.seed import seed_plan
+from partition.proof.instance import Instance, read_instance
+from partition.solver.joining import join_plans
+from partition.solver.problem import Problem
+from partition.solver.refine import HOT_M, Refined, refine_plan
+from partition.solver.seed import seed_plan
 
 # units up to which, searches side by side, proposals by unit in all of them together
 RUNS = (5_000, 8, 80_000), (50_000, 4, 4_000), (math.inf, 1, 3_000)
@@ -108,7 +108,7 @@ def main() -> int:
     )  # fmt: skip
     small = len(done.labels) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
     if given.certificate is not None or small:
-        from partition.proving import prove_plan
+        from partition.proof.proving import prove_plan
 
         left = given.time_limit - (time.perf_counter() - start)
         done, told = prove_plan(

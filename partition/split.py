@@ -12,19 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from partition.area import Area
+from partition.city.crew import Alone, Crew
+from partition.city.outcome import Failure
 from partition.clock import Clock
-from partition.crew import Alone, Crew
 from partition.drawing import Drawn, Order, draw_parcel, judge_parcel
 from partition.errors import InputError
 from partition.findings import Finding, Level
-from partition.grids import grid_frame, match_edges, total_by_grid
-from partition.judgement import CommunityJudgement, Judgement, grids_by_community, sum_judgements
-from partition.loads import unweigh, weigh_area
-from partition.outcome import Failure
+from partition.geometry.grids import grid_frame, match_edges, total_by_grid
 from partition.parcels import buildings_by_community, cut_parcels
-from partition.plan import EFFORT
-from partition.policy import Profile
+from partition.reasons.judgement import CommunityJudgement, Judgement, grids_by_community, sum_judgements
 from partition.report import Report
+from partition.solver.plan import EFFORT
+from partition.wishes.loads import unweigh, weigh_area
+from partition.wishes.policy import Profile
 
 Progress = Callable[[str, float], None]
 

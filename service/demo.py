@@ -47,7 +47,7 @@ def prepare(database: Database, step: Step) -> Ready:
     with step("load"):
         division = _load(database, path)
     with step("plan") as tell:
-        from partition.policy import load_profile
+        from partition.wishes.policy import load_profile
 
         planned = plan_community(
             database.owner, division, load_profile(PROFILE), author="demo", progress=tell
@@ -62,7 +62,7 @@ def prepare(database: Database, step: Step) -> Ready:
 
 def _load(database: Database, path: Path) -> str:
     from data.vector import read_area
-    from partition.frames import check_area, clear_personal
+    from partition.intake.frames import check_area, clear_personal
     from service.intake import check_layers
     from service.store.communities import load_area
 

@@ -16,7 +16,7 @@ import geopandas as gpd
 import pyogrio
 
 from data.plan_file import check_writable, replacing
-from partition.grids import BOUND_COLUMNS
+from partition.geometry.grids import BOUND_COLUMNS
 from service.operating import OperatingError
 from service.store.plans import PlanFrames
 

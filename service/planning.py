@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 if TYPE_CHECKING:
-    from partition.policy import Profile
     from partition.split import Split
+    from partition.wishes.policy import Profile
 
 Progress = Callable[[str, float], None]
 

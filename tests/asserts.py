@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from partition.area import Area
-from partition.metrics import cut_buildings, inner_borders
+from partition.geometry.metrics import cut_buildings, inner_borders
 from partition.split import Split
 
 TURN = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])

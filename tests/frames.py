@@ -10,7 +10,7 @@ import shapely
 
 from partition.errors import InputError
 from partition.findings import Finding
-from partition.frames import RawFrames
+from partition.intake.frames import RawFrames
 
 CRS = "EPSG:4547"
 # the south-west corner of the area: a place in Hubei

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partition.graph import Graph, from_arcs
+from partition.solver.graph import Graph, from_arcs
 
 
 def lattice(columns: int, rows: int, households) -> Graph:

@@ -24,12 +24,12 @@ from service.commands.terminal import Terminal, terminal
 if TYPE_CHECKING:
     from data.plan_file import PlanFile
     from partition.area import Area
-    from partition.crew import Crew
+    from partition.city.crew import Crew
     from partition.findings import Finding
-    from partition.frames import RawFrames
-    from partition.judgement import Judgement
-    from partition.policy import Profile
-    from partition.tiers import Tiers
+    from partition.intake.frames import RawFrames
+    from partition.reasons.judgement import Judgement
+    from partition.tiers.tower import Tiers
+    from partition.wishes.policy import Profile
 
 PlanOut = Annotated[
     Path,
@@ -102,9 +102,9 @@ def partition(
     with term.answering_errors():
         from data.plan_file import check_outputs, write_plan, write_report
         from data.vector import read_area
-        from partition.frames import check_area
+        from partition.intake.frames import check_area
         from partition.split import split_area
-        from partition.tiers import tier_split
+        from partition.tiers.tower import tier_split
 
         files = layer_files(
             community=community, streets=streets, buildings=buildings, compounds=compounds, zones=zones
@@ -238,11 +238,11 @@ def judge_file(
     polygons drawn anew.
     """
     from data.plan_file import codes_of
-    from partition.causes import prove_causes
+    from partition.changes.rebuild import grids_from_polygons, rebuild_grids
     from partition.findings import Finding
-    from partition.judgement import judge_plan
-    from partition.rebuild import grids_from_polygons, rebuild_grids
-    from partition.sizes import mark_kinds
+    from partition.reasons.causes import prove_causes
+    from partition.reasons.judgement import judge_plan
+    from partition.reasons.sizes import mark_kinds
 
     notes = given.findings
     drawn = grids_from_polygons(area, given.polygons) if given.polygons is not None else None
@@ -271,17 +271,17 @@ def gather_crew(raw: RawFrames, jobs: int | None, scheduler: str | None) -> Iter
     free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cores = jobs or free
     if scheduler is not None:
-        from partition.scheduler import Scheduler
+        from partition.city.scheduler import Scheduler
 
         with Scheduler(scheduler) as machines:
             yield machines
     elif min(cores, communities) > 1 and (jobs is not None or buildings >= LEAST_BUILDINGS):
-        from partition.crew import Workers
+        from partition.city.crew import Workers
 
         with Workers(min(cores, communities)) as workers:
             yield workers
     else:
-        from partition.crew import Alone
+        from partition.city.crew import Alone
 
         yield Alone(cores, fence=communities > 1)
 
@@ -307,7 +307,7 @@ def area_and_plan(
 
 def chosen_profile(name: str, lower: float | None, target: float | None, upper: float | None) -> Profile:
     """The profile of a call, with the range given by hand."""
-    from partition.policy import load_profile
+    from partition.wishes.policy import load_profile
 
     return load_profile(name).with_size(lower, target, upper)
 
@@ -322,7 +322,7 @@ def checked_area(
 ) -> Area:
     """Read and check the area of a call."""
     from data.vector import read_area
-    from partition.frames import check_area
+    from partition.intake.frames import check_area
 
     raw = read_area(path, layers=files, columns=options.column_map(columns), encoding=encoding)
     return check_area(raw, missing=missing.value, drop_personal=drop_personal)

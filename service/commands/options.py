@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from partition.levels import Ask
+    from partition.tiers.levels import Ask
 
 
 class Missing(StrEnum):
@@ -192,7 +192,7 @@ def tier_asks(given: list[str] | None) -> list[Ask]:
     """`--tier` as tiers asked for; a malformed one is a wrong call (exit 2)."""
     if not given:
         return []
-    from partition.levels import Ask
+    from partition.tiers.levels import Ask
 
     asks = []
     for entry in given:

@@ -21,7 +21,7 @@ from service.commands.terminal import Terminal, terminal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from partition.redraw import Redraw
+    from partition.changes.redraw import Redraw
 
 
 def add_to(app: typer.Typer) -> None:
@@ -110,9 +110,9 @@ def redraw(
         from data.plan_file import check_outputs, check_writable, read_plan, write_report
         from data.register import read_history, write_redraw, write_register
         from data.vector import read_area
-        from partition.former import recall_plan
-        from partition.frames import check_area
-        from partition.redraw import redraw_area
+        from partition.changes.former import recall_plan
+        from partition.changes.redraw import redraw_area
+        from partition.intake.frames import check_area
 
         cap = _most(max_moved)
         files = layer_files(
@@ -201,7 +201,7 @@ def show_changes(term: Terminal, made: Redraw) -> None:
 
 
 def _most(text: str | None) -> float | None:
-    from partition.redraw import most_allowed
+    from partition.changes.redraw import most_allowed
 
     if text is None:
         return None
@@ -217,7 +217,7 @@ def _most(text: str | None) -> float | None:
 def _staff(plan: Path, layer: pd.DataFrame | None, codes: list[str]) -> dict[str, str]:
     """Who answers for each grid: by the staff layer of the area, else by columns of the plan's grids."""
     from data.register import staff_of_grids
-    from partition.lineage import name_staff
+    from partition.changes.lineage import name_staff
 
     table = layer if layer is not None and {"grid", "name"} <= set(layer.columns) else staff_of_grids(plan)
     return {} if table is None else name_staff(table, codes)

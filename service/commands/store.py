@@ -92,7 +92,7 @@ def load(
     }
     with term.answering_errors():
         from data.vector import read_area
-        from partition.frames import check_area, clear_personal
+        from partition.intake.frames import check_area, clear_personal
         from service.intake import check_layers
         from service.store.communities import load_area
 
@@ -158,7 +158,7 @@ def plan(
     """
     term = terminal()
     with term.answering_errors():
-        from partition.policy import load_profile
+        from partition.wishes.policy import load_profile
         from service.commands.files import show_judgement
         from service.planning import plan_community
 

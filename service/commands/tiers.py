@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
     from partition.area import Area
-    from partition.frames import RawFrames
-    from partition.rules import Measure, Size
-    from partition.successors import Merger
+    from partition.intake.frames import RawFrames
+    from partition.merging.successors import Merger
+    from partition.wishes.rules import Measure, Size
 
 UNSOUND = ("gap", "overlap", "outside", "fragment")
 
@@ -91,8 +91,8 @@ def tiers(
         from data.vector import read_area
         from partition.errors import InputError
         from partition.findings import Finding
-        from partition.frames import check_area
-        from partition.tiers import nest_tiers
+        from partition.intake.frames import check_area
+        from partition.tiers.tower import nest_tiers
 
         files = layer_files(
             community=community, streets=streets, buildings=buildings, compounds=compounds, zones=zones
@@ -199,8 +199,8 @@ def merge(
     with term.answering_errors():
         from data.plan_file import check_outputs, write_merger, write_report
         from data.vector import read_area
-        from partition.frames import check_area
-        from partition.merging import merge_communities
+        from partition.intake.frames import check_area
+        from partition.merging.merge import merge_communities
 
         files = layer_files(community=community, streets=streets, buildings=buildings, facilities=facilities)
         inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
@@ -232,7 +232,7 @@ def merge(
 
 def merged_sizes(households: str | None, residents: str | None, area_km2: str | None) -> tuple[Size, ...]:
     """The ranges of a call; a malformed one is a wrong call (exit 2)."""
-    from partition.rules import Size
+    from partition.wishes.rules import Size
 
     given: tuple[tuple[Measure, str, str | None, float], ...] = (
         ("households", "--households", households, 1.0),

@@ -13,7 +13,7 @@ import pandas as pd
 import pyproj
 from sqlalchemy import Connection, RowMapping, TextClause, case, func, insert, select, text, update
 
-from partition.grids import BOUND_COLUMNS
+from partition.geometry.grids import BOUND_COLUMNS
 from partition.split import Split
 from service import models
 from service.store.errors import ConflictError, NotFoundError

@@ -19,9 +19,9 @@ from rich.table import Table
 from data.sample import path as sample_path
 from data.vector import read_area
 from partition.area import Area
-from partition.frames import check_area
-from partition.policy import load_profile
+from partition.intake.frames import check_area
 from partition.split import Split, split_area
+from partition.wishes.policy import load_profile
 from tests.benchmarks.cities import show_city
 from tests.lattice import Town, make_town
 

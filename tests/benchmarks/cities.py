@@ -17,11 +17,11 @@ from rich.table import Table
 from data.plan_file import write_plan
 from data.vector import read_area
 from partition.area import Area
+from partition.city.crew import Workers
 from partition.clock import Clock
-from partition.crew import Workers
-from partition.frames import check_area
-from partition.policy import load_profile
+from partition.intake.frames import check_area
 from partition.split import Split, split_area
+from partition.wishes.policy import load_profile
 from tests.benchmarks.city import City, write_city
 
 LOOK_SECONDS = 0.1  # between two looks at the memory

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from partition.adjustment import adjust_plan
-from partition.balance import Balance
-from partition.edits import Draft, merge_grids, move_units, open_draft, rebalance, split_grid
-from partition.plan import make_plan
-from partition.problem import Problem
+from partition.changes.adjustment import adjust_plan
+from partition.changes.edits import Draft, merge_grids, move_units, open_draft, rebalance, split_grid
+from partition.solver.balance import Balance
+from partition.solver.plan import make_plan
+from partition.solver.problem import Problem
 from tests.unit_lattice import lattice
 
 BALANCE = Balance(200, 300, 400)

@@ -25,11 +25,11 @@ from partition.area import Area
 from partition.arrays import Numbers
 from partition.clock import Clock
 from partition.division import divide_community
-from partition.frames import check_area
-from partition.metrics import variation
-from partition.plan import EFFORT, make_plan
-from partition.policy import load_profile
-from partition.problem import Problem, Weights
+from partition.geometry.metrics import variation
+from partition.intake.frames import check_area
+from partition.solver.plan import EFFORT, make_plan
+from partition.solver.problem import Problem, Weights
+from partition.wishes.policy import load_profile
 from tests.lattice import Town, make_town
 
 BALANCES = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)

@@ -18,8 +18,8 @@ from data import sample
 from data.casebook import CATEGORIES
 from data.town import HALF_WIDTH_M, bend_point, draw_town
 from partition.area import STREET_CLASSES
-from partition.frames import RawFrames, check_area
-from partition.personal import find_personal
+from partition.intake.frames import RawFrames, check_area
+from partition.intake.personal import find_personal
 
 LAYERS = [
     "community",

@@ -19,7 +19,7 @@ import shapely
 
 from data.vector import RawArea, read_area
 from partition.errors import InputError
-from partition.frames import check_area
+from partition.intake.frames import check_area
 from tests.frames import CRS, X, Y, box, buildings, codes, community, frame, line, refusal, streets, the
 
 

@@ -12,11 +12,11 @@ from shapely import box
 
 from data.sample import path as sample_path
 from data.vector import read_area
-from partition.abuttals import find_abuttals
 from partition.area import Area
-from partition.frames import check_area
-from partition.policy import load_profile
+from partition.geometry.abuttals import find_abuttals
+from partition.intake.frames import check_area
 from partition.split import split_area
+from partition.wishes.policy import load_profile
 
 GOLDEN = Path(__file__).with_name("sample_bounds.txt")
 

@@ -10,9 +10,9 @@ import pytest
 
 from data.sample import path as sample_path
 from data.vector import read_area
-from partition.frames import check_area
-from partition.policy import load_profile
+from partition.intake.frames import check_area
 from partition.split import Split, split_area
+from partition.wishes.policy import load_profile
 from tests.asserts import assert_valid_plan
 
 GOLDEN = Path(__file__).with_name("sample_plan.txt")

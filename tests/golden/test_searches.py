@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partition.adjustment import adjust_plan, settle_pieces
 from partition.alternatives import find_alternatives
 from partition.arrays import Lengths, Numbers
-from partition.balance import Balance
-from partition.bound import prove
-from partition.edits import move_units, open_draft, rebalance, split_grid
-from partition.enumeration import list_sets
-from partition.graph import Graph, from_arcs
-from partition.plan import make_plan
-from partition.pricing import price_sets
-from partition.problem import Problem, Weights
-from partition.refine import refine_plan
-from partition.seed import seed_plan
-from partition.settling import settle
+from partition.changes.adjustment import adjust_plan, settle_pieces
+from partition.changes.edits import move_units, open_draft, rebalance, split_grid
+from partition.proof.bound import prove
+from partition.proof.pricing import price_sets
+from partition.proof.settling import settle
+from partition.solver.balance import Balance
+from partition.solver.enumeration import list_sets
+from partition.solver.graph import Graph, from_arcs
+from partition.solver.plan import make_plan
+from partition.solver.problem import Problem, Weights
+from partition.solver.refine import refine_plan
+from partition.solver.seed import seed_plan
 from tests.golden.parts import compare_part
 
 GOLDEN = Path(__file__).with_name("searches.txt")

@@ -13,12 +13,12 @@ import pytest
 import shapely
 
 from partition.area import Area
-from partition.former import recall_plan
-from partition.levels import Ask
-from partition.policy import Profile, Size, load_profile
-from partition.redraw import redraw_area
+from partition.changes.former import recall_plan
+from partition.changes.redraw import redraw_area
 from partition.split import Split, split_area
-from partition.tiers import nest_tiers
+from partition.tiers.levels import Ask
+from partition.tiers.tower import nest_tiers
+from partition.wishes.policy import Profile, Size, load_profile
 from tests.asserts import assert_valid_plan
 from tests.golden.parts import compare_part
 from tests.lattice import Town, make_town

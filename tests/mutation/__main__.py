@@ -72,7 +72,9 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("--module", action="append", default=[], help="only this one, as partition.seed")
+    parser.add_argument(
+        "--module", action="append", default=[], help="only this one, as partition.solver.seed"
+    )
     parser.add_argument("--sample", type=int, default=400, help="mutants in all, 0 for all there are")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
     parser.add_argument("--jobs", type=int, default=2, help="mutants tried at once")

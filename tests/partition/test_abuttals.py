@@ -12,8 +12,8 @@ import shapely
 from shapely import LineString, box
 from shapely.affinity import rotate
 
-from partition.abuttals import SIDES, Abuttals, find_abuttals
 from partition.area import Area
+from partition.geometry.abuttals import SIDES, Abuttals, find_abuttals
 from tests.lattice import CRS, make_area
 
 SQUARE = box(0, 0, 400, 400)

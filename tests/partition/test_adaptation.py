@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partition.adaptation import adapt_plan
-from partition.balance import Balance
-from partition.problem import Problem
+from partition.solver.adaptation import adapt_plan
+from partition.solver.balance import Balance
+from partition.solver.problem import Problem
 from tests.unit_lattice import lattice
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from shapely import box
 
-from partition.adjacency import link_islands
-from partition.graph import Graph, from_arcs
+from partition.geometry.adjacency import link_islands
+from partition.solver.graph import Graph, from_arcs
 
 
 def two_islands(households: list[int]) -> Graph:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partition.adjustment import Adjusted, adjust_plan, pieces, settle_pieces
-from partition.balance import Balance
-from partition.graph import Graph
-from partition.plan import make_plan
-from partition.problem import Problem
+from partition.changes.adjustment import Adjusted, adjust_plan, pieces, settle_pieces
+from partition.solver.balance import Balance
+from partition.solver.graph import Graph
+from partition.solver.plan import make_plan
+from partition.solver.problem import Problem
 from tests.unit_lattice import lattice
 
 BALANCE = Balance(80, 110, 140)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from shapely import LineString, box
 
-from partition.adjustment import pieces
 from partition.alternatives import DIFFERENT, WORSE, find_alternatives, share_elsewhere
-from partition.balance import Balance
-from partition.policy import Profile, Size
-from partition.problem import Problem
+from partition.changes.adjustment import pieces
+from partition.solver.balance import Balance
+from partition.solver.problem import Problem
 from partition.split import split_area
+from partition.wishes.policy import Profile, Size
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_area, make_town
 from tests.unit_lattice import lattice

@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partition.arrays import Numbers
-from partition.balance import Balance
-from partition.bound import Bound, Budget, known_plan, prove
-from partition.certificate import fingerprint
-from partition.enumeration import TooManySetsError, list_sets
-from partition.generation import border_problem, generate
-from partition.graph import from_arcs
-from partition.master import Master, choose_sets, improve
-from partition.pool import Buffer, Pool, column_costs, is_noted, note_grid
-from partition.pricing import price_sets, rank_units
-from partition.problem import Problem, Weights
+from partition.proof.bound import Bound, Budget, known_plan, prove
+from partition.proof.certificate import fingerprint
+from partition.proof.generation import border_problem, generate
+from partition.proof.pricing import price_sets, rank_units
+from partition.solver.balance import Balance
+from partition.solver.enumeration import TooManySetsError, list_sets
+from partition.solver.graph import from_arcs
+from partition.solver.master import Master, choose_sets, improve
+from partition.solver.pool import Buffer, Pool, column_costs, is_noted, note_grid
+from partition.solver.problem import Problem, Weights
 from tests import certificate_checker
 
 BORDER = Weights(50.0, 0.0, 0.0)
@@ -188,14 +188,14 @@ def test_both_ways_of_proof_agree(seed: int, severed: float, paying: bool) -> No
     grids = max(round(float(np.minimum(problem.load, 120).sum() / 90)), 2)
     labels = np.arange(len(problem)) % grids
     listed = prove(problem, labels)
-    import partition.bound
+    import partition.proof.bound
 
-    few = partition.bound.FEW_UNITS
+    few = partition.proof.bound.FEW_UNITS
     try:
-        partition.bound.FEW_UNITS = 0
+        partition.proof.bound.FEW_UNITS = 0
         priced = prove(problem, labels)
     finally:
-        partition.bound.FEW_UNITS = few
+        partition.proof.bound.FEW_UNITS = few
     assert listed.objective == "all"
     assert priced.objective == "border"
     assert priced.lower <= listed.value + 1e-3

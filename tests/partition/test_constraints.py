@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from partition.balance import Balance
-from partition.constraints import Shares, numbers, out_of_range
-from partition.explanation import explain
-from partition.plan import make_plan
-from partition.problem import Problem
-from partition.rules import Size
+from partition.reasons.explanation import explain
+from partition.solver.balance import Balance
+from partition.solver.constraints import Shares, numbers, out_of_range
+from partition.solver.plan import make_plan
+from partition.solver.problem import Problem
+from partition.wishes.rules import Size
 from tests.partition.test_plan import lattice
 
 

@@ -14,12 +14,12 @@ import pytest
 import shapely
 
 from partition.area import Area
-from partition.crew import Alone, Crew, Workers
+from partition.city.crew import Alone, Crew, Workers
+from partition.city.outcome import Outcome
 from partition.errors import CodeError, InputError
-from partition.outcome import Outcome
 from partition.parcels import NEAR_M, buildings_by_community, cut_parcels
-from partition.policy import Profile, Size
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_town
 

@@ -7,7 +7,7 @@ import pyproj
 import pytest
 import shapely
 
-from partition.crs import centre, choose_metric_crs, is_cgcs2000, is_usable, to_crs
+from partition.intake.crs import centre, choose_metric_crs, is_cgcs2000, is_usable, to_crs
 
 WUHAN = (114.30, 30.50, 114.32, 30.52)
 
@@ -93,7 +93,7 @@ def test_what_is_no_crs() -> None:
 )
 def test_what_can_be_measured_in(epsg: int, metric: bool) -> None:
     """Near 114° E, 30° N."""
-    from partition.crs import is_metric, to_lonlat
+    from partition.intake.crs import is_metric, to_lonlat
 
     crs = pyproj.CRS.from_epsg(epsg)
     back = pyproj.Transformer.from_crs(4326, crs, always_xy=True)
@@ -103,6 +103,6 @@ def test_what_can_be_measured_in(epsg: int, metric: bool) -> None:
 
 
 def test_nothing_can_be_measured_where_the_projection_has_no_place() -> None:
-    from partition.crs import is_metric
+    from partition.intake.crs import is_metric
 
     assert is_metric(pyproj.CRS.from_epsg(4547), (0.0, 0.0, 1e9, 1e9)) is False

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partition.balance import Balance
-from partition.edits import (
+from partition.changes.edits import (
     Draft,
     lock_grids,
     merge_grids,
@@ -24,7 +23,8 @@ from partition.edits import (
 )
 from partition.errors import EditError
 from partition.findings import Finding
-from partition.problem import Problem
+from partition.solver.balance import Balance
+from partition.solver.problem import Problem
 from tests.unit_lattice import lattice
 
 BALANCE = Balance(80, 110, 150)

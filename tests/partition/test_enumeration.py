@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from partition.balance import Balance
-from partition.enumeration import list_sets, ties_of
-from partition.problem import Problem
+from partition.solver.balance import Balance
+from partition.solver.enumeration import list_sets, ties_of
+from partition.solver.problem import Problem
 from tests.unit_lattice import lattice
 
 

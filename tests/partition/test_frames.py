@@ -15,7 +15,7 @@ from geopandas.testing import assert_geodataframe_equal
 from partition.area import Area
 from partition.errors import InputError
 from partition.findings import Finding
-from partition.frames import RawFrames, check_area
+from partition.intake.frames import RawFrames, check_area
 from tests.frames import CRS, X, Y, box, buildings, codes, community, frame, line, raw, refusal, streets, the
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partition.errors import InputError
-from partition.frames import check_area
+from partition.intake.frames import check_area
 from tests.frames import box, buildings, codes, frame, raw, refusal, the
 
 

@@ -9,10 +9,10 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partition.blocks import segments
-from partition.grids import match_edges
-from partition.policy import Profile, Size
+from partition.geometry.blocks import segments
+from partition.geometry.grids import match_edges
 from partition.split import split_area
+from partition.wishes.policy import Profile, Size
 from tests.lattice import Town, make_town
 
 PROFILE = Profile("test", Size("households", 150, 220, 300))

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from partition.bound import prove
-from partition.ground import make_ground, measure
-from partition.joining import Seen, join_plans
-from partition.plan import make_plan
-from partition.refine import Refined, refine_plan
-from partition.seed import seed_plan
+from partition.proof.bound import prove
+from partition.solver.ground import make_ground, measure
+from partition.solver.joining import Seen, join_plans
+from partition.solver.plan import make_plan
+from partition.solver.refine import Refined, refine_plan
+from partition.solver.seed import seed_plan
 from tests.partition.test_plan import connected
 from tests.partition.test_refine import town
 

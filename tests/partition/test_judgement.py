@@ -8,9 +8,9 @@ import pytest
 from shapely import box
 
 from partition.area import Area
-from partition.judgement import Judgement, judge_plan
-from partition.policy import Profile, Size
-from partition.rebuild import grids_from_polygons
+from partition.changes.rebuild import grids_from_polygons
+from partition.reasons.judgement import Judgement, judge_plan
+from partition.wishes.policy import Profile, Size
 from tests.lattice import make_area
 
 PROFILE = Profile("test", Size("households", 150, 200, 300))

@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partition.lineage import keep_codes, name_staff, trace_changes
+from partition.changes.lineage import keep_codes, name_staff, trace_changes
 
 
 def buildings(rows) -> pd.DataFrame:

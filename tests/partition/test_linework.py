@@ -6,8 +6,8 @@ import pytest
 import shapely
 from shapely import LineString, Point, box
 
-from partition.blocks import build_blocks
-from partition.linework import BORDER_CLASSES, build_linework, cluster_footprints, find_crossings
+from partition.geometry.blocks import build_blocks
+from partition.geometry.linework import BORDER_CLASSES, build_linework, cluster_footprints, find_crossings
 from tests.lattice import CRS
 
 SQUARE = box(0, 0, 200, 200)

@@ -8,11 +8,11 @@ import shapely
 from shapely import LineString, Point, box
 
 from partition.area import Area
-from partition.grids import dissolve
-from partition.linework import build_linework, cluster_footprints
-from partition.metrics import inner_borders, sample_lines
-from partition.policy import BORDER_COST
-from partition.units import Units, build_units
+from partition.geometry.grids import dissolve
+from partition.geometry.linework import build_linework, cluster_footprints
+from partition.geometry.metrics import inner_borders, sample_lines
+from partition.geometry.units import Units, build_units
+from partition.wishes.policy import BORDER_COST
 from tests.lattice import make_area
 
 HOUSES = [box(x, y, x + 20, y + 20) for x in range(40, 600, 80) for y in (40, 340)]

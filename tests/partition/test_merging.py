@@ -12,10 +12,10 @@ from shapely import LineString, Point, box
 
 from partition.area import Area
 from partition.errors import InputError
-from partition.merging import merge_communities
-from partition.rules import Size
-from partition.successors import Merger
-from partition.walking import build_network, find_access, walk_distances
+from partition.geometry.walking import build_network, find_access, walk_distances
+from partition.merging.merge import merge_communities
+from partition.merging.successors import Merger
+from partition.wishes.rules import Size
 from tests.lattice import CRS, make_area
 
 BLOCK_M = 250.0

@@ -10,17 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 from data.vector import read_area
-from partition.atoms import contract
-from partition.bound import QUICK, prove
 from partition.clock import Clock
 from partition.division import Division, divide_community
-from partition.frames import check_area
-from partition.generation import border_problem
-from partition.optimality import Optimality, weigh_up
+from partition.intake.frames import check_area
 from partition.parcels import cut_parcels
-from partition.policy import load_profile
-from partition.pool import Pool
+from partition.proof.bound import QUICK, prove
+from partition.proof.generation import border_problem
+from partition.proof.optimality import Optimality, weigh_up
+from partition.solver.atoms import contract
+from partition.solver.pool import Pool
 from partition.split import split_area
+from partition.wishes.policy import load_profile
 from service.cli import app
 from service.commands import register
 from service.commands.terminal import terminal

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from shapely import LineString, box
 
 from partition.area import Area
-from partition.grids import dissolve
-from partition.linework import build_linework, cluster_footprints
-from partition.metrics import cut_buildings, inner_borders
-from partition.outlines import draw_outlines, straightest
-from partition.policy import BORDER_COST
-from partition.units import Units, build_units
+from partition.geometry.grids import dissolve
+from partition.geometry.linework import build_linework, cluster_footprints
+from partition.geometry.metrics import cut_buildings, inner_borders
+from partition.geometry.outlines import draw_outlines, straightest
+from partition.geometry.units import Units, build_units
+from partition.wishes.policy import BORDER_COST
 from tests.lattice import Town, make_area, make_town
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from partition.errors import InputError
-from partition.frames import check_area, clear_personal
-from partition.personal import find_personal, holds_identity_number, is_personal_name
+from partition.intake.frames import check_area, clear_personal
+from partition.intake.personal import find_personal, holds_identity_number, is_personal_name
 from tests.frames import buildings, community, raw, refusal, streets
 
 MOBILE = "13800001234"

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from partition.balance import Balance, count_grids
-from partition.constraints import out_of_range
-from partition.graph import Graph, from_arcs
-from partition.plan import make_plan
-from partition.problem import Problem, Weights
-from partition.refine import refine_plan
-from partition.seed import seed_plan
+from partition.solver.balance import Balance, count_grids
+from partition.solver.constraints import out_of_range
+from partition.solver.graph import Graph, from_arcs
+from partition.solver.plan import make_plan
+from partition.solver.problem import Problem, Weights
+from partition.solver.refine import refine_plan
+from partition.solver.seed import seed_plan
 
 
 def lattice(columns: int, rows: int, households, cost=1.0) -> Graph:

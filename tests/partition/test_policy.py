@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from partition.errors import InputError, ProfileError
-from partition.policy import Size, ZoneRule, load_profile, profile_names
+from partition.wishes.policy import Size, ZoneRule, load_profile, profile_names
 
 TEN = {"yichang", "yantai", "shigu", "kangcui", "guangde", "luoyang", "jinta", "baise", "xisimen", "xiqing"}
 

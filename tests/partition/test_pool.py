@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from partition.pool import Buffer, hash_sets, make_keys
+from partition.solver.pool import Buffer, hash_sets, make_keys
 
 
 def test_no_two_units_share_a_key_and_bits_are_even() -> None:

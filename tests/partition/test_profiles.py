@@ -11,10 +11,10 @@ import shapely
 
 from partition.area import Area
 from partition.errors import ProfileError
-from partition.judgement import judge_plan
-from partition.policy import Profile, Size, ZoneRule, load_profile
-from partition.sizes import mark_kinds
+from partition.reasons.judgement import judge_plan
+from partition.reasons.sizes import mark_kinds
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size, ZoneRule, load_profile
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_area, make_town
 

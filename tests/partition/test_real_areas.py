@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from data.vector import read_area
-from partition.frames import check_area
-from partition.policy import load_profile
+from partition.intake.frames import check_area
 from partition.split import Split, split_area
+from partition.wishes.policy import load_profile
 from tests.asserts import assert_valid_plan
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

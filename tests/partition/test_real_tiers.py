@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from data.vector import read_area
-from partition.frames import check_area
-from partition.levels import Ask
-from partition.merging import merge_communities
-from partition.policy import load_profile
+from partition.intake.frames import check_area
+from partition.merging.merge import merge_communities
 from partition.split import split_area
-from partition.tiers import tier_split
+from partition.tiers.levels import Ask
+from partition.tiers.tower import tier_split
+from partition.wishes.policy import load_profile
 from tests.partition.test_merging import assert_merged
 from tests.partition.test_tiers import assert_nested
 

@@ -6,10 +6,10 @@ import numpy as np
 import shapely
 from shapely import LineString, box
 
-from partition.judgement import judge_plan
-from partition.policy import Profile, Size
-from partition.rebuild import grids_from_polygons, rebuild_grids
+from partition.changes.rebuild import grids_from_polygons, rebuild_grids
+from partition.reasons.judgement import judge_plan
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_area, make_town
 

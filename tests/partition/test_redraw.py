@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partition.area import Area
+from partition.changes.former import recall_plan
+from partition.changes.redraw import Redraw, drop_marks, most_allowed, redraw_area
 from partition.errors import InputError
-from partition.former import recall_plan
-from partition.policy import Profile, Size, ZoneRule
-from partition.redraw import Redraw, drop_marks, most_allowed, redraw_area
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size, ZoneRule
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_town
 

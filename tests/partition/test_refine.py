@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from partition.adaptation import adapt_plan
-from partition.balance import Balance
-from partition.ground import make_ground, measure, sum_up
-from partition.patches import count_patches, make_patches
-from partition.plan import make_plan
-from partition.problem import Problem, Weights
-from partition.refine import refine_plan
-from partition.rng import make_state
-from partition.seed import seed_plan
+from partition.solver.adaptation import adapt_plan
+from partition.solver.balance import Balance
+from partition.solver.ground import make_ground, measure, sum_up
+from partition.solver.patches import count_patches, make_patches
+from partition.solver.plan import make_plan
+from partition.solver.problem import Problem, Weights
+from partition.solver.refine import refine_plan
+from partition.solver.rng import make_state
+from partition.solver.seed import seed_plan
 from tests.partition.test_plan import connected, lattice, objective
 
 BALANCE = Balance(200, 300, 400)
@@ -71,8 +71,8 @@ def test_what_is_kept_of_each_grid_is_what_its_units_give(weights: Weights) -> N
 
 
 def test_moves_leave_true_sums_behind() -> None:
-    from partition.moves import divide, flip, resplit
-    from partition.trees import make_room
+    from partition.solver.moves import divide, flip, resplit
+    from partition.solver.trees import make_room
 
     problem = town(12, seed=3)
     graph, ground = problem.graph, make_ground(problem)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from partition.city.scheduler import Scheduler
 from partition.errors import InputError
-from partition.policy import Profile, Size
-from partition.scheduler import Scheduler
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size
 from tests.lattice import Town, make_town
 from tests.partition.test_crew import assert_same
 

@@ -7,11 +7,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from partition import settling
-from partition.balance import Balance
-from partition.graph import Graph, from_arcs
-from partition.problem import Problem
-from partition.settling import settle
+from partition.proof import settling
+from partition.proof.settling import settle
+from partition.solver.balance import Balance
+from partition.solver.graph import Graph, from_arcs
+from partition.solver.problem import Problem
 
 
 def row_of(loads: list[int]) -> Problem:

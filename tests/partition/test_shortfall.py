@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partition.arrays import Numbers
-from partition.balance import Balance
-from partition.bound import Bound, prove
-from partition.graph import from_arcs
-from partition.pool import Leniency, Pool, column_costs
-from partition.pricing import price_sets, rank_units
-from partition.problem import Problem, Weights
-from partition.proving import prove_plan
-from partition.refine import refine_plan
-from partition.shortfall import Shortfall, prove_shortfall
+from partition.proof.bound import Bound, prove
+from partition.proof.pricing import price_sets, rank_units
+from partition.proof.proving import prove_plan
+from partition.proof.shortfall import Shortfall, prove_shortfall
+from partition.solver.balance import Balance
+from partition.solver.graph import from_arcs
+from partition.solver.pool import Leniency, Pool, column_costs
+from partition.solver.problem import Problem, Weights
+from partition.solver.refine import refine_plan
 from tests import certificate_checker
 from tests.partition.test_bound import BENCH, TWO, as_instance, every_partition, lattice
 

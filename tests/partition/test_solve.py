@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from partition.errors import InputError
-from partition.instance import read_instance
+from partition.proof.instance import read_instance
 from partition.solve import solve
 from tests.partition.test_plan import connected
 from tests.partition.test_refine import town

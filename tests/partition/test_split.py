@@ -13,14 +13,14 @@ from data.sample import path as sample_path
 from data.vector import read_area
 from partition import division
 from partition.area import Area
-from partition.constraints import Reason
 from partition.errors import InputError
-from partition.explanation import explain
 from partition.findings import Finding
-from partition.frames import check_area
-from partition.layout import Search
-from partition.policy import Profile, Size, load_profile
+from partition.intake.frames import check_area
+from partition.reasons.explanation import explain
+from partition.solver.constraints import Reason
+from partition.solver.layout import Search
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size, load_profile
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_area, make_town
 

@@ -10,17 +10,17 @@ import shapely
 from shapely import LineString, box
 
 from partition.area import Area
-from partition.crew import Alone
+from partition.city.crew import Alone
+from partition.city.outcome import Outcome
 from partition.errors import InputError
-from partition.levels import Ask, resolve_tiers
-from partition.linework import CLASS_NUMBER
-from partition.neighbours import build_neighbours, find_borders
-from partition.nesting import knit, share_number
-from partition.outcome import Outcome
-from partition.policy import load_profile
-from partition.rules import BORDER_COST, Profile, Size, TierRule
+from partition.geometry.linework import CLASS_NUMBER
+from partition.geometry.neighbours import build_neighbours, find_borders
 from partition.split import split_area
-from partition.tiers import TIER_COLUMNS, Tiers, nest_tiers
+from partition.tiers.levels import Ask, resolve_tiers
+from partition.tiers.nesting import knit, share_number
+from partition.tiers.tower import TIER_COLUMNS, Tiers, nest_tiers
+from partition.wishes.policy import load_profile
+from partition.wishes.rules import BORDER_COST, Profile, Size, TierRule
 from tests.lattice import Town, make_area, make_town
 
 EFFORT = 400

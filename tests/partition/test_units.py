@@ -5,12 +5,12 @@ import pytest
 import shapely
 from shapely import LineString, box
 
-from partition.adjacency import build_graph, link_islands
-from partition.grids import dissolve
-from partition.linework import build_linework, cluster_footprints
-from partition.metrics import cut_buildings, inner_borders
-from partition.policy import BORDER_COST, CROSSING_COST
-from partition.units import Units, build_units, cut_between_buildings
+from partition.geometry.adjacency import build_graph, link_islands
+from partition.geometry.grids import dissolve
+from partition.geometry.linework import build_linework, cluster_footprints
+from partition.geometry.metrics import cut_buildings, inner_borders
+from partition.geometry.units import Units, build_units, cut_between_buildings
+from partition.wishes.policy import BORDER_COST, CROSSING_COST
 from tests.lattice import make_area
 
 

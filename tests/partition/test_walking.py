@@ -8,7 +8,14 @@ import pytest
 import shapely
 from shapely import LineString, Point
 
-from partition.walking import QUARTER_M, Network, build_network, find_access, walk_distances, walk_to_nearest
+from partition.geometry.walking import (
+    QUARTER_M,
+    Network,
+    build_network,
+    find_access,
+    walk_distances,
+    walk_to_nearest,
+)
 from tests.lattice import CRS, Town, make_town
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partition.groups import is_group_count
 from partition.texts import catalogue
-from partition.workload import DEEPEST, LONGEST, ExpressionError, parse_expression
+from partition.wishes.groups import is_group_count
+from partition.wishes.workload import DEEPEST, LONGEST, ExpressionError, parse_expression
 
 COLUMNS = {"households": np.array([10.0, 20.0, 0.0]), "shops": np.array([4.0, 0.0, 8.0])}
 

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partition.area import Area
-from partition.frames import RawFrames, check_area
-from partition.levels import Ask
-from partition.policy import Profile, load_profile, profile_names
+from partition.intake.frames import RawFrames, check_area
 from partition.split import Split, split_area
-from partition.tiers import Tiers, tier_split
+from partition.tiers.levels import Ask
+from partition.tiers.tower import Tiers, tier_split
+from partition.wishes.policy import Profile, load_profile, profile_names
 from tests.lattice import CRS, Town, make_town
 
 EFFORT = 200

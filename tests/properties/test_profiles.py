@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partition.area import Area
-from partition.atoms import Wish, contract, unite
 from partition.clock import Clock
 from partition.division import Ground
-from partition.loads import weigh_area
-from partition.policy import Profile, ZoneRule, load_profile, profile_names
+from partition.solver.atoms import Wish, contract, unite
 from partition.split import split_area
+from partition.wishes.loads import weigh_area
+from partition.wishes.policy import Profile, ZoneRule, load_profile, profile_names
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_town
 

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partition.area import Area
-from partition.former import Former, recall_plan
-from partition.policy import Profile, Size
-from partition.redraw import Redraw, redraw_area
+from partition.changes.former import Former, recall_plan
+from partition.changes.redraw import Redraw, redraw_area
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size
 from tests.asserts import assert_valid_plan
 from tests.lattice import CRS, Town, make_town
 

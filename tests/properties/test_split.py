@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from partition.area import Area
-from partition.policy import Profile, Size
 from partition.split import split_area
+from partition.wishes.policy import Profile, Size
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_town
 

@@ -14,7 +14,7 @@ import pandas as pd
 from sqlalchemy import text
 
 from partition.area import Area
-from partition.policy import Profile, Size
+from partition.wishes.policy import Profile, Size
 from service import db
 from service.access import Principal, Role
 from service.cluster import Cluster

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from partition.policy import load_profile
 from partition.split import Split, split_area
+from partition.wishes.policy import load_profile
 from service import mapping
 from service.store.figures import Publication
 from tests.lattice import Town, make_town

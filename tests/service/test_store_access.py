@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from partition.policy import Profile, Size
 from partition.split import split_area
+from partition.wishes.policy import Profile, Size
 from service import db, models
 from service.db import Database
 from service.store.communities import load_area, read_area

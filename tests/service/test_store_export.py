@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from partition.area import Area
 from partition.errors import InputError
-from partition.policy import Profile, Size
 from partition.split import split_area
+from partition.wishes.policy import Profile, Size
 from service.export import write_export
 from service.operating import OperatingError
 from service.store.communities import load_area

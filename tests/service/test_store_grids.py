@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from partition.area import Area
-from partition.policy import Profile, Size, ZoneRule
 from partition.split import Split, split_area
+from partition.wishes.policy import Profile, Size, ZoneRule
 from service import models
 from service.db import Database
 from service.planning import plan_community

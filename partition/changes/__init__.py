@@ -1,0 +1,1 @@
+"""From an existing plan to the next: redraw, edits, lineage."""

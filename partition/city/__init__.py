@@ -1,0 +1,1 @@
+"""Many communities at once: worker processes, many machines, what became of each."""

@@ -1,0 +1,1 @@
+"""From lines to blocks, units, borders and the four bounds: shapes in metres."""

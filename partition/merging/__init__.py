@@ -1,0 +1,1 @@
+"""Communities joined into larger ones."""

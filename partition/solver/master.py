@@ -1,0 +1,305 @@
+"""The set partition: choose grids from a list so that each unit lies in one of them, at least cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+from partition.arrays import Flags, Lengths, Numbers
+from partition.solver.pool import Members, Pool, take_sets
+from partition.solver.problem import Problem
+
+WINDOW = 14  # neighbouring grids chosen anew at once where a plan has more
+IP_NODES = 2_000  # of the solver's tree: counted, so that the answer repeats
+IP_COLUMNS = 40_000  # handed to the integer program at most
+BETTER = 1e-6  # weighted metres that count as better
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """The LP's answer: `value`, `price` of each unit and of the count (its duals), `share` of each column,
+    and what is `uncovered` (units and grids that no column of the list could cover).
+    """
+
+    value: float
+    price: Lengths
+    count_price: float
+    share: Lengths
+    uncovered: float
+
+
+class Master:
+    """The LP of the set partition over a list of sets that grows: least cost, each unit in one set, `grids`
+    sets in all. What is not covered, or covered too often, costs `penalty` a unit; so no price is beyond it.
+    """
+
+    def __init__(self, units: int, grids: int, penalty: float, threads: int = 1) -> None:
+        self.units, self.grids = units, grids
+        self.columns = 0
+        rows = units + 1
+        self._spare = 2 * rows  # columns that cover a row, and columns that take away from it
+        self._highs = highs = highspy.Highs()  # type: ignore[no-untyped-call]
+        highs.silent()
+        highs.setOptionValue("threads", threads)
+        highs.setOptionValue("random_seed", 1)
+        model = highspy.HighsLp()
+        model.num_col_, model.num_row_ = self._spare, rows
+        model.col_cost_ = np.full(self._spare, penalty)
+        model.col_lower_ = np.zeros(self._spare)
+        model.col_upper_ = np.full(self._spare, highspy.kHighsInf)
+        sides = np.append(np.ones(units), float(grids))
+        model.row_lower_ = sides
+        model.row_upper_ = sides
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_ = np.arange(self._spare + 1, dtype=np.int32)
+        model.a_matrix_.index_ = np.tile(np.arange(rows), 2).astype(np.int32)
+        model.a_matrix_.value_ = np.repeat([1.0, -1.0], rows)
+        highs.passModel(model)
+
+    def box(self, low: Lengths, high: Lengths) -> None:
+        """Keep the prices (of the units, and of the count at the end) between two bounds."""
+        self._highs.changeColsCost(
+            self._spare, np.arange(self._spare, dtype=np.int32), np.concatenate([high, -low])
+        )
+
+    def add(self, start: Numbers, members: Members, cost: Lengths) -> None:
+        """Append sets to the list: `members[start[0]:start[-1]]`."""
+        count = len(cost)
+        if not count:
+            return
+        first = start - start[0]
+        # each set's units and after them the row of the count
+        index = np.insert(members[start[0] : start[-1]].astype(np.int32), first[1:], self.units)
+        starts = (first + np.arange(count + 1)).astype(np.int32)
+        self._highs.addCols(
+            count, np.asarray(cost, np.float64), np.zeros(count), np.full(count, highspy.kHighsInf),
+            len(index), starts[:-1], index, np.ones(len(index)),
+        )  # fmt: skip
+        self.columns += count
+
+    def forbid(self, forbidden: Flags) -> None:
+        """Take exactly the marked sets out of the list for the next answers."""
+        count = self.columns
+        self._highs.changeColsBounds(
+            count, np.arange(self._spare, self._spare + count, dtype=np.int32),
+            np.zeros(count), np.where(forbidden, 0.0, highspy.kHighsInf),
+        )  # fmt: skip
+
+    def solve(self) -> Relaxed:
+        """The optimum of the LP as it stands."""
+        self._highs.run()
+        solution = self._highs.getSolution()
+        price = np.array(solution.row_dual)
+        share = np.array(solution.col_value)
+        return Relaxed(
+            float(self._highs.getInfo().objective_function_value),
+            price[:-1],
+            float(price[-1]),
+            share[self._spare :],
+            float(share[: self._spare].sum()),
+        )
+
+
+def choose_sets(
+    units: int,
+    grids: int,
+    start: Numbers,
+    members: Members,
+    cost: Lengths,
+    *,
+    nodes: int = IP_NODES,
+    first: Numbers | None = None,
+    time_limit: float | None = None,
+) -> Numbers | None:
+    """The sets of a least-cost partition into `grids` sets of the list: their places, None if there is none
+    or none was found within so many nodes. `first` is a partition to start from.
+    """
+    count = len(cost)
+    if not count:
+        return None
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs.silent()
+    highs.setOptionValue("threads", 1)
+    highs.setOptionValue("random_seed", 1)
+    highs.setOptionValue("mip_rel_gap", 0.0)
+    highs.setOptionValue("mip_abs_gap", BETTER)
+    highs.setOptionValue("mip_max_nodes", nodes)
+    if time_limit is not None:
+        highs.setOptionValue("time_limit", time_limit)
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = count, units + 1
+    model.col_cost_ = np.asarray(cost, np.float64)
+    model.col_lower_ = np.zeros(count)
+    model.col_upper_ = np.ones(count)
+    sides = np.append(np.ones(units), float(grids))
+    model.row_lower_ = sides
+    model.row_upper_ = sides
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = (start + np.arange(count + 1)).astype(np.int32)
+    model.a_matrix_.index_ = np.insert(members.astype(np.int32), start[1:], units)
+    model.a_matrix_.value_ = np.ones(len(members) + count)
+    model.integrality_ = [highspy.HighsVarType.kInteger] * count
+    highs.passModel(model)
+    if first is not None:
+        solution = highspy.HighsSolution()
+        value = np.zeros(count)
+        value[first] = 1.0
+        solution.col_value = value.tolist()
+        highs.setSolution(solution)
+    highs.run()
+    if highs.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return None
+    chosen = np.flatnonzero(np.array(highs.getSolution().col_value) > 0.5)
+    covered = np.zeros(units, dtype=np.int64)
+    for column in chosen:
+        covered[members[start[column] : start[column + 1]]] += 1
+    return chosen if len(chosen) == grids and bool((covered == 1).all()) else None
+
+
+def improve(
+    problem: Problem,
+    labels: Numbers,
+    pool: Pool,
+    *,
+    window: int = WINDOW,
+    rounds: int = 2,
+    nodes: int = IP_NODES,
+    time_limit: float | None = None,
+) -> Numbers:
+    """The best plan that can be put together from the pool's grids and the plan's own, with as many grids.
+
+    A plan of more than `window` grids is gone through window by window of neighbouring grids, `rounds` times
+    at most. Grids out of range stay as they are, and so does the whole plan where labels carry a meaning (a
+    `previous` plan or `frozen` units). The answer is never worse, and it repeats unless `time_limit`
+    (seconds, of each integer program) strikes.
+    """
+    if problem.previous is not None or problem.frozen is not None:
+        return labels
+    labels = np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    own = Pool.of_plan(problem, labels)
+    fits = own.feasible(problem)
+    everything = own.merged(pool)
+    everything = everything.take(np.flatnonzero(everything.feasible(problem)))
+    index = _Index(everything, len(problem))
+    grids = int(labels.max()) + 1
+    if int(fits.sum()) <= 2 * window:
+        return _better(problem, labels, everything, index, np.flatnonzero(fits), nodes, time_limit)
+    for _ in range(rounds):
+        before = labels
+        neighbours = _neighbours(problem, labels, grids)
+        times = np.zeros(grids, dtype=np.int64)
+        while True:
+            # the grid looked at least often, with its nearest ones, until each was looked at twice
+            centre = int(np.argmin(np.where(_fitting(problem, labels), times, 3)))
+            if times[centre] >= 2 or not _fitting(problem, labels)[centre]:
+                break
+            around = _nearest(centre, neighbours, _fitting(problem, labels), window)
+            times[around] += 1
+            times[centre] += 1
+            changed = _better(problem, labels, everything, index, around, nodes, time_limit)
+            if changed is not labels:
+                labels = changed
+                neighbours = _neighbours(problem, labels, grids)
+        if before is labels:
+            break
+    return labels
+
+
+class _Index:
+    """The sets of a pool by their first unit."""
+
+    def __init__(self, pool: Pool, units: int) -> None:
+        first = pool.members[pool.start[:-1]]
+        self.order = np.argsort(first, kind="stable")
+        self.start = np.searchsorted(first[self.order], np.arange(units + 1))
+
+    def within(self, pool: Pool, inside: Flags) -> Numbers:
+        """The sets that lie wholly in the marked units."""
+        candidates = np.concatenate(
+            [self.order[self.start[u] : self.start[u + 1]] for u in np.flatnonzero(inside)]
+        )
+        start, members = take_sets(pool.start, pool.members, candidates)
+        if not len(candidates):
+            return candidates
+        whole = np.add.reduceat((~inside[members]).astype(np.int64), start[:-1]) == 0
+        return np.sort(candidates[whole])
+
+
+def _fitting(problem: Problem, labels: Numbers) -> Flags:
+    return Pool.of_plan(problem, labels).feasible(problem)
+
+
+def _neighbours(problem: Problem, labels: Numbers, grids: int) -> list[Numbers]:
+    graph = problem.graph
+    a, b = labels[graph.rows()], labels[graph.indices]
+    pairs = np.unique((a * grids + b)[a != b])
+    cuts = np.searchsorted(pairs, np.arange(grids + 1) * grids)
+    return [pairs[cuts[g] : cuts[g + 1]] - g * grids for g in range(grids)]
+
+
+def _nearest(centre: int, neighbours: list[Numbers], fits: Flags, window: int) -> Numbers:
+    """Up to `window` grids reached first from the centre, those in range only."""
+    found, queue = [centre], [centre]
+    seen = {centre}
+    while queue and len(found) < window:
+        for g in neighbours[queue.pop(0)]:
+            grid = int(g)
+            if grid not in seen and fits[grid]:
+                seen.add(grid)
+                found.append(grid)
+                queue.append(grid)
+    return np.array(found[:window], dtype=np.int64)
+
+
+def _better(
+    problem: Problem,
+    labels: Numbers,
+    pool: Pool,
+    index: _Index,
+    around: Numbers,
+    nodes: int,
+    time_limit: float | None,
+) -> Numbers:
+    """The plan with the grids `around` chosen anew; the same object where there is no better choice."""
+    inside = np.isin(labels, around)
+    if not len(around) or not inside.any():
+        return labels
+    columns = index.within(pool, inside)
+    units = np.flatnonzero(inside)
+    position = np.full(len(labels), -1, dtype=np.int64)
+    position[units] = np.arange(len(units))
+    start, members = take_sets(pool.start, pool.members, columns)
+    members = position[members].astype(np.int32)
+    cost = pool.cost[columns]
+    # what the window pays for its outer border is in both sums
+    own = Pool.of_plan(problem, labels).take(np.sort(around))
+    now = float(own.cost.sum())
+    master = Master(len(units), len(around), 10.0 * max(float(np.abs(cost).max()), 1.0))
+    master.add(start, members, cost)
+    relaxed = master.solve()
+    if relaxed.value > now - BETTER:
+        return labels
+    reduced = cost - relaxed.count_price - np.add.reduceat(relaxed.price[members], start[:-1])
+    kept = np.flatnonzero(reduced <= now - relaxed.value + BETTER)
+    if len(kept) > IP_COLUMNS:
+        kept = np.sort(kept[np.argsort(reduced[kept], kind="stable")[:IP_COLUMNS]])
+    first = np.flatnonzero(np.isin(pool.hash[columns[kept]], own.hash))
+    start, members = take_sets(start, members, kept)
+    chosen = choose_sets(
+        len(units),
+        len(around),
+        start,
+        members,
+        cost[kept],
+        nodes=nodes,
+        first=first if len(first) == len(around) else None,
+        time_limit=time_limit,
+    )
+    if chosen is None or float(cost[kept[chosen]].sum()) > now - BETTER:
+        return labels
+    result = labels.copy()
+    for grid, column in zip(np.sort(around), columns[kept[chosen]], strict=True):
+        result[pool.members[pool.start[column] : pool.start[column + 1]]] = grid
+    return result

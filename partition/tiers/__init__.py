@@ -1,0 +1,1 @@
+"""Grids nested in larger grids."""

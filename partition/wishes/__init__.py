@@ -1,0 +1,1 @@
+"""What a profile asks of a grid: sizes, zones, workload and weights."""
