@@ -108,7 +108,7 @@ def redraw(
     term = terminal()
     with term.answering_errors():
         from data.plan_file import check_outputs, check_writable, read_plan, write_report
-        from data.register import read_history, write_redraw, write_register
+        from data.register import read_codes, read_history, write_redraw, write_register
         from data.vector import read_area
         from partition.changes.former import recall_plan
         from partition.changes.redraw import redraw_area
@@ -138,20 +138,20 @@ def redraw(
             today = check_area(raw, missing=missing.value, drop_personal=drop_personal)
             given = read_plan(plan, today.crs, columns=options.column_map(columns), encoding=encoding)
             former = recall_plan(today, rules, given.polygons, given.mapping)
-            history = read_history(plan)
+            history, issued = read_history(plan), read_codes(plan) | former.codes
             made = redraw_area(
                 today,
                 former,
                 rules,
                 locked=lock or (),
                 most_moved=cap,
-                issued={*history["old_code"], *history["new_code"]},
+                issued=issued,
                 staff=_staff(plan, raw.layer("staff"), list(former.grids["code"])),
                 seed=seed,
                 progress=progress.tell,
             )
             progress.step("write")
-            write_redraw(out, today, made, given, history)
+            write_redraw(out, today, made, given, history, issued)
             if register:
                 write_register(register, made.register)
             if report:

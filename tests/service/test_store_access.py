@@ -37,6 +37,9 @@ def two_towns(module_database: Database) -> Engine:
     return module_database.app
 
 
+OF_DIVISIONS = [name for name, table in models.metadata.tables.items() if "division_code" in table.c]
+
+
 def count(connection: Connection, table: str) -> int:
     return int(connection.execute(text(f"select count(*) from {table}")).scalar_one())  # noqa: S608
 
@@ -65,7 +68,7 @@ def test_a_declaration_ends_with_its_transaction(two_towns: Engine) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_scope_is_a_prefix_of_the_division_code(two_towns: Engine, role: str) -> None:
     with db.transaction(two_towns, role=role, scope=["990101"]) as connection:
-        for name in models.metadata.tables:
+        for name in OF_DIVISIONS:
             codes = set(connection.scalars(text(f"select distinct division_code from {name}")))  # noqa: S608
             assert codes <= {CODE}, name
         assert count(connection, "grids") > 0

@@ -1,0 +1,39 @@
+"""What the service needs beyond reading: accounts, plans as resources, jobs, events, further collections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+TABLES = (
+    *("case_steps", "events", "published_figures", "runs", "plan_notes", "plan_revisions"),
+    *("collection_versions", "added_collections", "sessions", "login_links", "api_keys"),
+)
+CHANGING = ("divisions", "streets", "compounds", "zones", "buildings", "facilities", "grids", "cases")
+
+
+def upgrade() -> None:
+    """Make the tables, then guard them."""
+    for part in ("0002_service.sql", "0002_guards.sql"):
+        _run(Path(__file__).with_name(part).read_text(encoding="utf-8"))
+
+
+def downgrade() -> None:
+    """Remove them with their data."""
+    for name in CHANGING:
+        _run(f"drop trigger tr_{name}_changed on {name}")
+    _run(f"drop table {', '.join(TABLES)}")
+    _run("drop function wangge_changed()")
+    _run("alter table plans drop column revision, drop column locked")
+
+
+def _run(sql: str) -> None:
+    # the driver itself: neither colons nor percent signs are placeholders here
+    with op.get_bind().connection.cursor() as cursor:
+        cursor.execute(sql)

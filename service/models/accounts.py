@@ -1,0 +1,72 @@
+"""Who may come in, and what they looked at."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, DateTime, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.schema import SchemaItem
+
+from service.models.base import ROLES, ledger, members, moment, one_of, table, words
+
+# Append-only: a trigger refuses update, delete and truncate even to the owner.
+audit = table(
+    "audit",
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    words("principal"),
+    words("role"),
+    words("action", None),
+    words("group_code"),
+    words("place"),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Index(None, "division_code", "at"),
+    of_division=False,
+)
+
+
+def _principal() -> list[SchemaItem]:
+    return [
+        words("role", None),
+        members("scope"),
+        members("grids"),
+        words("subject"),
+        one_of("role", ROLES),
+    ]
+
+
+# API keys: shown once, kept as a digest (SHA-256 of 256 random bits).
+api_keys = ledger(
+    "api_keys",
+    Column("digest", LargeBinary, nullable=False),
+    words("hint", None),
+    words("name", None),
+    *_principal(),
+    words("issued_by"),
+    moment("issued_at", now=True),
+    moment("expires_at", required=True),
+    moment("revoked_at"),
+    moment("used_at"),
+    UniqueConstraint("digest"),
+)
+
+# One-time links that let a browser in.
+login_links = ledger(
+    "login_links",
+    Column("digest", LargeBinary, nullable=False),
+    *_principal(),
+    moment("expires_at", required=True),
+    moment("used_at"),
+    UniqueConstraint("digest"),
+)
+
+# Browser sessions; `csrf` is the digest of what a form must bring back.
+sessions = ledger(
+    "sessions",
+    Column("digest", LargeBinary, nullable=False),
+    Column("csrf", LargeBinary, nullable=False),
+    *_principal(),
+    moment("begun_at", now=True),
+    moment("expires_at", required=True),
+    moment("ended_at"),
+    UniqueConstraint("digest"),
+    Index(None, "expires_at"),
+)

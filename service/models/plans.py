@@ -1,0 +1,232 @@
+"""Plans, and the grids that they brought into force."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
+from sqlalchemy.sql.schema import SchemaItem
+
+from service.models.base import (
+    GRID_KINDS,
+    LINEAGE_KINDS,
+    PLAN_STATUSES,
+    RUN_STATUSES,
+    SURFACE,
+    document,
+    members,
+    moment,
+    no_identity,
+    not_negative,
+    number,
+    one_of,
+    shape,
+    table,
+    words,
+)
+
+plans = table(
+    "plans",
+    words("status", "draft"),
+    words("profile", None),
+    Column("policy", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("seed", BigInteger, nullable=False),
+    Column("figures", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("report", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("base_plan_id", BigInteger, ForeignKey("plans.id", ondelete="SET NULL")),
+    words("author"),
+    words("reason"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("published_at", DateTime(timezone=True)),
+    Column("archived_at", DateTime(timezone=True)),
+    # counts the edits of a draft; an edit names the revision that it was made on
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    members("locked"),
+    one_of("status", PLAN_STATUSES),
+    Index("uq_plans_published", "division_code", unique=True, postgresql_where=text("status = 'published'")),
+    Index(None, "division_code", "status"),
+    CheckConstraint("status <> 'published' or published_at is not null", "published_has_time"),
+)
+
+
+def _of_plan() -> Column[int]:
+    return Column("plan_id", BigInteger, ForeignKey("plans.id", ondelete="CASCADE"), nullable=False)
+
+
+plan_units = table(
+    "plan_units",
+    _of_plan(),
+    number("unit"),
+    number("households"),
+    *shape("plan_units", SURFACE, metric=True),
+    UniqueConstraint("plan_id", "unit"),
+    *not_negative("households"),
+)
+
+plan_assignments = table(
+    "plan_assignments",
+    _of_plan(),
+    number("unit"),
+    words("grid_code", None),
+    UniqueConstraint("plan_id", "unit"),
+    CheckConstraint("grid_code <> ''", "grid_code_given"),
+)
+
+# Which building is in which grid of a plan; kept for archived plans too, so that lineage can be told.
+plan_buildings = table(
+    "plan_buildings",
+    _of_plan(),
+    words("building_id", None),
+    words("grid_code", None),
+    number("households"),
+    UniqueConstraint("plan_id", "building_id"),
+    Index(None, "plan_id", "grid_code"),
+    *not_negative("households"),
+    CheckConstraint("grid_code <> ''", "grid_code_given"),
+)
+
+
+def _figures() -> list[SchemaItem]:
+    return [
+        words("kind", "basic"),
+        one_of("kind", GRID_KINDS),
+        number("households"),
+        Column("residents", Double),
+        number("buildings"),
+        Column("buildings_unknown", Integer, nullable=False, server_default=text("0")),
+        Column("area_m2", Double, nullable=False),
+        words("bounds_zh"),
+        words("bounds_en"),
+        *not_negative("households", "residents", "buildings", "buildings_unknown", "area_m2"),
+    ]
+
+
+plan_grids = table(
+    "plan_grids",
+    _of_plan(),
+    words("code", None),
+    *_figures(),
+    *shape("plan_grids", SURFACE, metric=True),
+    UniqueConstraint("plan_id", "code"),
+    CheckConstraint("code <> ''", "code_given"),
+)
+
+# A row is one version of a grid, its figures those of the day it came into force; valid_to null: in force.
+grids = table(
+    "grids",
+    words("code", None),
+    words("tier", "grid"),
+    Column("parent", Text),
+    words("name"),
+    Column("plan_id", BigInteger, ForeignKey("plans.id", ondelete="RESTRICT")),
+    *_figures(),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_to", DateTime(timezone=True)),
+    *shape("grids", SURFACE),
+    Index("uq_grids_in_force", "code", unique=True, postgresql_where=text("valid_to is null")),
+    Index("ix_grids_division_code_in_force", "division_code", postgresql_where=text("valid_to is null")),
+    UniqueConstraint("code", "valid_from"),
+    CheckConstraint("valid_to > valid_from", "valid_to_after_from"),
+    CheckConstraint("code <> ''", "code_given"),
+    ExcludeConstraint(
+        ("code", "="),
+        (text("tstzrange(valid_from, valid_to)"), "&&"),
+        name="ex_grids_one_at_a_time",
+        using="gist",
+    ),
+)
+
+grid_lineage = table(
+    "grid_lineage",
+    words("old_code", None),
+    words("new_code", None),
+    words("kind", None),
+    number("buildings"),
+    number("households"),
+    Column("plan_id", BigInteger, ForeignKey("plans.id", ondelete="RESTRICT"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("plan_id", "old_code", "new_code"),
+    Index(None, "old_code"),
+    Index(None, "new_code"),
+    one_of("kind", LINEAGE_KINDS),
+    CheckConstraint("old_code <> new_code", "code_changed"),
+    *not_negative("buildings", "households"),
+)
+
+# What a draft was after each edit; 0 is how it was made. Undo makes an earlier one the newest.
+plan_revisions = table(
+    "plan_revisions",
+    _of_plan(),
+    number("revision"),
+    document("operation"),
+    document("assignment"),
+    members("locked"),
+    document("figures"),
+    words("author"),
+    moment("at", now=True),
+    UniqueConstraint("plan_id", "revision"),
+    *not_negative("revision"),
+)
+
+# Steps of a plan's life with their reasons, and comments (no step: from_status equals to_status).
+plan_notes = table(
+    "plan_notes",
+    _of_plan(),
+    words("from_status", None),
+    words("to_status", None),
+    words("author"),
+    words("text"),
+    moment("at", now=True),
+    Index(None, "plan_id", "at"),
+    one_of("from_status", PLAN_STATUSES),
+    one_of("to_status", PLAN_STATUSES),
+    *no_identity("text"),
+)
+
+# A partition run asked for through the service: what its client sees of the queue's job.
+runs = table(
+    "runs",
+    words("key", None),
+    words("process", None),
+    words("status", "accepted"),
+    document("inputs"),
+    document("result", None),
+    Column("progress", Integer, nullable=False, server_default=text("0")),
+    words("message"),
+    words("requester"),
+    moment("created_at", now=True),
+    moment("started_at"),
+    moment("finished_at"),
+    Column("job_id", BigInteger),
+    UniqueConstraint("key"),
+    Index(None, "division_code", "created_at"),
+    one_of("status", RUN_STATUSES),
+    CheckConstraint("progress between 0 and 100", "progress_percent"),
+)
+
+# Figures of groups as they left disclosure control on the day of a publication: areas of one or more grids
+# of the plan. `count` is what the exact roles see, `shown` what everybody else does.
+published_figures = table(
+    "published_figures",
+    _of_plan(),
+    words("category", None),
+    members("grids"),
+    Column("count", Integer),
+    document("shown"),
+    words("members_digest", None),
+    moment("frozen_at", now=True),
+    UniqueConstraint("plan_id", "category", "grids"),
+    CheckConstraint("category ~ '^[a-z][a-z_]{1,39}$'", "category_is_key"),
+)

@@ -1,0 +1,76 @@
+"""Staff and cases."""
+
+from __future__ import annotations
+
+from geoalchemy2 import Geometry
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
+
+from service.models.base import CASE_STATUSES, POINT, SRID, moment, no_identity, one_of, shape, table, words
+
+# `assigned` is the grid as the input named it: a code, or its place in the order of codes ("1", "012").
+grid_staff = table(
+    "grid_staff",
+    words("assigned"),
+    words("role", None),
+    words("name", None),
+    words("phone"),
+    Column("grid_code", Text),
+    UniqueConstraint("division_code", "assigned", "role", "name"),
+    Index(None, "division_code", "grid_code"),
+    *no_identity("role", "name", "phone"),
+)
+
+# `place` is the point shown to those without the right to the case's own: that of at least 8 buildings around
+# it (`service/places.py` finds them, `store/places.py` writes them when cases or buildings were loaded).
+cases = table(
+    "cases",
+    words("case_id", None),
+    words("category", None),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True)),
+    words("status", "discovered"),
+    words("tier"),
+    Column("building_id", Text),
+    Column("grid_code", Text),
+    Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
+    *shape("cases", POINT),
+    Index("ix_cases_place", "place", postgresql_using="gist"),
+    UniqueConstraint("division_code", "case_id"),
+    Index(None, "division_code", "time"),
+    Index(None, "grid_code", "time"),
+    Index(None, "time"),
+    one_of("status", CASE_STATUSES),
+    *no_identity("case_id", "category"),
+)
+
+# Every step of a case: allowed ones only, by whom, when.
+case_steps = table(
+    "case_steps",
+    Column("case_row", BigInteger, ForeignKey("cases.id", ondelete="CASCADE"), nullable=False),
+    words("from_status"),
+    words("to_status", None),
+    words("from_tier"),
+    words("to_tier"),
+    words("actor"),
+    words("note"),
+    moment("at", now=True),
+    Index(None, "case_row", "at"),
+    one_of("to_status", CASE_STATUSES),
+    *no_identity("note"),
+)
+
+# What happened, in the order of commits as far as `xid` tells; holds keys only, so that a reader is told of
+# a row what the access function lets it see, at that time. Kept for a day.
+events = table(
+    "events",
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("xid", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
+    words("kind", None),
+    words("collection", None),
+    Column("row_id", BigInteger),
+    words("feature"),
+    words("grid_code"),
+    Index(None, "xid", "id"),
+    Index(None, "at"),
+    of_division=False,
+)
