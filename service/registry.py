@@ -12,7 +12,7 @@ from typing import Literal
 
 from partition.texts import Language
 
-Kind = Literal["string", "integer", "number", "boolean", "date-time"]
+Kind = Literal["string", "integer", "number", "boolean", "date-time", "date"]
 Sensitivity = Literal["open", "figures", "cases"]
 
 UNITS_EN = {"户": "households", "人": "people", "栋": "buildings", "层": "storeys"}
@@ -47,8 +47,8 @@ class Column:
 class Collection:
     """A table as the outside sees it.
 
-    key: SQL of the feature id (text). geometry: SQL of the geometry (EPSG:4326). rows: SQL predicate that
-    holds for every row ever shown. sensitivity: open, figures (columns about households), cases (points that
+    key: SQL of the feature id (text). geometry: SQL of the geometry (EPSG:4326), which filters call by
+    `geometry_name`. rows: SQL predicate that holds for every row ever shown. sensitivity: open, figures (columns about households), cases (points that
     equal homes); for cases `place` is the geometry shown to those without the right to the point.
     begins, ends: SQL of the time a row is about, for `datetime`.
     """
@@ -63,6 +63,7 @@ class Collection:
     columns: tuple[Column, ...]
     sensitivity: Sensitivity = "open"
     geometry: str = "t.geom"
+    geometry_name: str = "geom"
     place: str = ""
     rows: str = "true"
     begins: str = ""
