@@ -1,7 +1,8 @@
-"""What tests of every room share: a browser with the network closed."""
+"""What tests of every room share: a browser with the network closed, and draws that can be repeated."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,14 @@ def page(browser: Browser, trouble: Trouble) -> Iterator[Page]:
         yield opened
     assert trouble.outside == []
     assert trouble.errors == []
+
+
+def pytest_collection_finish() -> None:
+    """A property's examples are the same alone and in the whole run."""
+    if "hypothesis" in sys.modules:  # else no test draws
+        from tests.draws import draw_alike
+
+        draw_alike()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

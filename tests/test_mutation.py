@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from tests.mutation.__main__ import wilson
+from tests.mutation.__main__ import ROOT, draw_mutants, learn_reach, share_cache, try_mutants, wilson
 from tests.mutation.choice import Choice
 from tests.mutation.mutants import find_mutants
+from tests.mutation.tree import find_imports
 
 SOURCE = '''"""Docstrings with 1 < 2 stay."""
 
@@ -67,23 +70,26 @@ def test_each_fault_changes_one_place_and_no_line_number() -> None:
 
 @pytest.fixture
 def choice(tmp_path: Path) -> Choice:
-    """Two rooms, one above the other, and what two tests run of them."""
-    (tmp_path / "partition").mkdir()
+    """Three rooms, one above the other, two of them in a wing, and what three tests run of them."""
+    wing = tmp_path / "partition" / "wing"
+    wing.mkdir(parents=True)
     (tmp_path / "tests").mkdir()
-    (tmp_path / "partition" / "room.py").write_text(SOURCE)
-    above = "from partition.room import usual\n\n\ndef hall() -> bool:\n    return usual([], 1.0)\n"
-    (tmp_path / "partition" / "house.py").write_text(above)
-    (tmp_path / "tests" / "test_street.py").write_text("from partition.room import usual\n")
+    (wing / "room.py").write_text(SOURCE)
+    (wing / "hall.py").write_text(
+        "from partition.wing.room import usual\n\n\ndef hall():\n    usual([], 1)\n"
+    )
+    (tmp_path / "partition" / "house.py").write_text("from partition.wing import hall\n")
+    (tmp_path / "tests" / "test_street.py").write_text("from partition.wing import room\n")
     table = {
-        "tests/test_room.py::test_a": (9.0, [("room", 13), ("room", 18)]),
-        "tests/test_street.py::test_b": (2.0, [("room", 18), ("house", 5)]),
-        "tests/test_street.py::test_c": (1.0, [("house", 5)]),
+        "tests/test_room.py::test_a": (9.0, [("wing.room", 13), ("wing.room", 18)]),
+        "tests/test_street.py::test_b": (2.0, [("wing.room", 18), ("wing.hall", 5)]),
+        "tests/test_street.py::test_c": (1.0, [("wing.hall", 5), ("room", 14)]),
     }
     return Choice(tmp_path, table)
 
 
 def test_tests_are_those_that_run_the_line_own_and_quick_ones_first(choice: Choice) -> None:
-    by_row = {m.row: m for m in find_mutants("room", SOURCE.encode())}
+    by_row = {m.row: m for m in find_mutants("wing.room", SOURCE.encode())}
     assert choice.tests(by_row[18], 60) == ["tests/test_room.py::test_a", "tests/test_street.py::test_b"]
     assert choice.tests(by_row[18], 10) == ["tests/test_room.py::test_a"]
     assert choice.tests(by_row[14], 60) == ["tests/test_room.py::test_a"]
@@ -96,11 +102,78 @@ def test_tests_are_those_that_run_the_line_own_and_quick_ones_first(choice: Choi
 
 
 def test_compiled_kernels_are_stale_where_they_may_hold_the_fault(choice: Choice) -> None:
-    by_row = {m.row: m for m in find_mutants("room", SOURCE.encode())}
+    by_row = {m.row: m for m in find_mutants("wing.room", SOURCE.encode())}
     assert choice.stale(by_row[18]) == []
-    assert choice.stale(by_row[3]) == choice.stale(by_row[8]) == ["room"]
-    choice.kernels.add("house")
-    assert choice.stale(by_row[8]) == ["house", "room"]
+    assert choice.stale(by_row[3]) == choice.stale(by_row[8]) == ["wing.room"]
+    choice.kernels |= {"wing.hall", "house"}
+    assert choice.stale(by_row[8]) == ["house", "wing.hall", "wing.room"]
+
+
+def test_every_way_of_importing_a_module_is_seen() -> None:
+    text = """
+import partition.texts
+from partition import texts as words, area
+from partition.wing.room import usual
+def late():
+    from partition.wing import hall
+    from .partition import tower
+    import shapely.partition, partitions.street
+"""
+    assert find_imports(text) & {"texts", "area", "wing.room", "wing.hall", "tower", "street"} == {
+        "texts",
+        "area",
+        "wing.room",
+        "wing.hall",
+    }
+
+
+STEP = """from numba import njit
+
+@njit(cache=True)
+def step(a: int) -> int:
+    return -a
+"""
+WALK = """from numba import njit
+from partition.low.seed import step
+
+@njit(cache=True)
+def walk(a: int) -> int:
+    return step(a) + step(a)
+
+def usual(a: int) -> int:
+    return min(walk(a), 9)
+"""
+TEST = """from partition.high.seed import usual
+
+def test_usual() -> None:
+    assert usual(-1) == 2
+"""
+
+
+def test_faults_are_found_through_compiled_kernels_of_other_wings_and_only_where_they_show(
+    tmp_path: Path,
+) -> None:
+    copy = tmp_path / "copy"
+    for wing, text in {"low": STEP, "high": WALK}.items():
+        (copy / "partition" / wing).mkdir(parents=True)
+        (copy / "partition" / wing / "__init__.py").touch()
+        (copy / "partition" / wing / "seed.py").write_text(text)
+    (copy / "partition" / "__init__.py").touch()
+    shutil.copytree(ROOT / "tests" / "mutation", copy / "tests" / "mutation")
+    shutil.copy2(ROOT / "tests" / "draws.py", copy / "tests")
+    (copy / "tests" / "test_usual.py").write_text(TEST)
+
+    cache = share_cache(tmp_path / "cache", [copy])
+    choice = Choice(copy, learn_reach([copy], cache, ["tests"], tmp_path / "reach.json"))
+    kept = {file.name.split("-")[0] for file in cache.rglob("*.nbi")}
+    assert kept == {"seed.step", "seed.walk"}
+    options = Namespace(module=[], sample=0, seed=0, again=None, minutes=9, budget=60, out=None)
+    drawn = [one for one in draw_mutants(copy, options) if one[0].kind in ("unary", "constant")]
+    tried = try_mutants(drawn, choice, [copy], cache, options)
+    assert {(t.mutant.module, t.mutant.row, t.mutant.text): (t.verdict, t.tests) for t in tried} == {
+        ("low.seed", 5, ""): ("killed", 1),
+        ("high.seed", 9, "10"): ("survived", 1),
+    }
 
 
 def test_interval_of_a_share() -> None:

@@ -34,6 +34,7 @@ from rich.table import Table
 
 from tests.mutation.choice import Choice
 from tests.mutation.mutants import Mutant, find_mutants
+from tests.mutation.tree import digest, kernel_folders, module_files
 
 ROOT = Path(__file__).parents[2]
 SEARCHED = ("tests/partition", "tests/properties", "tests/golden", "tests/data/test_vector.py")
@@ -102,14 +103,17 @@ def copy_tree(to: Path) -> Path:
 
 
 def share_cache(cache: Path, copies: list[Path]) -> Path:
-    """One folder of compiled kernels for all copies: numba keeps one for each path of a source."""
-    from numba.core.caching import UserProvidedCacheLocator as Locator
-
-    (cache / "partition").mkdir(parents=True, exist_ok=True)
+    """One folder of compiled kernels for all copies; emptied if they are not those of this source."""
+    sources, stamp = digest(list(module_files(copies[0]).values())), cache / "sources"
+    if not stamp.exists() or stamp.read_text() != sources:
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.mkdir(parents=True)
+        stamp.write_text(sources)
     for copy in copies:
-        link = cache / Locator.get_suitable_cache_subpath(str(copy / "partition" / "any.py"))
-        if not link.exists():
-            link.symlink_to("partition")
+        for package, own in kernel_folders(copy).items():
+            (cache / package).mkdir(exist_ok=True)
+            if not (cache / own).exists():
+                (cache / own).symlink_to(package)
     return cache
 
 
@@ -119,11 +123,14 @@ def environment(copy: Path, cache: Path) -> dict[str, str]:
 
 
 def learn_reach(copies: list[Path], cache: Path, tests: list[str], kept: Path) -> dict[str, Any]:
-    """Seconds and lines of each test, from `kept` if it is there. Fills the numba cache for all copies."""
-    files = [f for t in tests for f in (sorted((copies[0] / t).rglob("test_*.py")) or [copies[0] / t])]
-    names = [file.relative_to(copies[0]).as_posix() for file in files]
-    table: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    missing = [name for name in names if not any(test.split("::")[0] == name for test in table)]
+    """Seconds and lines of each test, from `kept` where nothing changed. Fills the numba cache of all copies."""
+    root = copies[0]
+    files = [file for test in tests for file in (sorted((root / test).rglob("test_*.py")) or [root / test])]
+    common = [*module_files(root).values(), *sorted((root / "tests").glob("*.py"))]
+    digests = {file.relative_to(root).as_posix(): digest([*common, file]) for file in files}
+    known: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    tables = {name: known[name] for name in digests if known.get(name, {}).get("digest") == digests[name]}
+    missing = [name for name in digests if name not in tables]
     free: SimpleQueue[Path] = SimpleQueue()
     for copy in copies:
         free.put(copy)
@@ -146,19 +153,19 @@ def learn_reach(copies: list[Path], cache: Path, tests: list[str], kept: Path) -
         return found
 
     with ThreadPoolExecutor(len(copies)) as pool:
-        for found in track(
-            pool.map(learn, missing), "which test runs which line", len(missing), console=CONSOLE
-        ):
-            table |= found
-            kept.write_text(json.dumps(table))
-    return table
+        learnt = track(pool.map(learn, missing), "which test runs which line", len(missing), console=CONSOLE)
+        for name, found in zip(missing, learnt, strict=True):
+            tables[name] = {"digest": digests[name], "tests": found}
+            kept.write_text(json.dumps(tables))
+    return {test: reached for name in digests for test, reached in tables[name]["tests"].items()}
 
 
 def draw_mutants(root: Path, options: argparse.Namespace) -> list[tuple[Mutant, bytes]]:
     """A sample stratified by module, with each module's text."""
     modules = [name.removeprefix("partition.") for name in options.module]
-    modules = modules or [file.stem for file in sorted((root / "partition").glob("*.py"))]
-    sources = {module: (root / "partition" / f"{module}.py").read_bytes() for module in modules}
+    files = module_files(root)
+    modules = modules or list(files)
+    sources = {module: files[module].read_bytes() for module in modules}
     found = {module: find_mutants(module, source) for module, source in sources.items()}
     if options.again:
         lines = [json.loads(line) for line in options.again.read_text().splitlines()]
@@ -252,9 +259,7 @@ def try_mutants(
             if answer["verdict"] != "survived" and t.by in answer["by"].splitlines():
                 t.verdict = "failed"
     for slot in slots:
-        assert slot.stdin
-        slot.stdin.close()
-        slot.wait()
+        slot.communicate()
     return tried
 
 
@@ -292,9 +297,8 @@ def print_report(tried: list[Tried], all_diffs: bool) -> None:
     """Survivors as diffs, then the figures of each module and of all."""
     for t in tried:
         if t.verdict in ("survived", "failed") or (all_diffs and t.verdict == "equivalent"):
-            CONSOLE.print(
-                f"partition/{t.mutant.module}.py:{t.mutant.row} {t.verdict} ({t.tests} tests) {t.by}"
-            )
+            file = f"partition/{t.mutant.module.replace('.', '/')}.py"
+            CONSOLE.print(f"{file}:{t.mutant.row} {t.verdict} ({t.tests} tests) {t.by}")
             CONSOLE.print(t.diff + "\n", markup=False, highlight=False)
     modules: dict[str, list[Tried]] = defaultdict(list)
     for t in tried:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from tests.mutation.mutants import Mutant, walk_names
+from tests.mutation.tree import find_imports, module_files
 
 Table = dict[str, tuple[float, list[tuple[str, int]]]]
 
@@ -31,20 +32,19 @@ class Choice:
         self.definitions: list[tuple[str, str, bool, tuple[int, int], frozenset[str]]] = []
         self.imports: dict[str, set[str]] = {}
         self.kernels: set[str] = set()
-        for file in sorted((root / "partition").glob("*.py")):
+        files = module_files(root)
+        for module, file in files.items():
             text = file.read_text()
-            found = list(walk_names(ast.parse(text)))
-            self.definitions += [(file.stem, *definition) for definition in found]
-            self.imports[file.stem] = set(re.findall(r"from partition\.(\w+) import", text))
-            for names in re.findall(r"from partition import ([\w, ]+)", text):
-                self.imports[file.stem] |= {name.strip() for name in names.split(",")}
+            self.definitions += [(module, *found) for found in walk_names(ast.parse(text))]
+            self.imports[module] = find_imports(text) & set(files)
             if "njit" in text:
-                self.kernels.add(file.stem)
+                self.kernels.add(module)
 
     def tests(self, mutant: Mutant, budget: float) -> list[str]:
         """Tests that reach the mutant, as far as `budget` seconds of processor time carry: the fastest first,
         those of its own test file and golden texts before others.
         """
+        own = mutant.module.rpartition(".")[2]
         if mutant.traced:
             reached = self._of_lines(mutant.module, mutant.lines)
         else:
@@ -53,12 +53,13 @@ class Choice:
                 reached |= self._of_name(name, set())
                 reached |= self._of_body(mutant.module, name)
         if not reached:
-            mention = re.compile(rf"partition\.{mutant.module}\b|partition import .*\b{mutant.module}\b")
-            named = {file for file, text in self.texts.items() if mention.search(text)}
-            named |= {file for file in self.texts if file.stem == f"test_{mutant.module}"}
+            mention = re.compile(rf"\bpartition\.{re.escape(mutant.module)}\b")
+            named = {f for f, text in self.texts.items() if mention.search(text)}
+            named |= {f for f, text in self.texts.items() if mutant.module in find_imports(text)}
+            named |= {f for f in self.texts if f.stem == f"test_{own}"}
             paths = {file.relative_to(self.root).as_posix() for file in named}
             reached = {test for test in self.seconds if test.split("::")[0] in paths}
-        likely = f"/test_{mutant.module}.py::", "/golden/"
+        likely = f"/test_{own}.py::", "/golden/"
         rank = {t: self.seconds[t] * (0.2 if any(part in t for part in likely) else 1.0) for t in reached}
         chosen, spent = [], 0.0
         for test in sorted(reached, key=lambda t: (rank[t], t)):

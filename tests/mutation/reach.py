@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
@@ -17,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from tests.draws import draw_alike
+from tests.mutation.tree import module_files
+
 Lines = set[tuple[str, int]]
-ROOM = os.sep + "partition" + os.sep
 
 
 class Reach:
@@ -32,18 +33,15 @@ class Reach:
         self.lines: dict[str, list[tuple[str, int]]] = {}
         self.fixtures: dict[Any, Lines] = {}
         self.seen: Lines = set()
-        self.files: dict[str, bool] = {}
+        self.names = {str(file): module for module, file in module_files(Path.cwd()).items()}
         self.passed: set[str] = set()
 
     def trace(self, frame: FrameType, event: str, argument: object) -> Any:
         """Lines of `partition/` only; frames of anything else run untraced."""
-        file = frame.f_code.co_filename
-        wanted = self.files.get(file)
-        if wanted is None:
-            wanted = self.files[file] = ROOM in file and file.startswith(str(Path.cwd()))
-        if not wanted:
+        name = self.names.get(frame.f_code.co_filename)
+        if name is None:
             return None
-        seen, name = self.seen, Path(file).stem
+        seen = self.seen
 
         def line(frame: FrameType, event: str, argument: object) -> Any:
             if event == "line":
@@ -87,16 +85,10 @@ class Reach:
 
 
 def settle_hypothesis() -> None:
-    """The same examples in each run, no shrinking of what is found, no complaint that tracing is slow.
-
-    Hypothesis mixes in constants that it reads in the project's modules. With a fault in one of these, or
-    other modules loaded, a test would try other examples, and might fail for a reason that is no fault's.
-    """
+    """The same examples in each run, no shrinking of what is found, no complaint that tracing is slow."""
     import hypothesis
-    from hypothesis.internal.conjecture import providers
 
-    providers.is_local_module_file = lambda file: False
-
+    draw_alike()
     hypothesis.settings.register_profile(
         "mutation",
         derandomize=True,

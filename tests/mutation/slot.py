@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.mutation.reach import run_tests, settle_hypothesis
+from tests.mutation.tree import kernel_folders, module_files
 
 LOADED = ("geopandas", "highspy", "numba", "numpy", "pandas", "pyogrio", "pyproj", "scipy.optimize")
 LOADED += ("scipy.sparse.csgraph", "scipy.spatial", "scipy.cluster.vq", "shapely", "hypothesis.strategies")
@@ -55,12 +56,13 @@ def main() -> None:
 
 
 def _try_mutant(task: dict[str, Any], cache: Path, number: int) -> dict[str, str]:
-    file = Path.cwd() / "partition" / f"{task['module']}.py"
+    file = module_files(Path.cwd())[task["module"]]
     original, stat = file.read_bytes(), file.stat()
     with tempfile.TemporaryDirectory() as scratch:
         private = Path(scratch) / "numba"
-        own = _subpath(file)
-        shutil.copytree(cache / own, private / own, copy_function=os.link, ignore=_ignored(task["stale"]))
+        for package, own in kernel_folders(Path.cwd()).items():
+            ignored = _ignored(package, task["stale"])
+            shutil.copytree(cache / own, private / own, copy_function=os.link, ignore=ignored)
         stamp = None if task["stale"] else _stamp(file)
         try:
             file.write_text(task["source"], encoding="utf-8")
@@ -72,21 +74,19 @@ def _try_mutant(task: dict[str, Any], cache: Path, number: int) -> dict[str, str
             os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def _subpath(file: Path) -> str:
-    from numba.core.caching import UserProvidedCacheLocator
-
-    return str(UserProvidedCacheLocator.get_suitable_cache_subpath(str(file)))
-
-
 def _stamp(file: Path) -> Any:
     from numba.core import caching
 
     return caching._hash_source_file(str(file), file.stat().st_mtime, file.stat().st_size)
 
 
-def _ignored(stale: list[str]) -> Any:
-    """Compiled kernels hold the code of those they call: of stale modules, nothing is taken from it."""
-    begins = tuple(f"{module}." for module in stale)
+def _ignored(package: str, stale: list[str]) -> Any:
+    """Compiled kernels hold the code of those they call: of stale modules, nothing is taken from the cache.
+
+    Numba's files of a module begin with the last part of its name, in the folder of its package.
+    """
+    parts = [f"partition.{module}".rpartition(".") for module in stale]
+    begins = tuple(f"{name}." for of, _, name in parts if of == package)
 
     def ignore(folder: str, names: list[str]) -> set[str]:
         return {name for name in names if begins and name.startswith(begins)}
