@@ -123,7 +123,7 @@ def environment(copy: Path, cache: Path) -> dict[str, str]:
 
 
 def learn_reach(copies: list[Path], cache: Path, tests: list[str], kept: Path) -> dict[str, Any]:
-    """Seconds and lines of each test, from `kept` where nothing changed. Fills the numba cache of all copies."""
+    """Seconds and lines of each test, from `kept` where nothing changed. Fills the numba cache for all."""
     root = copies[0]
     files = [file for test in tests for file in (sorted((root / test).rglob("test_*.py")) or [root / test])]
     common = [*module_files(root).values(), *sorted((root / "tests").glob("*.py"))]

@@ -13,6 +13,7 @@ from partition.geometry.walking import (
     Network,
     build_network,
     find_access,
+    minutes,
     walk_distances,
     walk_to_nearest,
 )
@@ -147,3 +148,133 @@ def test_walks_over_a_town_keep_the_rules_of_distance(seed: int) -> None:
     np.testing.assert_allclose(nearest, metres[:3].min(axis=0))
     found = which >= 0
     np.testing.assert_allclose(metres[which[found], np.flatnonzero(found)], nearest[found])
+
+
+def test_places_a_centimetre_apart_are_one_and_others_are_not() -> None:
+    near = network(([(0, 0), (100, 0)],), ([(100.008, 0), (200, 0)],))
+    assert len(near) == 3
+    assert walk(near, (0, 0), (200, 0)) == [pytest.approx(200, abs=0.02)]
+    # 15 mm apart, they are two places joined by the gap
+    apart = network(([(0, 0), (100, 0)],), ([(100.015, 0), (200, 0)],))
+    assert len(apart) == 4
+    assert walk(apart, (0, 0), (200, 0)) == [pytest.approx(200, abs=0.001)]
+
+
+def test_edges_are_there_once_and_between_the_places_where_ways_meet() -> None:
+    net = network(([(0, 0), (200, 0)],), ([(100, -100), (100, 100)],), ([(200, 0), (100, 0)],))
+    assert sorted(map(tuple, net.nodes.tolist())) == [(0, 0), (100, -100), (100, 0), (100, 100), (200, 0)]
+    assert net.length.tolist() == [100] * 4
+    assert (net.start < net.end).all()
+    assert set(net.component.tolist()) == {0}
+    assert net.open.all()
+    assert len(net.barriers) == 0
+
+
+def test_no_door_opens_on_a_bridge_or_on_the_joint_at_its_end() -> None:
+    net = network(([(0, 0), (200, 0)],), ([(200, 0), (300, 0)], {"bridge": True}), ([(300, 0), (500, 0)],))
+    doors = find_access(net, np.array([Point(250, 10), Point(240, 10)]))
+    assert doors.away.tolist() == pytest.approx([np.hypot(50, 10), np.hypot(40, 10)])
+    assert walk(net, (100, 0), (400, 0)) == [pytest.approx(300, abs=1e-4)]
+    # where there is nothing but a bridge, doors open there
+    assert walk(network(([(0, 0), (300, 0)], {"bridge": True})), (100, 10), (200, 0)) == [110]
+
+
+@pytest.mark.parametrize(
+    ("more", "crosses"),
+    [
+        ({}, True),
+        ({"bridge": True}, False),
+        ({"tunnel": True}, False),
+        ({"layer": 1}, False),
+        ({"bridge": True, "layer": -1}, False),
+        ({"class": "path"}, True),
+        ({"class": "wall"}, False),
+        ({"class": "water"}, False),
+    ],
+)
+def test_what_crosses_a_street_meets_it_on_its_level_only(more: dict[str, object], crosses: bool) -> None:
+    net = network(
+        ([(0, 0), (200, 0)],), ([(100, -100), (100, 0.5), (100, 100)], more), ([(100, 100), (300, 100)],)
+    )
+    assert (walk(net, (0, 0), (300, 100)) == [100 + 100 + 200]) == crosses
+
+
+def test_lines_that_sever_are_barriers_unless_they_lie_in_a_tunnel() -> None:
+    net = network(
+        ([(0, 0), (200, 0)],),
+        ([(0, 50), (200, 50)], {"class": "rail"}),
+        ([(0, 60), (200, 60)], {"class": "water"}),
+        ([(0, 70), (200, 70)], {"class": "wall"}),
+        ([(0, 80), (200, 80)], {"class": "rail", "tunnel": True}),
+    )
+    assert sorted(shapely.get_coordinates(net.barriers)[::2, 1].tolist()) == [50, 60, 70]
+    assert walk(net, (0, 0), (200, 0)) == [200]
+
+
+def test_a_door_behind_walls_on_every_side_opens_on_the_nearest_way() -> None:
+    ways = ([(0, 0), (200, 0)],), ([(0, 60), (200, 60)],), ([(0, 0), (0, 60)],)
+    walls = (([(-10, y), (210, y)], {"class": "wall"}) for y in (10, 50))
+    assert walk(network(*ways, *walls), (100, 20), (0, 0)) == [20 + 100]
+    # four times as far as the nearest way is too far
+    far = ([(0, 0), (200, 0)],), ([(0, 105), (200, 105)],), ([(0, 0), (0, 105)],)
+    wall = ([(-10, 10), (210, 10)], {"class": "wall"})
+    assert walk(network(*far, wall), (100, 20), (0, 0)) == [20 + 100]
+    near = ([(0, 0), (200, 0)],), ([(0, 95), (200, 95)],), ([(0, 0), (0, 95)],)
+    assert walk(network(*near, wall), (100, 20), (0, 0)) == [75 + 100 + 95]
+
+
+def test_a_wall_along_the_way_parts_no_door_on_it() -> None:
+    net = network(([(0, 0), (200, 0)],), ([(0, 60), (200, 60)],), ([(0, 0), (200, 0)], {"class": "wall"}))
+    assert find_access(net, np.array([Point(100, 20)])).away.tolist() == [20]
+
+
+def test_ways_of_a_hundred_metres_have_doors_and_shorter_scraps_have_none() -> None:
+    long, scrap = ([(0, 0), (300, 0)],), [(100, 20), (199.9, 20)]
+    assert find_access(network(long, (scrap,)), np.array([Point(110, 22)])).away.tolist() == [22]
+    assert find_access(
+        network(long, ([(100, 20), (200, 20)],)), np.array([Point(110, 22)])
+    ).away.tolist() == [2]
+    # several short pieces that hang together are long enough; alone, a scrap is better than nothing
+    bent = [(100, 20), (140, 20), (140, 50), (180, 50)]
+    assert find_access(network(long, (bent,)), np.array([Point(110, 22)])).away.tolist() == [2]
+    assert find_access(network((scrap,)), np.array([Point(110, 22)])).away[0] == pytest.approx(2)
+
+
+def test_of_two_ways_equally_near_the_first_is_taken() -> None:
+    net = network(([(0, 0), (200, 0)],), ([(0, 40), (200, 40)],), ([(0, 0), (0, 40)],))
+    doors = find_access(net, np.array([Point(100, 20)]))
+    assert net.nodes[net.start[doors.edge[0]]].tolist() == [0, 0]
+    assert (doors.along[0], doors.away[0]) == (100, 20)
+
+
+def test_limits_hold_to_the_metre() -> None:
+    net = network(([(0, 0), (1000, 0)],), ([(1000, 0), (1000, 500)],))
+    start = find_access(net, np.array([Point(0, 10)]))
+    goals = find_access(net, np.array([Point(500, 10), Point(1000, 500), Point(501, 10)]))
+    assert walk_distances(net, start, goals, limit_m=520.0).tolist() == [[520, np.inf, np.inf]]
+    assert walk_to_nearest(net, start, goals, limit_m=520.0)[0].tolist() == [520, np.inf, np.inf]
+    assert walk_distances(net, start, goals, limit_m=1510.0).tolist() == [[520, 1510, 521]]
+
+
+def test_two_doors_on_one_way_may_be_nearer_round_the_corner() -> None:
+    # a way that winds for 900 m between two places 100 m apart, which a street joins
+    winding = ([(0, 0), (0, 400), (100, 400), (100, 0)],)
+    net = network(winding, ([(0, 0), (100, 0)],))
+    assert walk(net, (0, 50), (100, 50)) == [200]
+    sources = find_access(net, np.array([Point(0, 300), Point(0, 20)]))
+    metres, which = walk_to_nearest(net, sources, find_access(net, np.array([Point(0, 100), Point(0, 290)])))
+    assert (metres.tolist(), which.tolist()) == ([80, 10], [1, 0])
+
+
+def test_more_sources_than_are_walked_from_at_once() -> None:
+    net = network(([(0, 0), (2000, 0)],))
+    sources = find_access(net, np.array([Point(10 * n, 0) for n in range(130)]))
+    goal = find_access(net, np.array([Point(2000, 0)]))
+    assert walk_distances(net, sources, goal)[:, 0].tolist() == pytest.approx(
+        [2000 - 10 * n for n in range(130)]
+    )
+
+
+def test_minutes_at_the_usual_pace() -> None:
+    assert minutes(1200.0) == 15.0
+    assert minutes(np.array([80.0, 0.0])).tolist() == [1.0, 0.0]
