@@ -47,9 +47,10 @@ class Column:
 class Collection:
     """A table as the outside sees it.
 
-    key: SQL of the feature id (text). geometry: SQL of the geometry (EPSG:4326), which filters call by
-    `geometry_name`. rows: SQL predicate that holds for every row ever shown. sensitivity: open, figures
-    (columns about households), cases (points that equal homes); for cases `place` is the geometry shown to those without the right to the point.
+    key: SQL of the feature id (text). geometry: SQL of the geometry (EPSG:4326), called `geometry_name` in
+    filters. rows: SQL predicate that holds for every row ever shown. sensitivity: open, figures (columns
+    about households), cases (points that equal homes); for cases `place` is the geometry shown to those
+    without the right to the point.
     begins, ends: SQL of the time a row is about, for `datetime`.
     """
 
