@@ -242,3 +242,108 @@ def test_faults_of_a_profile_are_named(
     assert caught.value.findings[0].file == str(path)
     for lang in ("zh", "en"):
         assert key is None or key in caught.value.findings[0].text(lang)
+
+
+SIZE = '[size]\nmeasure = "households"\nlower = 80\ntarget = 100\nupper = 120\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    """A profile file."""
+    path = folder / "small.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def tier(measure: str, target: int, place: str = "below") -> str:
+    """One tier in a profile's text."""
+    bounds = f"lower = {target}, target = {target}, upper = {target}"
+    return f'{{ name = {{ zh = "层", en = "tier" }}, place = "{place}", measure = "{measure}", {bounds} }}'
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "keys"),
+    [
+        ("tiers = 3", "profile_key", ["tiers"]),
+        ("tiers = [3]", "profile_key", ["tiers.0"]),
+        ("second = 5", "profile_key", ["second"]),
+        ("balance = true", "profile_key", ["balance"]),
+        ("balance = { value = 2 }", "profile_key", ["balance"]),
+        ("village_whole = inf", "profile_key", ["village_whole"]),
+        ("village_whole = 0", "profile_key", ["village_whole"]),
+        ('zones = "all"', "profile_key", ["zones"]),
+        ('zones = { kinds = [""], uses = [3] }', "profile_key", ["zones.kinds", "zones.uses"]),
+        ("border_cost = 3", "profile_key", ["border_cost"]),
+        (
+            "crossing_cost = { lane = true, path = 1, x = 1 }",
+            "profile_key",
+            ["crossing_cost.lane", "crossing_cost.x"],
+        ),
+        ('wishes = ["soft", 3]', "profile_wishes", ["wishes"]),
+        ('title = "ours"', "profile_key", ["title"]),
+        ("rule = 5", "profile_key", ["rule"]),
+        ("b = 1\na = 2", "profile_key_unknown", ["a", "b"]),
+        (
+            f"tiers = [{tier('households', 200, 'above')}, {tier('households', 300, 'above')}]",
+            "profile_tiers_order",
+            ["tiers"],
+        ),
+        (f"tiers = [{tier('households', 100)}]", "profile_tiers_order", ["tiers"]),
+        (f"tiers = [{tier('area', 5)}, {tier('residents', 900, 'above')}]", "profile_tiers_order", ["tiers"]),
+    ],
+)
+def test_every_fault_of_a_key_is_told(tmp_path: Path, line: str, code: str, keys: list[str]) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(written(tmp_path, f"{line}\n{SIZE}"))
+    faults = [(fault.code, fault.values["key"]) for fault in caught.value.findings]
+    assert faults == [(code, key) for key in keys]
+
+
+def test_a_profile_without_a_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(written(tmp_path, 'wishes = ["soft"]'))
+    assert [fault.values["key"] for fault in caught.value.findings] == ["size"]
+
+
+def test_what_a_profile_leaves_out_is_as_usual(tmp_path: Path) -> None:
+    profile = load_profile(written(tmp_path, SIZE))
+    assert (profile.second, profile.rural, profile.village_whole, profile.zones) == (None, None, None, None)
+    assert (profile.tiers, profile.wishes, profile.workload, profile.balance) == ((), (), "", 1.0)
+    assert profile.border_cost == load_profile("yichang").border_cost
+    assert profile.crossing_cost == {"arterial": 0.5}
+    assert not profile.soft
+    assert profile.findings() == ()
+
+
+def test_limits_of_what_a_profile_may_say(tmp_path: Path) -> None:
+    same = SIZE.replace("80", "0").replace("100", "120")
+    profile = load_profile(
+        written(tmp_path, f'balance = 0\nworkload = "  "\nborder_cost = {{ lane = 0 }}\n{same}')
+    )
+    assert profile.size == Size("households", 0, 120, 120)
+    assert (profile.balance, profile.workload, profile.border_cost["lane"]) == (0, "", 0)
+    tiers = (
+        f"tiers = [{tier('households', 200, 'above')}, {tier('residents', 900)}, {tier('households', 99)}]"
+    )
+    assert [t.target for t in load_profile(written(tmp_path, f"{tiers}\n{SIZE}")).tiers] == [200, 900, 99]
+
+
+def test_zones_may_be_wished_for_in_a_word_or_by_their_rule(tmp_path: Path) -> None:
+    assert load_profile(written(tmp_path, f'wishes = ["zones"]\n{SIZE}')).zones == ZoneRule()
+    ruled = load_profile(written(tmp_path, f'zones = {{ compounds = ["E1"] }}\n{SIZE}'))
+    assert (ruled.zones, ruled.wishes) == (ZoneRule(compounds=("E1",)), ("zones",))
+
+
+def test_files_are_read_as_they_come_and_others_are_told(tmp_path: Path) -> None:
+    marked = tmp_path / "MARKED.TOML"
+    marked.write_text(SIZE, encoding="utf-8-sig")
+    assert load_profile(marked).name == "MARKED"
+    torn = tmp_path / "torn.toml"
+    torn.write_bytes(b"\xff\xfe\x00")
+    for path, code in (
+        (torn, "profile_unreadable"),
+        (tmp_path / "none.toml", "profile_unreadable"),
+        (tmp_path / "ours.json", "profile_unknown"),
+    ):
+        with pytest.raises(ProfileError) as caught:
+            load_profile(path)
+        assert [fault.code for fault in caught.value.findings] == [code]
