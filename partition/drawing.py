@@ -18,6 +18,7 @@ from partition.division import Division, divide_community
 from partition.findings import Finding
 from partition.geometry.grids import unit_frame
 from partition.geometry.outlines import draw_outlines
+from partition.geometry.pose import Pose, take_pose
 from partition.proof.optimality import Optimality, weigh_up
 from partition.reasons.explanation import explain
 from partition.reasons.judgement import CommunityJudgement, judge_community
@@ -62,8 +63,10 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
     """Divide a parcel's community and draw its grids. The item: the parcel, and its codes ever issued."""
     parcel, issued = item
     clock = Clock()
+    with clock.step("blocks"):
+        posed, pose = take_pose(parcel)
     division = divide_community(
-        parcel,
+        posed,
         0,
         order.profile,
         seed=order.seed,
@@ -75,7 +78,7 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
     if order.variant:
         with clock.step("plan"):
             division = vary_division(
-                parcel,
+                posed,
                 order.profile,
                 division,
                 order.variant,
@@ -84,7 +87,7 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
                 threads=order.threads,
             )
     with clock.step("grids"):
-        drawn = draw_community(parcel, division, issued, clock)
+        drawn = draw_community(posed, pose, division, issued, clock)
     if not order.prove:
         return drawn
     with clock.step("prove"):
@@ -105,27 +108,32 @@ def judge_parcel(
     return found, clock
 
 
-def draw_community(parcel: Area, division: Division, issued: Collection[str], clock: Clock) -> Drawn:
-    """Give the grids of a parcel's community their polygons and codes."""
+def draw_community(
+    parcel: Area, pose: Pose, division: Division, issued: Collection[str], clock: Clock
+) -> Drawn:
+    """Give the grids of a parcel's community their polygons and codes. The parcel is in its pose (see
+    `take_pose`), what is drawn is where it belongs.
+    """
     community = parcel.communities.iloc[0]
     units, plan = division.units, division.plan
     footprints = parcel.buildings.geometry.to_numpy()
-    polygons = draw_outlines(units, plan.assignment[units.unit], plan.grids, footprints)
+    polygons = pose.back(draw_outlines(units, plan.assignment[units.unit], plan.grids, footprints))
     middle = shapely.get_coordinates(shapely.point_on_surface(polygons))
     order = reading_order(middle[:, 0], middle[:, 1], shapely.area(polygons))
     codes = np.empty(plan.grids, dtype=object)
     codes[order] = issue_codes(code_prefix(community["id"], community["code"]), plan.grids, issued)
     unit = units.building_unit
     kinds = np.array(division.kinds, dtype=object)
+    pieces = unit_frame(units, codes[plan.assignment].tolist(), parcel.crs)
     return Drawn(
         grids=gpd.GeoDataFrame(
             {"code": codes[order], "community": community["id"], "kind": kinds[order]},
             geometry=list(polygons[order]),
             crs=parcel.crs,
         ),
-        units=unit_frame(units, codes[plan.assignment].tolist(), parcel.crs),
+        units=pieces.set_geometry(pose.back(pieces.geometry.to_numpy()), crs=parcel.crs),
         reasons=_reasons(parcel, division, codes),
-        grid=np.where(unit >= 0, codes[plan.assignment[unit]], ""),
+        grid=np.where(unit >= 0, codes[plan.assignment[unit]], "")[pose.row],
         findings=division.findings,
         clock=clock,
     )
