@@ -445,7 +445,6 @@ def _search(  # type: ignore[no-untyped-def]
             if pending > 0:
                 continue
             # the cut: all that hangs on what would rather be in
-            chosen[:] = False
             waiting = 0
             for i in range(m):
                 chosen[i] = status[i] == IN
