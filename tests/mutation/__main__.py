@@ -134,8 +134,9 @@ def learn_reach(copies: list[Path], cache: Path, tests: list[str], kept: Path) -
     free: SimpleQueue[Path] = SimpleQueue()
     for copy in copies:
         free.put(copy)
+    lock = Lock()
 
-    def learn(name: str) -> dict[str, Any]:
+    def learn(name: str) -> None:
         copy = free.get()
         out = copy / "reach.json"
         command = [sys.executable, "-m", "tests.mutation.reach", str(out), name]
@@ -147,16 +148,14 @@ def learn_reach(copies: list[Path], cache: Path, tests: list[str], kept: Path) -
                 stdout=subprocess.DEVNULL,
                 check=True,
             )
-            found: dict[str, Any] = json.loads(out.read_text())
+            with lock:
+                tables[name] = {"digest": digests[name], "tests": json.loads(out.read_text())}
+                kept.write_text(json.dumps(tables))
         finally:
             free.put(copy)
-        return found
 
     with ThreadPoolExecutor(len(copies)) as pool:
-        learnt = track(pool.map(learn, missing), "which test runs which line", len(missing), console=CONSOLE)
-        for name, found in zip(missing, learnt, strict=True):
-            tables[name] = {"digest": digests[name], "tests": found}
-            kept.write_text(json.dumps(tables))
+        list(track(pool.map(learn, missing), "which test runs which line", len(missing), console=CONSOLE))
     return {test: reached for name in digests for test, reached in tables[name]["tests"].items()}
 
 
