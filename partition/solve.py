@@ -8,21 +8,29 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from partition.arrays import Numbers
 from partition.errors import PartitionError
 from partition.proof.instance import Instance, read_instance
-from partition.solver.joining import join_plans
+from partition.solver.balance import Balance
+from partition.solver.evenness import settle_evenly
+from partition.solver.ground import SLACK, make_ground, measure
+from partition.solver.joining import Seen, join_plans, total_off
 from partition.solver.problem import Problem
 from partition.solver.refine import HOT_M, Refined, refine_plan
 from partition.solver.seed import seed_plan
 
-# units up to which, searches side by side, proposals by unit in all of them together
-RUNS = (5_000, 8, 80_000), (50_000, 4, 4_000), (math.inf, 1, 3_000)
+# units up to which, proposals by unit of one search, and such searches by default
+RUNS = (5_000, 2_500, 32), (50_000, 1_000, 4), (math.inf, 3_000, 1)
+KEEP_BELOW_M = 40.0  # temperature (weighted m) below which the grids of a search are kept for joining
 SEARCHING = 0.7  # of the time there is, if it is limited; the rest is for joining
 PROVEN_UP_TO = 350, 7  # units, and units a grid; the exact solver is asked where there are no more
+WEIGHTS = 8  # of the deviation that are tried to keep to a mean deviation
+FIRST_M, LEAST_M, STEP = 2_000.0, 50.0, 4.0  # the first of them, the least (weighted m), and how they grow
 
 
 def solve(
@@ -38,28 +46,104 @@ def solve(
     `balance` is the weight of the deviation from the target (weighted m for a grid at twice its
     target). Same arguments, same labels, whatever `threads`, unless `seconds` are too few.
 
-    Where units are not too many, several searches side by side end in different plans, and the set partition
-    puts the best grids of all of them together: so good parts are not lost with the plan that they are in.
+    Where units are not too many, many short searches end in different plans, and the set partition puts
+    the best grids that any of them met together: that betters a plan more than a longer search does.
     """
-    problem, n, start = instance.problem(balance), len(instance.graph), time.perf_counter()
-    hot = HOT_M * (1.0 + _unevenness(problem))
-    _, runs, usual = next(row for row in RUNS if n <= row[0])
-    steps = (usual if effort is None else effort) * n
+    start, seen = time.perf_counter(), Seen(instance.problem(balance))
+    found = _search(instance, balance, seen, seed, effort, seconds, threads)
+    if len(found) == 1:
+        return found[0]
+    return join_plans(seen.problem, found, seen, seconds=seconds - (time.perf_counter() - start))
+
+
+def solve_within(
+    instance: Instance,
+    mean: float,
+    *,
+    seed: int = 0,
+    effort: int | None = None,
+    seconds: float = math.inf,
+    threads: int = 1,
+    balance: float = 0.0,
+) -> tuple[Refined, bool]:
+    """The best plan found whose grids are no further than `mean` from their target in the mean (else the
+    nearest to that), and whether it is proven that none is better. The rest as in `solve`.
+
+    The weight of the deviation is moved until the best plan just keeps to the mean, `effort` for each weight;
+    then the set partition puts the best grids of all these searches together, within the mean. Where there
+    are few possible grids, they are listed and the best plan is proven.
+    """
+    start, problem = time.perf_counter(), instance.problem(balance)
+    ground, most_off = make_ground(problem), mean * instance.grids + SLACK
+
+    def left() -> float:
+        return seconds - (time.perf_counter() - start)
+
+    seen, found, hurried = Seen(problem), [], False
+    weight, low, high = max(balance, FIRST_M), max(balance, LEAST_M), math.inf
+    for turn in range(WEIGHTS):
+        plans = _search(instance, weight, seen, seed, effort, left() / (WEIGHTS + 1 - turn), threads)
+        best = join_plans(instance.problem(weight), plans)
+        for plan in [best, *plans]:
+            _, outside, value = measure(ground, plan.labels, int(plan.labels.max()) + 1)
+            found.append(Refined(plan.labels, outside, value, plan.hurried))
+        if total_off(problem, best.labels) <= most_off:
+            high = weight
+        else:
+            low = weight
+        weight = low * STEP if math.isinf(high) else math.sqrt(low * high)
+        if high <= low:
+            break
+    done = join_plans(problem, found, seen, seconds=left(), most_off=most_off)
+    hurried = done.hurried or any(plan.hurried for plan in found)
+    if hurried or len(problem) > PROVEN_UP_TO[0] or left() <= 0:
+        return replace(done, hurried=hurried), False
+    known = done.labels if done.outside == 0 and total_off(problem, done.labels) <= most_off else None
+    settled = settle_evenly(problem, instance.grids, most_off, known, threads=threads)
+    labels = done.labels if settled.labels is None else settled.labels
+    _, outside, value = measure(ground, labels, int(labels.max()) + 1)
+    return Refined(labels, outside, value), settled.proven
+
+
+def _search(
+    instance: Instance,
+    balance: float,
+    seen: Seen,
+    seed: int,
+    effort: int | None,
+    seconds: float,
+    threads: int,
+) -> list[Refined]:
+    """Several searches side by side, each from another first plan; the grids they met are `seen` then."""
+    start, problem, n = time.perf_counter(), instance.problem(balance), len(instance.graph)
+    heat = 1.0 + _unevenness(problem)
+    _, each, usual = next(row for row in RUNS if n <= row[0])
+    steps = (each * usual if effort is None else effort) * n
+    runs = max(round(steps / (each * n)), 1) if usual > 1 else 1
     inner = threads if runs == 1 else 1
 
-    def search(run: int) -> Refined:
+    def search(run: int) -> tuple[Refined, list[Numbers]]:
+        kept: list[Numbers] = []
+
+        def watch(labels: Numbers, hot_m: float) -> None:
+            if hot_m < KEEP_BELOW_M * heat:
+                kept.append(labels)
+
         first = seed_plan(problem, instance.grids, seed=seed + run, threads=inner)
         left = (seconds - (time.perf_counter() - start)) * SEARCHING * min(1.0, threads / (runs - run))
-        return refine_plan(
-            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=hot,
-            seconds=max(left, 0.01),
+        done = refine_plan(
+            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=HOT_M * heat,
+            seconds=max(left, 0.01), watch=watch if runs > 1 else None,
         )  # fmt: skip
+        return done, kept
 
+    found = []
     with ThreadPoolExecutor(min(threads, runs)) as pool:
-        found = list(pool.map(search, range(runs)))
-    if runs == 1:
-        return found[0]
-    return join_plans(problem, found, seconds=seconds - (time.perf_counter() - start))
+        for done, kept in pool.map(search, range(runs)):  # in their order, whichever ends first
+            found.append(done)
+            for labels in kept:
+                seen.add(labels)
+    return found
 
 
 def _unevenness(problem: Problem) -> float:
@@ -91,32 +175,53 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--lower", type=float, default=0.0, help="a lower bound above the file's")
     parser.add_argument("--upper", type=float, default=math.inf, help="an upper bound below the file's")
+    parser.add_argument(
+        "--range", type=float, nargs=2, metavar=("LOWER", "UPPER"), help="in place of the file's range",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mean-within", type=float, default=math.inf, metavar="D",
+        help="least border cost with grids no further than this from their target in the mean; takes as "
+        "long as 8 plans without",
+    )  # fmt: skip
     parser.add_argument("--certificate", type=Path, metavar="FILE.json", help="write the proof of the bound")
     given = parser.parse_args()
+    if given.certificate is not None and not math.isinf(given.mean_within):
+        parser.error("a certificate knows no mean deviation: --certificate does not go with --mean-within")
     start = time.perf_counter()
     try:
         instance = read_instance(given.instance)
         target = instance.balance.target
+        if given.range is not None:
+            instance = replace(instance, balance=_widened(given.range, target, parser))
         lower, upper = max(given.lower, target - given.within), min(given.upper, target + given.within)
         instance = instance.narrowed(lower, upper)
     except PartitionError as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is a command
         return 2
-    done = solve(
-        instance, seed=given.seed, effort=given.effort, threads=given.threads, balance=given.balance,
-        seconds=given.time_limit - (time.perf_counter() - start),
-    )  # fmt: skip
-    small = len(done.labels) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
-    if given.certificate is not None or small:
-        from partition.proof.proving import prove_plan
+    options = {"seed": given.seed, "effort": given.effort, "threads": given.threads, "balance": given.balance}
+    small = len(instance.graph) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
+    left = given.time_limit - (time.perf_counter() - start)
+    told: list[str] = []
+    if not math.isinf(given.mean_within):
+        done, proven = solve_within(instance, given.mean_within, seconds=left, **options)
+        off = total_off(instance.problem(), done.labels) / instance.grids
+        if off > given.mean_within + SLACK:
+            told = [f"the grids are {off:.2f} off their target in the mean, not within {given.mean_within:g}"]
+            told += ["proven: no plan in range is"] if proven else []
+        elif proven:
+            told = ["proven: no plan as even as that has less border cost"]
+    else:
+        done = solve(instance, seconds=left, **options)
+        if given.certificate is not None or small:
+            from partition.proof.proving import prove_plan
 
-        left = given.time_limit - (time.perf_counter() - start)
-        done, told = prove_plan(
-            instance.problem(given.balance), done, instance.grids,
-            seconds=left, threads=given.threads, certificate=given.certificate,
-        )  # fmt: skip
-        for line in told:
-            _tell(line)
+            left = given.time_limit - (time.perf_counter() - start)
+            done, told = prove_plan(
+                instance.problem(given.balance), done, instance.grids,
+                seconds=left, threads=given.threads, certificate=given.certificate,
+            )  # fmt: skip
+    for line in told:
+        _tell(line)
     with given.labels.open("wb") as file:
         np.save(file, done.labels)
     if done.outside:
@@ -124,6 +229,13 @@ def main() -> int:
     if done.hurried:
         _tell("stopped by the clock: this result will not repeat")
     return 0
+
+
+def _widened(bounds: list[float], target: float, parser: argparse.ArgumentParser) -> Balance:
+    lower, upper = bounds
+    if not (0 <= lower <= target <= upper and math.isfinite(upper)):
+        parser.error(f"--range: the target {target:g} must lie between LOWER and UPPER, LOWER not below 0")
+    return Balance(lower, target, upper)
 
 
 def _tell(line: str) -> None:

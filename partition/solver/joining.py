@@ -11,8 +11,8 @@ import numpy as np
 from partition.arrays import Numbers
 from partition.solver.enumeration import TooManySetsError, list_sets
 from partition.solver.ground import make_ground, measure
-from partition.solver.master import Master, choose_sets, improve
-from partition.solver.pool import Pool
+from partition.solver.master import Burden, Master, choose_sets, improve
+from partition.solver.pool import Pool, off_target
 from partition.solver.problem import Problem
 from partition.solver.refine import Refined
 
@@ -63,14 +63,28 @@ class Seen:
         return self._pool
 
 
+def total_off(problem: Problem, labels: Numbers) -> float:
+    """How far all grids of a plan together are from their targets (households, or the first measure)."""
+    own = Pool.of_plan(problem, labels)
+    return float(off_target(problem, own.start, own.members).sum())
+
+
 def join_plans(
-    problem: Problem, plans: Sequence[Refined], seen: Seen | None = None, *, seconds: float = math.inf
+    problem: Problem,
+    plans: Sequence[Refined],
+    seen: Seen | None = None,
+    *,
+    seconds: float = math.inf,
+    most_off: float = math.inf,
 ) -> Refined:
     """The best plan of `plans`, bettered with grids of the others and of those `seen`. As many grids as the
     best has; never worse; the same where labels keep a meaning (a previous plan, frozen units), or where
     less than no time is left of `seconds`.
+
+    A plan whose grids together are no further than `most_off` from their targets is better than any other;
+    where no such plan is found, the one that comes nearest is returned.
     """
-    best = min(plans, key=lambda plan: (round(plan.outside, 6), plan.value))
+    best = min(plans, key=lambda plan: _merit(problem, plan, most_off))
     if problem.previous is not None or problem.frozen is not None:
         return best
     if seconds <= 0:
@@ -80,17 +94,24 @@ def join_plans(
         seen.add(plan.labels)
     pool, grids = seen.pool(), len(np.unique(best.labels))
     labels = best.labels
-    if best.outside > 0 and seen.complete:
-        found = _choose(problem, pool, grids)
+    if (best.outside > 0 and seen.complete) or _merit(problem, best, most_off)[1] > 0:
+        found = _choose(problem, pool, grids, most_off)
         labels = labels if found is None else found
     else:
         labels = improve(
             problem, labels, pool, window=_window(problem, grids), rounds=1,
             time_limit=None if math.isinf(seconds) else seconds,
+            most_off=None if math.isinf(most_off) else most_off,
         )  # fmt: skip
     _, outside, value = measure(make_ground(problem), labels, int(labels.max()) + 1)
     hurried = any(plan.hurried for plan in plans)
     return Refined(labels, outside, value, hurried)
+
+
+def _merit(problem: Problem, plan: Refined, most_off: float) -> tuple[float, float, float]:
+    """Less is better: the range first, then what the grids are off beyond `most_off`, then the value."""
+    off = 0.0 if math.isinf(most_off) else max(total_off(problem, plan.labels) - most_off, 0.0)
+    return round(plan.outside, 6), round(off, 6), plan.value
 
 
 def _window(problem: Problem, grids: int) -> int:
@@ -99,19 +120,28 @@ def _window(problem: Problem, grids: int) -> int:
     return grids if grids <= WHOLE else WINDOW
 
 
-def _choose(problem: Problem, pool: Pool, grids: int) -> Numbers | None:
-    """The best plan of grids of the pool that are all in range, among those cheapest by the LP's prices; None
-    if there is none.
+def _choose(problem: Problem, pool: Pool, grids: int, most_off: float) -> Numbers | None:
+    """The best plan of grids of the pool that are all in range, and together no further than `most_off` from
+    their targets, among those cheapest by the LP's prices; None if there is none.
     """
     pool = pool.take(np.flatnonzero(pool.feasible(problem)))
     if not len(pool):
         return None
-    master = Master(len(problem), grids, 10.0 * float(np.abs(pool.cost).max()) + 1.0)
-    master.add(pool.start, pool.members, pool.cost)
+    burden = None
+    if not math.isinf(most_off):
+        burden = Burden(off_target(problem, pool.start, pool.members), most_off)
+    master = Master(
+        len(problem), grids, 10.0 * float(np.abs(pool.cost).max()) + 1.0,
+        most=None if burden is None else burden.most,
+    )  # fmt: skip
+    master.add(pool.start, pool.members, pool.cost, None if burden is None else burden.each)
     relaxed = master.solve()
     if relaxed.uncovered > UNCOVERED:
         return None
     reduced = pool.cost - relaxed.count_price - np.add.reduceat(relaxed.price[pool.members], pool.start[:-1])
-    pool = pool.take(np.sort(np.argsort(reduced, kind="stable")[:CHEAPEST]))
-    chosen = choose_sets(len(problem), grids, pool.start, pool.members, pool.cost)
+    if burden is not None:
+        reduced -= relaxed.burden_price * burden.each
+    cheapest = np.sort(np.argsort(reduced, kind="stable")[:CHEAPEST])
+    pool, burden = pool.take(cheapest), None if burden is None else burden.of(cheapest)
+    chosen = choose_sets(len(problem), grids, pool.start, pool.members, pool.cost, burden=burden)
     return None if chosen is None else pool.labels(chosen, len(problem))

@@ -8,7 +8,7 @@ import highspy
 import numpy as np
 
 from partition.arrays import Flags, Lengths, Numbers
-from partition.solver.pool import Members, Pool, take_sets
+from partition.solver.pool import Members, Pool, off_target, take_sets
 from partition.solver.problem import Problem
 
 WINDOW = 14  # neighbouring grids chosen anew at once where a plan has more
@@ -20,7 +20,8 @@ BETTER = 1e-6  # weighted metres that count as better
 @dataclass(frozen=True)
 class Relaxed:
     """The LP's answer: `value`, `price` of each unit and of the count (its duals), `share` of each column,
-    and what is `uncovered` (units and grids that no column of the list could cover).
+    what is `uncovered` (units and grids that no column of the list could cover), and the `burden_price` of
+    one more of what may be borne (0 or less; see `Burden`).
     """
 
     value: float
@@ -28,17 +29,34 @@ class Relaxed:
     count_price: float
     share: Lengths
     uncovered: float
+    burden_price: float = 0.0
+
+
+@dataclass(frozen=True)
+class Burden:
+    """One more condition: what the chosen sets bear (`each`, by set) is at `most` so much in all."""
+
+    each: Lengths
+    most: float
+
+    def of(self, sets: Numbers) -> Burden:
+        """The same of some of the sets."""
+        return Burden(self.each[sets], self.most)
 
 
 class Master:
     """The LP of the set partition over a list of sets that grows: least cost, each unit in one set, `grids`
     sets in all. What is not covered, or covered too often, costs `penalty` a unit; so no price is beyond it.
+    With `most`, what all sets bear together is no more (see `Burden`).
     """
 
-    def __init__(self, units: int, grids: int, penalty: float, threads: int = 1) -> None:
+    def __init__(
+        self, units: int, grids: int, penalty: float, threads: int = 1, *, most: float | None = None
+    ) -> None:
         self.units, self.grids = units, grids
         self.columns = 0
         rows = units + 1
+        self._burdened = most is not None
         self._spare = 2 * rows  # columns that cover a row, and columns that take away from it
         self._highs = highs = highspy.Highs()  # type: ignore[no-untyped-call]
         highs.silent()
@@ -57,6 +75,9 @@ class Master:
         model.a_matrix_.index_ = np.tile(np.arange(rows), 2).astype(np.int32)
         model.a_matrix_.value_ = np.repeat([1.0, -1.0], rows)
         highs.passModel(model)
+        if most is not None:
+            none = np.empty(0)
+            highs.addRow(-highspy.kHighsInf, most, 0, none.astype(np.int32), none)
 
     def box(self, low: Lengths, high: Lengths) -> None:
         """Keep the prices (of the units, and of the count at the end) between two bounds."""
@@ -64,18 +85,17 @@ class Master:
             self._spare, np.arange(self._spare, dtype=np.int32), np.concatenate([high, -low])
         )
 
-    def add(self, start: Numbers, members: Members, cost: Lengths) -> None:
-        """Append sets to the list: `members[start[0]:start[-1]]`."""
+    def add(self, start: Numbers, members: Members, cost: Lengths, borne: Lengths | None = None) -> None:
+        """Append sets to the list: `members[start[0]:start[-1]]`; what they bear, if that is limited."""
         count = len(cost)
         if not count:
             return
-        first = start - start[0]
-        # each set's units and after them the row of the count
-        index = np.insert(members[start[0] : start[-1]].astype(np.int32), first[1:], self.units)
-        starts = (first + np.arange(count + 1)).astype(np.int32)
+        starts, index, value = _columns(
+            start - start[0], members[start[0] : start[-1]], self.units, borne if self._burdened else None
+        )
         self._highs.addCols(
             count, np.asarray(cost, np.float64), np.zeros(count), np.full(count, highspy.kHighsInf),
-            len(index), starts[:-1], index, np.ones(len(index)),
+            len(index), starts[:-1], index, value,
         )  # fmt: skip
         self.columns += count
 
@@ -95,11 +115,34 @@ class Master:
         share = np.array(solution.col_value)
         return Relaxed(
             float(self._highs.getInfo().objective_function_value),
-            price[:-1],
-            float(price[-1]),
+            price[: self.units],
+            float(price[self.units]),
             share[self._spare :],
             float(share[: self._spare].sum()),
+            float(price[-1]) if self._burdened else 0.0,
         )
+
+
+def _columns(
+    start: Numbers, members: Members, units: int, borne: Lengths | None
+) -> tuple[Members, Members, Lengths]:
+    """The matrix by columns: each set's units, after them the row of the count and that of the burden."""
+    more = 1 if borne is None else 2
+    rows = np.tile(np.arange(units, units + more), len(start) - 1)
+    index = np.insert(members.astype(np.int32), np.repeat(start[1:], more), rows)
+    value = np.ones(len(index))
+    starts = (start + more * np.arange(len(start))).astype(np.int32)
+    if borne is not None:
+        value[starts[1:] - 1] = borne
+    return starts, index.astype(np.int32), value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The places of the chosen sets, None where there are none; `certain`: no other choice is better."""
+
+    places: Numbers | None
+    certain: bool
 
 
 def choose_sets(
@@ -112,13 +155,32 @@ def choose_sets(
     nodes: int = IP_NODES,
     first: Numbers | None = None,
     time_limit: float | None = None,
+    burden: Burden | None = None,
 ) -> Numbers | None:
     """The sets of a least-cost partition into `grids` sets of the list: their places, None if there is none
-    or none was found within so many nodes. `first` is a partition to start from.
+    or none was found within so many nodes. `first` is a partition to start from, `burden` a condition more.
     """
+    return decide_sets(
+        units, grids, start, members, cost, nodes=nodes, first=first, time_limit=time_limit, burden=burden
+    ).places
+
+
+def decide_sets(
+    units: int,
+    grids: int,
+    start: Numbers,
+    members: Members,
+    cost: Lengths,
+    *,
+    nodes: int = IP_NODES,
+    first: Numbers | None = None,
+    time_limit: float | None = None,
+    burden: Burden | None = None,
+) -> Choice:
+    """The same, and whether it is certain."""
     count = len(cost)
     if not count:
-        return None
+        return Choice(None, True)
     highs = highspy.Highs()  # type: ignore[no-untyped-call]
     highs.silent()
     highs.setOptionValue("threads", 1)
@@ -129,33 +191,42 @@ def choose_sets(
     if time_limit is not None:
         highs.setOptionValue("time_limit", time_limit)
     model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = count, units + 1
+    sides = np.append(np.ones(units), float(grids))
+    least, most = sides, sides
+    if burden is not None:
+        least, most = np.append(sides, -highspy.kHighsInf), np.append(sides, burden.most)
+    model.num_col_, model.num_row_ = count, len(sides) if burden is None else len(sides) + 1
     model.col_cost_ = np.asarray(cost, np.float64)
     model.col_lower_ = np.zeros(count)
     model.col_upper_ = np.ones(count)
-    sides = np.append(np.ones(units), float(grids))
-    model.row_lower_ = sides
-    model.row_upper_ = sides
+    model.row_lower_ = least
+    model.row_upper_ = most
+    starts, index, value = _columns(start, members, units, None if burden is None else burden.each)
     model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    model.a_matrix_.start_ = (start + np.arange(count + 1)).astype(np.int32)
-    model.a_matrix_.index_ = np.insert(members.astype(np.int32), start[1:], units)
-    model.a_matrix_.value_ = np.ones(len(members) + count)
+    model.a_matrix_.start_ = starts
+    model.a_matrix_.index_ = index
+    model.a_matrix_.value_ = value
     model.integrality_ = [highspy.HighsVarType.kInteger] * count
     highs.passModel(model)
     if first is not None:
         solution = highspy.HighsSolution()
-        value = np.zeros(count)
-        value[first] = 1.0
-        solution.col_value = value.tolist()
+        taken = np.zeros(count)
+        taken[first] = 1.0
+        solution.col_value = taken.tolist()
         highs.setSolution(solution)
     highs.run()
+    ended, status = highs.getModelStatus(), highspy.HighsModelStatus
+    # nothing here is unbounded
+    certain = ended in (status.kOptimal, status.kInfeasible, status.kUnboundedOrInfeasible)
     if highs.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return None
+        return Choice(None, certain)
     chosen = np.flatnonzero(np.array(highs.getSolution().col_value) > 0.5)
     covered = np.zeros(units, dtype=np.int64)
     for column in chosen:
         covered[members[start[column] : start[column + 1]]] += 1
-    return chosen if len(chosen) == grids and bool((covered == 1).all()) else None
+    whole = len(chosen) == grids and bool((covered == 1).all())
+    light = burden is None or float(burden.each[chosen].sum()) <= burden.most + BETTER
+    return Choice(chosen, certain) if whole and light else Choice(None, False)
 
 
 def improve(
@@ -167,13 +238,15 @@ def improve(
     rounds: int = 2,
     nodes: int = IP_NODES,
     time_limit: float | None = None,
+    most_off: float | None = None,
 ) -> Numbers:
     """The best plan that can be put together from the pool's grids and the plan's own, with as many grids.
 
     A plan of more than `window` grids is gone through window by window of neighbouring grids, `rounds` times
     at most. Grids out of range stay as they are, and so does the whole plan where labels carry a meaning (a
     `previous` plan or `frozen` units). The answer is never worse, and it repeats unless `time_limit`
-    (seconds, of each integer program) strikes.
+    (seconds, of each integer program) strikes. With `most_off`, all grids together stay no further than that
+    from their targets (see `pool.off_target`); the plan given must keep to it.
     """
     if problem.previous is not None or problem.frozen is not None:
         return labels
@@ -185,7 +258,7 @@ def improve(
     index = _Index(everything, len(problem))
     grids = int(labels.max()) + 1
     if int(fits.sum()) <= 2 * window:
-        return _better(problem, labels, everything, index, np.flatnonzero(fits), nodes, time_limit)
+        return _better(problem, labels, everything, index, np.flatnonzero(fits), nodes, time_limit, most_off)
     for _ in range(rounds):
         before = labels
         neighbours = _neighbours(problem, labels, grids)
@@ -198,7 +271,7 @@ def improve(
             around = _nearest(centre, neighbours, _fitting(problem, labels), window)
             times[around] += 1
             times[centre] += 1
-            changed = _better(problem, labels, everything, index, around, nodes, time_limit)
+            changed = _better(problem, labels, everything, index, around, nodes, time_limit, most_off)
             if changed is not labels:
                 labels = changed
                 neighbours = _neighbours(problem, labels, grids)
@@ -261,6 +334,7 @@ def _better(
     around: Numbers,
     nodes: int,
     time_limit: float | None,
+    most_off: float | None,
 ) -> Numbers:
     """The plan with the grids `around` chosen anew; the same object where there is no better choice."""
     inside = np.isin(labels, around)
@@ -271,17 +345,29 @@ def _better(
     position = np.full(len(labels), -1, dtype=np.int64)
     position[units] = np.arange(len(units))
     start, members = take_sets(pool.start, pool.members, columns)
+    borne = None if most_off is None else off_target(problem, start, members)
     members = position[members].astype(np.int32)
     cost = pool.cost[columns]
     # what the window pays for its outer border is in both sums
     own = Pool.of_plan(problem, labels).take(np.sort(around))
     now = float(own.cost.sum())
-    master = Master(len(units), len(around), 10.0 * max(float(np.abs(cost).max()), 1.0))
-    master.add(start, members, cost)
+    burden = None
+    if borne is not None and most_off is not None:
+        # what the grids outside the window are off is fixed
+        every = Pool.of_plan(problem, labels)
+        off = off_target(problem, every.start, every.members)
+        burden = Burden(borne, most_off - float(off.sum() - off[around].sum()))
+    master = Master(
+        len(units), len(around), 10.0 * max(float(np.abs(cost).max()), 1.0),
+        most=None if burden is None else burden.most,
+    )  # fmt: skip
+    master.add(start, members, cost, borne)
     relaxed = master.solve()
     if relaxed.value > now - BETTER:
         return labels
     reduced = cost - relaxed.count_price - np.add.reduceat(relaxed.price[members], start[:-1])
+    if borne is not None:
+        reduced -= relaxed.burden_price * borne
     kept = np.flatnonzero(reduced <= now - relaxed.value + BETTER)
     if len(kept) > IP_COLUMNS:
         kept = np.sort(kept[np.argsort(reduced[kept], kind="stable")[:IP_COLUMNS]])
@@ -296,6 +382,7 @@ def _better(
         nodes=nodes,
         first=first if len(first) == len(around) else None,
         time_limit=time_limit,
+        burden=None if burden is None else burden.of(kept),
     )
     if chosen is None or float(cost[kept[chosen]].sum()) > now - BETTER:
         return labels

@@ -231,6 +231,12 @@ def outside(problem: Problem, start: Numbers, members: Members) -> Lengths:
     return beyond
 
 
+def off_target(problem: Problem, start: Numbers, members: Members) -> Lengths:
+    """How far each set is from the target of the first measure, above or below; no unit is capped."""
+    held = np.add.reduceat(problem.load[members, 0], start[:-1]) if len(members) else np.zeros(len(start) - 1)
+    return np.asarray(np.abs(held - problem.ranges[0].target))
+
+
 @numba.njit(cache=True)
 def _column_costs(  # type: ignore[no-untyped-def]
     start, members, indptr, indices, length, cost, load, area, outer, size, deviation, compactness
