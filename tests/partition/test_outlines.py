@@ -113,6 +113,117 @@ def test_the_fewest_pieces_are_kept_and_what_stands_beside_stays_there() -> None
     assert straightest(points, wall, np.array([0.1]), none, none, none).tolist() == [0, 2, 4]
 
 
+NONE = np.empty((0, 2))
+
+
+def kept(
+    points: list[tuple[float, float]],
+    lines: list[tuple[float, float, float, float]] | None = None,
+    clear: float = 0.1,
+    probes: list[tuple[float, float]] | None = None,
+    first: list[tuple[float, float]] | None = None,
+    last: list[tuple[float, float]] | None = None,
+) -> list[int]:
+    """Which points of a chain are kept, the same walked from either end."""
+    chain = np.array(points, dtype=float)
+    beside = np.array(lines or np.empty((0, 4)), dtype=float).reshape(-1, 4)
+    rest = np.full(len(beside), clear), np.array(probes or NONE, dtype=float).reshape(-1, 2)
+    ends = [np.array(courses or NONE, dtype=float).reshape(-1, 2) for courses in (first, last)]
+    there = straightest(chain, beside, *rest, *ends).tolist()
+    back = straightest(np.ascontiguousarray(chain[::-1]), beside, *rest, *ends[::-1]).tolist()
+    assert [len(chain) - 1 - place for place in back[::-1]] == there
+    return there
+
+
+def test_a_piece_more_must_save_fifteen_metres() -> None:
+    # a bow over a wall: along its three points it is as long as it is; over two corners it is shorter
+    over = [(0.0, 0.0), (0, 20), (0, 22), (30, 22), (60, 22), (60, 20), (60, 0)]
+    assert kept(over) == [0, 6]
+    wall = [(29.0, -1.0, 29.0, 21.0), (31.0, -1.0, 31.0, 21.0)]
+    # with one corner at (30, 22): two pieces of 37.2 m; with corners at the sides: 104 m and three pieces
+    assert kept(over, wall, probes=[(30.0, 10.0)]) == [0, 3, 6]
+
+
+def test_no_piece_stands_for_more_than_250_metres_of_the_chain() -> None:
+    assert kept([(0.0, 0.0), (125, 0), (250, 0)]) == [0, 2]
+    assert len(kept([(0.0, 0.0), (125, 0), (250.1, 0)])) == 3
+    long = np.array([(10.0 * n, 0.0) for n in range(61)])
+    assert len(straightest(long, np.empty((0, 4)), np.empty(0), NONE, NONE, NONE)) == 4  # 600 m, three pieces
+    assert kept([(0.0, 0.0), (400, 0)]) == [0, 1]  # points beside each other may always be joined
+
+
+def test_a_piece_keeps_clear_of_lines_but_need_not_be_farther_than_the_chain_was() -> None:
+    bow = [(0.0, 0.0), (50, 10), (100, 0)]
+    below = [(40.0, -3.0, 60.0, -3.0)]
+    assert kept(bow, below, 2.9) == [0, 2]
+    assert kept(bow, below, 3.1) == [0, 1, 2]
+    near = [(-5.0, -3.0, 5.0, -3.0)]  # the chain begins 3 m away itself
+    assert kept(bow, near, 5.0) == [0, 2]
+    for beside in ([(104.0, -5.0, 104.0, 5.0)], [(-4.0, -5.0, -4.0, 5.0)], [(20.0, -9.0, 80.0, -6.0)]):
+        assert kept(bow, beside, 3.9) == [0, 2]
+
+
+def test_a_line_is_crossed_only_where_the_chain_crossed_it() -> None:
+    bow = [(0.0, 0.0), (50, 10), (100, 0)]
+    assert kept(bow, [(50.0, 5.0, 50.0, -5.0)]) == [0, 1, 2]
+    through = [(50.0, 30.0, 50.0, -30.0)]  # the chain meets it at its own point
+    assert kept(bow, through) == [0, 1, 2]
+    ends = [(0.0, 0.0, -20.0, -20.0), (100.0, 0.0, 120.0, -20.0)]  # lines that leave the chain's ends
+    assert kept(bow, ends) == [0, 2]
+
+
+def test_what_stands_beside_the_chain_stays_on_its_side() -> None:
+    bow = [(0.0, 0.0), (50, 10), (100, 0)]
+    assert kept(bow, probes=[(50.0, 9.0)]) == [0, 1, 2]
+    assert kept(bow, probes=[(50.0, 11.0)]) == [0, 2]
+    assert kept(bow, probes=[(50.0, -1.0)]) == [0, 2]
+    assert kept(bow, probes=[(50.0, 11.0), (20.0, 2.0)]) == [0, 1, 2]
+    upright = [(0.0, 0.0), (10, 50), (0, 100)]
+    assert kept(upright, probes=[(9.0, 50.0)]) == [0, 1, 2]
+    assert kept(upright, probes=[(11.0, 50.0)]) == [0, 2]
+    assert kept(upright, probes=[(-1.0, 50.0)]) == [0, 2]
+    # a chain that goes round a point twice as high is straightened past both its bows or neither
+    wave = [(0.0, 0.0), (25, 10), (50, 0), (75, -10), (100, 0)]
+    assert kept(wave, probes=[(25.0, 5.0)]) == [0, 1, 4]
+    assert kept(wave, probes=[(75.0, -5.0)]) == [0, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("degrees", "straight"),
+    [
+        (-10.0, False),
+        (-29.0, False),
+        (-31.0, True),
+        (-90.0, True),
+        (180.0, True),
+        (20.0, False),
+        (29.0, True),
+    ],
+)
+def test_no_piece_leaves_another_line_at_less_than_thirty_degrees(degrees: float, straight: bool) -> None:
+    bow = [
+        (0.0, 0.0),
+        (50, 60),
+        (100, 0),
+    ]  # it leaves its ends at 50 degrees: so 29 is no sharper than before
+    course = float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees)))
+    wanted = [0, 2] if straight else [0, 1, 2]
+    assert kept(bow, first=[course]) == wanted
+    assert kept(bow, last=[(-course[0], course[1])]) == wanted
+
+
+def test_where_the_chain_left_at_a_sharp_angle_itself_it_may_stay_as_sharp() -> None:
+    flat = [(0.0, 0.0), (50, 5), (100, 0)]
+    assert kept(flat, first=[(np.cos(0.3), np.sin(0.3))]) == [0, 2]
+    assert kept(flat, first=[(np.cos(0.2), -np.sin(0.2))]) == [0, 1, 2]
+
+
+def test_a_chain_whose_first_piece_is_a_metre_long_is_straightened_too() -> None:
+    course = [(0.0, -1.0)]
+    assert kept([(0.0, 0.0), (1, 0), (30, 4), (60, 0)], first=course) == [0, 3]
+    assert kept([(0.0, 0.0), (30, 4), (59, 0), (60, 0)], last=course) == [0, 3]
+
+
 towns = st.builds(
     Town,
     columns=st.integers(1, 4),
