@@ -6,9 +6,12 @@ fence, told of the principal in every transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from typing import Any
 
 from service.disclosure import GroupRule, rules
@@ -57,40 +60,53 @@ class Principal:
 PUBLIC = Principal()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Access:
     """What a principal may see of a collection: SQL over the alias `t`, with bound parameters.
 
-    predicate: which rows. columns: which, in order, each with the SQL that yields it for this principal.
-    geometry: the geometry as this principal sees it. Filters must run on these, never on the table's own.
+    predicate: which rows; always: which of all times. columns: which, in order, each with the SQL that yields
+    it for this principal. geometry: the geometry as this principal sees it. Filters must run on these, never
+    on the table's own. indexed: the stored geometries of which `geometry` is one, whichever row it is.
     """
 
     predicate: str
+    always: str
     parameters: Mapping[str, Any]
     columns: tuple[tuple[Column, str], ...]
     geometry: str
+    indexed: tuple[str, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for those who see the same, different for all others: a part of tags and of caches' keys."""
+        told = [self.predicate, self.geometry, [(column.name, sql) for column, sql in self.columns]]
+        text = json.dumps([told, sorted(self.parameters.items())], default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=4096)
 def access(principal: Principal, collection: Collection) -> Access | None:
     """What `principal` may see of `collection`; None if it may not know that the collection exists."""
     if not principal.reaches(collection.least):
         return None
     clauses = [collection.rows]
     parameters: dict[str, Any] = {}
-    if principal.scope:
+    if principal.scope and collection.divided:
         clauses.append("starts_with(t.division_code, :scope)")
         parameters["scope"] = principal.scope
-    if not principal.reaches(Role.PLANNER):
+    if collection.divided and not principal.reaches(Role.PLANNER):
         clauses.append("t.division_code in (select g.division_code from grids g where g.valid_to is null)")
     geometry = collection.geometry
+    indexed: tuple[str, ...] = (geometry,)
     own = "true" if principal.reaches(Role.CENTRE) else "false"
     if collection.sensitivity == "cases" and own == "false":
         if principal.role is Role.GRID_WORKER and principal.grids:
             own = "coalesce(t.grid_code = any(:own_grids), false)"
             parameters["own_grids"] = sorted(principal.grids)
             geometry = f"case when {own} then {collection.geometry} else {collection.place} end"
+            indexed = (collection.geometry, collection.place)
         else:
-            geometry = collection.place
+            geometry, indexed = collection.place, (collection.place,)
         clauses.append(f"({own} or ({collection.place} is not null and t.category !~* :sensitive))")
         parameters["sensitive"] = rules().sensitive_pattern
     columns = tuple(
@@ -100,7 +116,15 @@ def access(principal: Principal, collection: Collection) -> Access | None:
     )
     if any(":floor_households" in sql for _, sql in columns):
         parameters["floor_households"] = rules().floor.households
-    return Access(" and ".join(clauses), parameters, columns, geometry)
+    current = [collection.current] if collection.current != "true" else []
+    return Access(
+        predicate=" and ".join([*clauses, *current]),
+        always=" and ".join(clauses),
+        parameters=parameters,
+        columns=columns,
+        geometry=geometry,
+        indexed=indexed,
+    )
 
 
 def _column_sql(principal: Principal, column: Column, own: str) -> str:
@@ -128,6 +152,8 @@ def may_see_phone(principal: Principal) -> bool:
     return principal.reaches(Role.CONSUMER)
 
 
-def visible_collections(principal: Principal) -> tuple[Collection, ...]:
-    """The collections that the principal may know of, in the order of the registry."""
-    return tuple(collection for collection in COLLECTIONS.values() if principal.reaches(collection.least))
+def visible_collections(
+    principal: Principal, collections: Iterable[Collection] = tuple(COLLECTIONS.values())
+) -> tuple[Collection, ...]:
+    """Those of the collections that the principal may know of, in their order."""
+    return tuple(collection for collection in collections if principal.reaches(collection.least))

@@ -1,29 +1,54 @@
 """Every collection that the service shows: where it lies, what each column means, who sees it.
 
 The only source of identifiers in SQL text of the reading side. `access.access` turns an entry into what one
-principal may see.
+principal may see. `COLLECTIONS` are built in; a `Catalogue` holds besides them those that were added to a
+database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from partition.texts import Language
+from service.models.base import (
+    CASE_STATUSES,
+    DIVISION_CLASSES,
+    GRID_KINDS,
+    STREET_CLASSES,
+)
 
 Kind = Literal["string", "integer", "number", "boolean", "date-time", "date"]
 Sensitivity = Literal["open", "figures", "cases"]
 
+By = Literal["code", "local", "row"]
+Shape = Literal[
+    "point",
+    "multipoint",
+    "linestring",
+    "multilinestring",
+    "polygon",
+    "multipolygon",
+    "point-or-multipoint",
+    "linestring-or-multilinestring",
+    "polygon-or-multipolygon",
+    "any",
+]
+
 UNITS_EN = {"户": "households", "人": "people", "栋": "buildings", "层": "storeys"}
+# The Unified Code for Units of Measure; what is counted is an annotation.
+UNITS_UCUM = {"户": "{household}", "人": "{person}", "栋": "{building}", "层": "{storey}", "m²": "m2"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """A public column: SQL over the table's alias `t`.
 
     least: the first role that sees it. guarded: SQL for roles that see it only in part, which are those
-    before `whole`. own_rows: seen only in rows for whose exact place the principal is responsible.
+    before `whole`. own_rows: seen only in rows for whose exact place the principal is responsible. choices:
+    all values there are. required: never null. part: its role in the feature, in the words of OGC API –
+    Features Part 5.
     """
 
     name: str
@@ -37,21 +62,27 @@ class Column:
     whole: str = "planner"
     own_rows: bool = False
     writable: bool = False
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    part: str = ""
 
     def unit_in(self, lang: Language) -> str:
         """The unit's name; symbols such as m² are the same in both languages."""
         return UNITS_EN.get(self.unit, self.unit) if lang == "en" else self.unit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Collection:
-    """A table as the outside sees it.
+    """A table as the outside sees it. Two are equal only if they are the same one.
 
-    key: SQL of the feature id (text). geometry: SQL of the geometry (EPSG:4326), called `geometry_name` in
-    filters. rows: SQL predicate that holds for every row ever shown. sensitivity: open, figures (columns
-    about households), cases (points that equal homes); for cases `place` is the geometry shown to those
-    without the right to the point.
-    begins, ends: SQL of the time a row is about, for `datetime`.
+    key: SQL of the feature id (text). by: how a row is found by its feature id: `code` (column of that name),
+    `local` (division, colon, and what is unique within the division: column `local`), `row` (column `id`).
+    geometry: SQL of the geometry (EPSG:4326), called `geometry_name` in filters; shape: its kind.
+    rows: SQL predicate that holds for every row ever shown; current: for those shown where no time is asked
+    about. sensitivity: open, figures (columns about households), cases (points that equal homes); for cases
+    `place` is the geometry shown to those without the right to the point.
+    begins, ends: SQL of the time a row is about, for `datetime`. divided: rows belong to divisions, whose
+    code bounds who sees them.
     """
 
     name: str
@@ -62,15 +93,27 @@ class Collection:
     about_zh: str
     about_en: str
     columns: tuple[Column, ...]
+    by: By = "local"
+    local: str = ""
     sensitivity: Sensitivity = "open"
     geometry: str = "t.geom"
     geometry_name: str = "geom"
+    shape: Shape = "any"
     place: str = ""
     rows: str = "true"
+    current: str = "true"
     begins: str = ""
     ends: str = ""
     writable: bool = False
     least: str = "public"
+    divided: bool = True
+    attribution: str = ""
+    licence: str = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Entries of `collection_versions` on which any answer about the collection depends."""
+        return tuple({self.table, "grids"}) if self.divided else (self.table,)
 
     def column(self, name: str) -> Column:
         """The column called `name`; KeyError if there is none."""
@@ -81,8 +124,9 @@ _COMMUNITY = Column("community", "t.division_code", "string", "社区编码", "c
 
 
 def _guarded(expression: str, least_households: str = "t.households") -> str:
-    # a figure of a handful of households is one about persons; the threshold is that of groups.toml
-    return f"case when {least_households} >= :floor_households then {expression} end"
+    # A figure of a handful of households is one about persons; the threshold is that of groups.toml. Versions
+    # no longer in force show none: with today's they would tell what moved.
+    return f"case when t.valid_to is null and {least_households} >= :floor_households then {expression} end"
 
 
 _GRIDS = Collection(
@@ -93,12 +137,15 @@ _GRIDS = Collection(
     en="grids",
     about_zh="已发布并现行有效的社区网格，户数等为发布当日数据。",
     about_en="Published grids in force; figures are those of the day of publication.",
+    by="code",
+    shape="polygon-or-multipolygon",
     columns=(
         Column("code", "t.code", "string", "网格编码", "code of the grid"),
         _COMMUNITY,
         Column("name", "t.name", "string", "名称", "name", writable=True),
         Column("tier", "t.tier", "string", "层级", "tier"),
-        Column("kind", "t.kind", "string", "类别", "kind: basic, or dedicated to one zone"),
+        Column("kind", "t.kind", "string", "类别", "kind: basic, or dedicated to one zone",
+               choices=GRID_KINDS),
         Column("households", "t.households", "integer", "户数", "households", "户",
                guarded=_guarded("t.households")),
         Column("residents", "t.residents", "number", "常住人口", "residents", "人",
@@ -109,10 +156,13 @@ _GRIDS = Collection(
         Column("area_m2", "round(t.area_m2::numeric, 1)", "number", "面积", "area", "m²"),
         Column("bounds_zh", "t.bounds_zh", "string", "四至", "the four bounds, in Chinese"),
         Column("bounds_en", "t.bounds_en", "string", "四至（英文）", "the four bounds, in English"),
-        Column("valid_from", "t.valid_from", "date-time", "生效时间", "in force since"),
+        Column("valid_from", "t.valid_from", "date-time", "生效时间", "in force since",
+               required=True, part="primary-interval-start"),
+        Column("valid_to", "t.valid_to", "date-time", "失效时间", "in force until (null: still is)",
+               part="primary-interval-end"),
     ),
     sensitivity="figures",
-    rows="t.valid_to is null",
+    current="t.valid_to is null",
     begins="t.valid_from",
     ends="t.valid_to",
     writable=True,
@@ -121,7 +171,10 @@ _GRIDS = Collection(
 _BUILDINGS = Collection(
     name="buildings",
     table="buildings",
-    key="t.division_code || ':' || t.building_id || case when t.part > 0 then '~' || t.part else '' end",
+    key="t.division_code || ':' || t.building_id"
+    " || case when t.part > 0 then '~' || t.part::text else '' end",
+    local="building_id",
+    shape="polygon-or-multipolygon",
     zh="楼栋",
     en="buildings",
     about_zh="楼栋轮廓与用途；户数仅限规划及指挥岗位。",
@@ -146,7 +199,9 @@ _BUILDINGS = Collection(
 _STREETS = Collection(
     name="streets",
     table="streets",
-    key="t.division_code || ':' || t.ordinal",
+    key="t.division_code || ':' || t.ordinal::text",
+    local="ordinal",
+    shape="linestring",
     zh="街巷与界线",
     en="streets and barriers",
     about_zh="街巷、河流、铁路与围墙。",
@@ -154,7 +209,7 @@ _STREETS = Collection(
     columns=(
         _COMMUNITY,
         Column("name", "t.name", "string", "名称", "name", writable=True),
-        Column("class", "t.class", "string", "等级", "class", writable=True),
+        Column("class", "t.class", "string", "等级", "class", writable=True, choices=STREET_CLASSES),
         Column("bridge", "t.bridge", "boolean", "桥梁", "bridge", writable=True),
         Column("tunnel", "t.tunnel", "boolean", "隧道", "tunnel", writable=True),
         Column("layer", "t.layer", "integer", "竖向层次", "vertical layer", writable=True),
@@ -167,6 +222,8 @@ _FACILITIES = Collection(
     name="facilities",
     table="facilities",
     key="t.division_code || ':' || t.facility_id",
+    local="facility_id",
+    shape="point",
     zh="设施",
     en="facilities",
     about_zh="服务站、学校、摄像头、路灯、消防栓、井盖等。",
@@ -184,6 +241,8 @@ _CASES = Collection(
     name="cases",
     table="cases",
     key="t.division_code || ':' || t.case_id",
+    local="case_id",
+    shape="point",
     zh="事件",
     en="cases",
     about_zh="上报事件。除指挥中心和责任网格员外，点位归并到至少含 8 栋楼的地点，敏感类别不显示。",
@@ -195,9 +254,17 @@ _CASES = Collection(
         Column("case_id", "t.case_id", "string", "事件编号", "id of the case"),
         _COMMUNITY,
         Column("category", "t.category", "string", "类别", "category", writable=True),
-        Column("time", "t.time", "date-time", "上报时间", "time of the report"),
+        Column(
+            "time",
+            "t.time",
+            "date-time",
+            "上报时间",
+            "time of the report",
+            required=True,
+            part="primary-instant",
+        ),
         Column("due", "t.due_at", "date-time", "办结时限", "due", least="consumer", writable=True),
-        Column("status", "t.status", "string", "状态", "status", writable=True),
+        Column("status", "t.status", "string", "状态", "status", writable=True, choices=CASE_STATUSES),
         Column(
             "tier", "t.tier", "string", "处置层级", "tier that handles it", least="consumer", writable=True
         ),
@@ -214,7 +281,9 @@ _CASES = Collection(
 _COMPOUNDS = Collection(
     name="compounds",
     table="compounds",
-    key="t.division_code || ':' || t.ordinal",
+    key="t.division_code || ':' || t.ordinal::text",
+    local="ordinal",
+    shape="polygon-or-multipolygon",
     zh="小区",
     en="compounds",
     about_zh="住宅小区及单位院落范围。",
@@ -235,10 +304,20 @@ _COMMUNITIES = Collection(
     en="communities",
     about_zh="社区范围。",
     about_en="Areas of the communities.",
+    by="code",
+    shape="polygon-or-multipolygon",
     columns=(
         Column("code", "t.code", "string", "社区编码", "code"),
         Column("name", "t.name", "string", "名称", "name", writable=True),
-        Column("class", "t.class", "string", "城乡类别", "urban or rural", writable=True),
+        Column(
+            "class",
+            "t.class",
+            "string",
+            "城乡类别",
+            "urban or rural",
+            writable=True,
+            choices=DIVISION_CLASSES,
+        ),
         Column("local", "t.local", "boolean", "编码为本地自编", "code is local, not official"),
         Column("synthetic", "t.synthetic", "boolean", "合成数据", "synthetic data"),
         Column("attribution", "t.attribution", "string", "数据来源", "attribution"),
@@ -251,3 +330,19 @@ COLLECTIONS: Mapping[str, Collection] = {
     collection.name: collection
     for collection in (_GRIDS, _BUILDINGS, _STREETS, _FACILITIES, _CASES, _COMPOUNDS, _COMMUNITIES)
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The collections of a database. `version`: of what was added to those built in."""
+
+    version: int = 0
+    added: Mapping[str, Collection] = field(default_factory=dict)
+
+    def get(self, name: str) -> Collection | None:
+        """The collection called `name`."""
+        return COLLECTIONS.get(name) or self.added.get(name)
+
+    def all(self) -> tuple[Collection, ...]:
+        """Those built in, then those added, by name."""
+        return (*COLLECTIONS.values(), *(self.added[name] for name in sorted(self.added)))
