@@ -1,9 +1,9 @@
 """Where the time of a partition goes, and how good the plan is: `make bench`.
 
-Each area is split once to warm up and then RUNS times; the median of each step is printed. With momepy (extra
-`bench`) its enclosures and tessellation run on the same input, for comparison. `--city N` divides a synthetic
-city of N communities instead, from file to file by worker processes: 370 are 92,000 buildings, 4,030 a
-million.
+Each area is split once to warm up and then RUNS times; the median of each step is printed. With momepy
+(extra `bench`) its enclosures and tessellation run on the same input, for comparison. Then a small city is
+divided from file to file by worker processes, and plans of 2,000 units are redrawn and edited. `--city N`
+divides a synthetic city of N communities instead: 370 are 92,000 buildings, 4,030 a million.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from partition.area import Area
 from partition.intake.frames import check_area
 from partition.split import Split, split_area
 from partition.wishes.policy import load_profile
+from tests.benchmarks import redraw
 from tests.benchmarks.cities import show_city
 from tests.lattice import Town, make_town
 
 RUNS = 5
+SMALL_CITY = 40  # communities, 9,900 buildings
 STEPS = ("blocks", "units", "graph", "plan", "grids", "join", "judge", "sum")
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
@@ -80,11 +82,18 @@ def main() -> None:
     console.width = max(console.width, 150)
     if not wanted.city:
         show_areas(console)
-    for communities in wanted.city or ():
-        _, area = show_city(communities, wanted.jobs, wanted.keep, console)
+    for communities in wanted.city or (SMALL_CITY,):
+        run, area = show_city(communities, wanted.jobs, wanted.keep, console)
         peer = {} if wanted.no_peer else momepy_seconds(area)
         for step, seconds in peer.items():
             console.print(f"momepy's {step} on the same input: {seconds:.1f} processor s")
+        if peer:
+            ours = run.split.report.cpu_seconds
+            same = ", ".join(f"{step} {ours[step]:.1f}" for step in ("blocks", "units"))
+            console.print(f"ours that do the like: {same} processor s")
+    if not wanted.city:
+        console.print("\nredraws and edits of 2,000 units")
+        redraw.main()
 
 
 def show_areas(console: Console) -> None:

@@ -9,11 +9,10 @@ from partition.area import Area
 from partition.arrays import Numbers
 from partition.proof.bound import Budget, prove
 from partition.solver.ground import make_ground, measure
-from partition.solver.plan import EFFORT
 from partition.solver.problem import Problem, Weights
 from partition.split import split_area
 from partition.wishes.policy import load_profile
-from tests.benchmarks.curves import Curve, Part, solve
+from tests.benchmarks.curves import Curve, Part, count_grids
 
 PRICES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)  # of unequal grids, times the usual weight
 BUDGET = Budget(listed=5_000_000)
@@ -56,7 +55,7 @@ def calibrate(area: Area, curve: Curve) -> Calibration:
     """The figures of the drawn plan; the border costs are those of its units."""
     figures = split_area(area, load_profile("yichang")).report.judgement.figures
     usual = curve.usual
-    bound = bound_borders(curve.parts, solve(curve.parts, Weights(), EFFORT, 0))
+    bound = bound_borders(curve.parts)
     return Calibration(
         area=curve.area,
         communities=len(area.communities),
@@ -69,9 +68,9 @@ def calibrate(area: Area, curve: Curve) -> Calibration:
     )
 
 
-def bound_borders(parts: Sequence[Part], plans: Sequence[Numbers]) -> float | None:
+def bound_borders(parts: Sequence[Part]) -> float | None:
     """What the borders cost at least (weighted m) in any plan of as many grids, all in range, which are as
-    equal as those of `plans`; None if not all grids there could be were listed for some community.
+    equal as those of `parts`; None if not all grids there could be were listed for some community.
 
     With a price on deviation, a plan costs its borders and the price of its deviation. So no plan has lower
     borders than the least of that sum, less the price of the deviation allowed (Lagrange); the best of
@@ -81,7 +80,7 @@ def bound_borders(parts: Sequence[Part], plans: Sequence[Numbers]) -> float | No
     for price in PRICES:
         total = 0.0
         weights = Weights(deviation_m=Weights().deviation_m * price, compactness_m=0.0)
-        for (problem, grids), labels in zip(parts, plans, strict=True):
+        for (problem, labels), grids in zip(parts, count_grids(parts), strict=True):
             weighed = replace(problem, weights=weights, previous=None, frozen=None)
             bound = prove(weighed, labels, k=grids, budget=BUDGET, threads=4)
             if bound.objective != "all" or bound.status == "infeasible":

@@ -24,11 +24,12 @@ from tests.lattice import Town, make_town
 
 BALANCES = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 SEARCHED = (0.0, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
-LONGER = 4
+LONGER = 4  # times the usual effort
 SEEDS = 2
+THREADS = 4
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
-Part = tuple[Problem, int]  # of one community: its units, and into how many grids they go
+Part = tuple[Problem, Numbers]  # of one community: its units, and the grid of each
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """What `--balance` gives in one area, and the least border cost found at each balance."""
+    """What `--balance` gives in one area, and the least border cost found at each balance. parts: the
+    communities with the plan that has no `--balance`.
+    """
 
     area: str
     parts: tuple[Part, ...]
@@ -74,29 +77,26 @@ def areas() -> dict[str, Area]:
     return found
 
 
-def make_parts(area: Area) -> tuple[Part, ...]:
-    """The units of each community as `wangge partition` makes them, and its number of grids."""
-    profile, made = load_profile("yichang"), []
-    for number in range(len(area.communities)):
+def divide(area: Area, balance: float, grids: Sequence[int | None]) -> tuple[Part, ...]:
+    """Every community divided as `wangge partition --balance` does it, into so many grids each."""
+    profile, made = load_profile("yichang").with_balance(balance), []
+    for number, wanted in enumerate(grids):
         division = divide_community(
-            area, number, profile, seed=0, grids=None, effort=EFFORT, clock=Clock(), threads=1
+            area, number, profile, seed=0, grids=wanted, effort=EFFORT, clock=Clock(), threads=1
         )
-        made.append((division.problem, division.plan.grids))
+        made.append((division.problem, division.plan.assignment))
     return tuple(made)
 
 
-def solve(parts: Sequence[Part], weights: Weights, effort: int, seed: int) -> list[Numbers]:
-    """A plan of each community."""
-    return [
-        make_plan(replace(problem, weights=weights), grids=grids, effort=effort, seed=seed).assignment
-        for problem, grids in parts
-    ]
+def count_grids(parts: Sequence[Part]) -> list[int]:
+    """How many grids each community has."""
+    return [int(labels.max()) + 1 for _, labels in parts]
 
 
-def judge(parts: Sequence[Part], plans: Sequence[Numbers], balance: float) -> Point:
+def judge(parts: Sequence[Part], balance: float) -> Point:
     """Figures over the grids of all communities of an area."""
     held, shape, cost = [], [], 0.0
-    for (problem, _), labels in zip(parts, plans, strict=True):
+    for problem, labels in parts:
         graph, rows = problem.graph, problem.graph.rows()
         cut = labels[rows] != labels[graph.indices]
         cost += float(graph.cost[cut].sum()) / 2
@@ -114,7 +114,12 @@ def search_least(parts: Sequence[Part]) -> Iterator[Point]:
     for balance in SEARCHED:
         for seed in range(SEEDS):
             weights = Weights(deviation_m=Weights().deviation_m * balance, compactness_m=0.0)
-            found.append(judge(parts, solve(parts, weights, EFFORT * LONGER, seed), balance))
+            plans = []
+            for (problem, _), grids in zip(parts, count_grids(parts), strict=True):
+                weighed = replace(problem, weights=weights)
+                plan = make_plan(weighed, grids=grids, effort=EFFORT * LONGER, seed=seed, threads=THREADS)
+                plans.append((problem, plan.assignment))
+            found.append(judge(plans, balance))
     least = math.inf
     for point in sorted(found, key=lambda point: (point.variation, point.cost_m)):
         if point.cost_m < least:
@@ -123,9 +128,10 @@ def search_least(parts: Sequence[Part]) -> Iterator[Point]:
 
 
 def draw_curve(name: str, area: Area) -> Curve:
-    """The curve of one area."""
-    parts = make_parts(area)
+    """The curve of one area: the same number of grids at each balance."""
+    parts = divide(area, 1.0, [None] * len(area.communities))
+    grids = count_grids(parts)
     points = tuple(
-        judge(parts, solve(parts, Weights().balanced(balance), EFFORT, 0), balance) for balance in BALANCES
+        judge(parts if balance == 1.0 else divide(area, balance, grids), balance) for balance in BALANCES
     )
     return Curve(name, parts, points, tuple(search_least(parts)))

@@ -24,8 +24,8 @@ HEAD = {
     "zh": ["", "网格", "碎片", "达标 %", "最大偏差", "平均偏差", "代价", "紧凑度", "秒"],
 }
 ABOVE = {
-    "en": "**{name}**: {units:,} units, {households:,} households, {grids:,} grids wanted",
-    "zh": "**{name}**：{units:,} 个单元，{households:,} 户，须划 {grids:,} 个网格",
+    "en": "### {name}: {units:,} units, {households:,} households, {grids:,} grids wanted",
+    "zh": "### {name}：{units:,} 个单元，{households:,} 户，须划 {grids:,} 个网格",
 }
 SHARES = {
     "en": [
@@ -147,13 +147,15 @@ def main() -> None:
         "bench",
         "peers",
         {
-            language: "\n\n".join(
-                [
-                    RAN[language].format(**machine()),
-                    shares_table(results, language),
-                    *(instance_table(name, told, language) for name, told in results.items()),
-                ]
-            )
+            language: f"{RAN[language].format(**machine())}\n\n{shares_table(results, language)}"
+            for language in HEAD
+        },
+    )
+    renew(
+        "bench",
+        "instances",
+        {
+            language: "\n\n".join(instance_table(name, told, language) for name, told in results.items())
             for language in HEAD
         },
     )

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.tradeoff [--out CURVES.csv]
 
-Each community is divided once as `wangge partition` does it; then its units are put into as many grids again,
-with the weight of equal sizes from nothing to thirty times the usual one. Beside each point stands the least
-border cost found at that balance by a search that heeds nothing else: no compactness, LONGER times the
-effort, several weights and seeds. Tables and pictures of the page are written anew.
+Each community is divided as `wangge partition --balance` does it, from 0 to 30, always into the same number
+of grids. Beside these points stands the least border cost found at each balance by a search that heeds
+nothing else: no compactness, no compound kept whole beyond its price, more effort, several weights and seeds.
+Tables and pictures of the page are written anew.
 """
 
 from __future__ import annotations
