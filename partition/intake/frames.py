@@ -24,6 +24,7 @@ from partition.intake import repair
 from partition.intake.columns import read_flags, read_ids, read_numbers, read_texts
 from partition.intake.crs import choose_metric_crs, is_usable
 from partition.intake.extent import find_out_of_range
+from partition.intake.groups import is_group_count
 from partition.intake.households import Figures, estimate_households, join_figures, tell_buildings
 from partition.intake.personal import find_personal, holds_personal_number
 
@@ -45,6 +46,8 @@ OVERLAP_M2 = 1.0
 MOST_COMPLEXITY = 10.0
 CODE = re.compile(r"[0-9]{12}")
 COMMUNITY_CLASSES = ("urban", "rural", "")
+# columns of buildings that a plan is reckoned from
+FIGURES = ("households", "residents", "population", "shops", "floors", "complexity")
 
 
 @dataclass(frozen=True)
@@ -259,11 +262,18 @@ class _Check:
                 self.find(code, "refused", "community", dict.fromkeys(twice["id"]), "code")
         return codes
 
+    def group_counts(self) -> None:
+        """No figure is taken from a column that counts people of a group, under another name."""
+        for column, name in self.raw.originals.get("buildings", {}).items():
+            if column in FIGURES and is_group_count(str(name)):
+                self.find("group_count", "refused", "buildings", column=column, name=column)
+
     def figures(self, missing: Missing) -> Figures | None:
         """Households and residents by row of the buildings layer."""
         frame = self.frames.get("buildings")
         if frame is None:
             return None
+        self.group_counts()
         households = self.number(frame, "households", whole=True)
         source = "residents" if "residents" in frame or "population" not in frame else "population"
         residents = self.number(frame, source, whole=False)

@@ -16,8 +16,8 @@ from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.errors import ProfileError
 from partition.findings import Finding
 from partition.intake.columns import read_numbers
+from partition.intake.groups import is_group_count
 from partition.intake.households import LEAST_KNOWN, join_column
-from partition.wishes.groups import is_group_count
 from partition.wishes.rules import Measure, Profile, Size
 from partition.wishes.workload import parse_expression
 
@@ -27,6 +27,7 @@ HOUSEHOLD_SIZE = 2.62
 STANDARD = ("households", "residents", "shops", "floors", "area_m2", "floor_area_m2")
 
 
+MOST_WEIGHT = 1e9  # of a building: a larger one is a slip of the pen
 PREFIX = "load_"  # of the columns of a weighed area's buildings, before the measure
 FACTOR = "load_factor"  # how much a household counts for
 
@@ -205,9 +206,10 @@ class _Weighing:
         if self.faults:
             return np.zeros(len(atom))
         weight = expression.weigh(columns, int(atom.max(initial=-1)) + 1)
-        wrong = (~np.isfinite(weight) | (weight < 0))[atom] & first
+        wrong = ~((weight >= 0) & (weight <= MOST_WEIGHT))[atom] & first
         if wrong.any():
-            self.fault("workload_no_weight", self.ids[wrong].tolist(), text=expression.text)
+            rows = self.ids[wrong].tolist()
+            self.fault("workload_no_weight", rows, text=expression.text, most=MOST_WEIGHT)
         return np.where(first, weight[atom], 0.0)
 
     def column(self, name: str) -> Lengths:

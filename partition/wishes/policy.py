@@ -13,6 +13,7 @@ from typing import Any, cast, get_args
 
 from partition.errors import ProfileError
 from partition.findings import Finding
+from partition.texts import LANGUAGES
 from partition.wishes.rules import (
     BORDER_COST,
     BOUNDS,
@@ -75,10 +76,13 @@ def load_profile(name_or_path: str | Path) -> Profile:
         raise ProfileError([Finding("profile_unknown", "refused", values=values)])
     try:
         content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise ProfileError(
-            [Finding("profile_unreadable", "refused", file=text, values={"why": ""})]
-        ) from None
+    except FileNotFoundError:
+        raise ProfileError([Finding("file_missing", "refused", file=text)]) from None
+    except UnicodeDecodeError:
+        raise ProfileError([Finding("profile_encoding", "refused", file=text)]) from None
+    except OSError as error:
+        values = {"why": f" ({error.strerror})"}
+        raise ProfileError([Finding("profile_unreadable", "refused", file=text, values=values)]) from None
     return _parse(path.stem, content, file=text)
 
 
@@ -106,6 +110,10 @@ class _Reading:
     def fault(self, key: str, code: str = "profile_key", **values: Any) -> None:
         self.faults.append(Finding(code, "refused", values={"key": key, **values}, file=self.file))
 
+    def misshapen(self, key: str, form: str) -> None:
+        """The entry is missing or wrong; `form` is the key of the text that says what it has to be."""
+        self.fault(key, form=form)
+
     def unknown(self, table: Mapping[str, Any], known: tuple[str, ...], within: str = "") -> None:
         for key in sorted(set(table) - set(known)):
             self.fault(f"{within}{key}", "profile_key_unknown")
@@ -114,15 +122,17 @@ class _Reading:
         self.unknown(table, KEYS)
         sizes = {key: self.size(key, table[key]) for key in SIZES if key in table}
         if "size" not in table:
-            self.fault("size")
+            self.misshapen("size", "size")
         wishes = self.wishes(table.get("wishes", []))
         zones = self.zones(table["zones"]) if "zones" in table else None
         if zones is None and "zones" in wishes:
             zones = ZoneRule()
         village = self.number("village_whole", table["village_whole"]) if "village_whole" in table else None
-        workload = self.workload(table.get("workload", ""), list(sizes.values()))
         balance = self.number("balance", table["balance"]) if "balance" in table else 1.0
+        self.distinct(sizes)
         tiers = self.tiers(table.get("tiers", []), sizes.get("size"))
+        measured = [size.measure for size in (*sizes.values(), *tiers) if size is not None]
+        workload = self.workload(table.get("workload", ""), wanted="workload" in measured)
         border = BORDER_COST | dict(self.costs("border_cost", table.get("border_cost", {})))
         crossing = CROSSING_COST | dict(self.costs("crossing_cost", table.get("crossing_cost", {})))
         title = self.words("title", table.get("title", {}))
@@ -151,10 +161,10 @@ class _Reading:
 
     def size(self, key: str, entry: Any) -> Size | None:
         if not isinstance(entry, dict) or set(entry) != {"measure", *BOUNDS}:
-            self.fault(key)
+            self.misshapen(key, "size")
             return None
         if entry["measure"] not in get_args(Measure):
-            self.fault(f"{key}.measure")
+            self.misshapen(f"{key}.measure", "measure")
             return None
         lower, target, upper = (self.number(f"{key}.{bound}", entry[bound]) for bound in BOUNDS)
         if lower is None or target is None or upper is None:
@@ -164,16 +174,25 @@ class _Reading:
             return None
         return Size(entry["measure"], lower, target, upper)
 
+    def distinct(self, sizes: Mapping[str, Size | None]) -> None:
+        """The second range has a measure of its own: it holds beside the first one, in town and country."""
+        second = sizes.get("second")
+        for key in ("size", "rural"):
+            other = sizes.get(key)
+            if second is not None and other is not None and second.measure == other.measure:
+                self.fault("second", "profile_second", other=key, of=second.measure)
+                return
+
     def number(self, key: str, entry: Any) -> float | None:
         """A number with where it comes from; a bare one is the profile's author's."""
         entry = entry if isinstance(entry, dict) else {"value": entry, "from": "source"}
         value, origin = entry.get("value"), entry.get("from")
         if set(entry) != {"value", "from"} or not _is_number(value) or origin not in get_args(Origin):
-            self.fault(key)
+            self.misshapen(key, "number")
             return None
         number = float(value)
         if not is_bound(key.rpartition(".")[2], number):
-            self.fault(key)
+            self.misshapen(key, "number")
             return None
         self.origins[key] = cast(Origin, origin)
         return number
@@ -186,21 +205,20 @@ class _Reading:
 
     def zones(self, entry: Any) -> ZoneRule:
         if not isinstance(entry, dict):
-            self.fault("zones")
+            self.misshapen("zones", "zones")
             return ZoneRule()
         self.unknown(entry, ("kinds", "uses", "compounds"), "zones.")
         named = {}
         for key in ("kinds", "uses", "compounds"):
             some = entry.get(key, [])
             if not isinstance(some, list) or not all(isinstance(word, str) and word for word in some):
-                self.fault(f"zones.{key}")
+                self.misshapen(f"zones.{key}", "list")
                 some = []
             named[key] = tuple(some)
         return ZoneRule(**named)
 
-    def workload(self, entry: Any, sizes: list[Size | None]) -> str:
-        """The expression of workload: well formed, and there where a size measures it."""
-        wanted = any(size is not None and size.measure == "workload" for size in sizes)
+    def workload(self, entry: Any, *, wanted: bool) -> str:
+        """The expression of workload: well formed, and there where a size or a tier measures it."""
         if not isinstance(entry, str) or (wanted and not entry.strip()):
             self.fault("workload", "profile_workload_missing")
             return ""
@@ -214,7 +232,7 @@ class _Reading:
     def tiers(self, entry: Any, basic: Size | None) -> tuple[TierRule, ...]:
         """The tiers from large to small: those above the basic grid first, then those below it."""
         if not isinstance(entry, list):
-            self.fault("tiers")
+            self.misshapen("tiers", "tier")
             return ()
         read = [self.tier(f"tiers.{place}", one) for place, one in enumerate(entry)]
         tiers = [tier for tier in read if tier is not None]
@@ -234,17 +252,19 @@ class _Reading:
 
     def tier(self, key: str, entry: Any) -> TierRule | None:
         if not isinstance(entry, dict):
-            self.fault(key)
+            self.misshapen(key, "tier")
             return None
         self.unknown(entry, ("name", "place", "numbered", "measure", *BOUNDS), f"{key}.")
-        if "name" not in entry:
-            self.fault(f"{key}.name")
+        before = len(self.faults)
         name = self.words(f"{key}.name", entry.get("name", {}))
+        if len(self.faults) == before and not any(name.values()):
+            self.misshapen(f"{key}.name", "words")
+        name = {lang: name.get(lang) or next(filter(None, name.values()), "") for lang in LANGUAGES}
         place, numbered = entry.get("place", "below"), entry.get("numbered", True)
         if place not in PLACES:
-            self.fault(f"{key}.place")
+            self.misshapen(f"{key}.place", "place")
         if not isinstance(numbered, bool):
-            self.fault(f"{key}.numbered")
+            self.misshapen(f"{key}.numbered", "flag")
         size = self.size(key, {part: entry[part] for part in ("measure", *BOUNDS) if part in entry})
         if size is None or place not in PLACES:
             return None
@@ -253,19 +273,19 @@ class _Reading:
 
     def costs(self, key: str, entry: Any) -> Iterator[tuple[str, float]]:
         if not isinstance(entry, dict):
-            self.fault(key)
+            self.misshapen(key, "cost")
             return
         for kind, value in entry.items():
             if kind not in BORDER_COST or not _is_number(value) or not 0 <= value < math.inf:
-                self.fault(f"{key}.{kind}")
+                self.misshapen(f"{key}.{kind}", "cost")
             else:
                 yield kind, float(value)
 
     def words(self, key: str, entry: Any) -> Mapping[str, str]:
         if not isinstance(entry, dict) or not all(isinstance(text, str) for text in entry.values()):
-            self.fault(key)
+            self.misshapen(key, "words")
             return {}
-        self.unknown(entry, ("zh", "en"), f"{key}.")
+        self.unknown(entry, LANGUAGES, f"{key}.")
         return dict(entry)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,13 @@ def test_zones_that_are_no_polygons_are_left_out() -> None:
     area = check_area(raw(zones=zones))
     assert area.zones["id"].tolist() == ["Z"]
     assert "left_out_not_polygon" in codes(area.findings)
+
+
+@pytest.mark.parametrize("column", ["households", "residents", "shops", "floors", "complexity"])
+def test_a_count_of_a_group_stands_for_no_other_figure(column: str) -> None:
+    given = raw(buildings=buildings(**{column: [1, 2, 3, 4]}))
+    named = replace(given, originals={"buildings": {column: "独居老人数"}})
+    with pytest.raises(InputError) as caught:
+        check_area(named)
+    assert refusal(caught.value) == {("group_count", "buildings", "独居老人数")}
+    check_area(replace(given, originals={"buildings": {column: "数"}}))

@@ -170,6 +170,7 @@ def test_what_cannot_be_weighed_is_refused() -> None:
     assert refused(area, WORK, workload="残疾人数") == [("workload_group_count", ())]
     assert refused(area, WORK, workload="households - 1") == [("workload_no_weight", ("B0001",))]
     assert refused(area, WORK, workload="1 / households") == [("workload_no_weight", ("B0001",))]
+    assert refused(area, WORK, workload="households * 1e9") == [("workload_no_weight", ("B0000",))]
     both = refused(area, WORK, workload="lifts + gates")
     assert [code for code, _ in both] == ["workload_not_number", "workload_column_missing"]
     assert weighed(area, WORK, workload="households - 0") == ([10, 0], [])

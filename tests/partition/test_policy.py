@@ -298,6 +298,46 @@ def test_every_fault_of_a_key_is_told(tmp_path: Path, line: str, code: str, keys
     assert faults == [(code, key) for key in keys]
 
 
+def test_a_tier_may_be_named_in_one_language(tmp_path: Path) -> None:
+    for words in ('{ zh = "片区" }', '{ en = "area" }'):
+        text = tier("households", 900, "above").replace('{ zh = "层", en = "tier" }', words)
+        name = load_profile(written(tmp_path, f"tiers = [{text}]\n{SIZE}")).tiers[0].name
+        assert set(name) == {"zh", "en"}
+        assert name["zh"] == name["en"]
+    nameless = tier("households", 900, "above").replace('zh = "层", en = "tier"', 'zh = ""')
+    with pytest.raises(ProfileError) as caught:
+        load_profile(written(tmp_path, f"tiers = [{nameless}]\n{SIZE}"))
+    assert [fault.values["key"] for fault in caught.value.findings] == ["tiers.0.name"]
+
+
+def test_a_tier_by_workload_needs_its_expression(tmp_path: Path) -> None:
+    tiers = f"tiers = [{tier('workload', 900, 'above')}]"
+    with pytest.raises(ProfileError) as caught:
+        load_profile(written(tmp_path, f"{tiers}\n{SIZE}"))
+    assert [fault.code for fault in caught.value.findings] == ["profile_workload_missing"]
+    assert load_profile(written(tmp_path, f'workload = "households"\n{tiers}\n{SIZE}')).tiers
+
+
+@pytest.mark.parametrize("other", ["size", "rural"])
+def test_two_ranges_at_once_have_two_measures(tmp_path: Path, other: str) -> None:
+    second = SIZE.replace("[size]", "[second]").replace("households", "residents")
+    first = SIZE if other == "rural" else SIZE.replace("households", "residents")
+    rural = second.replace("[second]", "[rural]") if other == "rural" else ""
+    with pytest.raises(ProfileError) as caught:
+        load_profile(written(tmp_path, first + second + rural))
+    fault = caught.value.findings[0]
+    assert (fault.code, fault.values["other"], fault.values["of"]) == ("profile_second", other, "residents")
+
+
+def test_what_an_entry_must_be_is_told(tmp_path: Path) -> None:
+    wrong = SIZE.replace("households", "souls")
+    with pytest.raises(ProfileError) as caught:
+        load_profile(written(tmp_path, f"balance = -1\n{wrong}"))
+    told = [fault.text("en") for fault in caught.value.findings]
+    assert any("size.measure" in text and "households, residents, area or workload" in text for text in told)
+    assert any("balance" in text and "{ value = 300" in text for text in told)
+
+
 def test_a_profile_without_a_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProfileError) as caught:
         load_profile(written(tmp_path, 'wishes = ["soft"]'))
@@ -340,8 +380,8 @@ def test_files_are_read_as_they_come_and_others_are_told(tmp_path: Path) -> None
     torn = tmp_path / "torn.toml"
     torn.write_bytes(b"\xff\xfe\x00")
     for path, code in (
-        (torn, "profile_unreadable"),
-        (tmp_path / "none.toml", "profile_unreadable"),
+        (torn, "profile_encoding"),
+        (tmp_path / "none.toml", "file_missing"),
         (tmp_path / "ours.json", "profile_unknown"),
     ):
         with pytest.raises(ProfileError) as caught:

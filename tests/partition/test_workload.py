@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from partition.intake.groups import is_group_count
 from partition.texts import catalogue
-from partition.wishes.groups import is_group_count
 from partition.wishes.workload import DEEPEST, LONGEST, ExpressionError, parse_expression
 
 COLUMNS = {"households": np.array([10.0, 20.0, 0.0]), "shops": np.array([4.0, 0.0, 8.0])}
@@ -126,14 +129,52 @@ def test_sums_are_worth_what_python_says(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["独居老人数", "残疾人", "低保户数", "elderly_alone", "low income", "刑满释放人员"]
+    "name",
+    [
+        "独居老人数",
+        "残疾人",
+        "低保户数",
+        "elderly_alone",
+        "low income",
+        "刑满释放人员",
+        "退休人员",
+        "60岁以上人口",
+        "senior_count",
+        "aged_80",
+        "over 65",
+        "65+",
+        "dibao",
+    ],
 )
 def test_counts_of_groups_are_known_by_their_names(name: str) -> None:
     assert is_group_count(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["households", "户数", "商铺数", "lifts", "managed_flats", "层数", "出租屋数"]
+    "name",
+    [
+        "households",
+        "户数",
+        "商铺数",
+        "lifts",
+        "managed_flats",
+        "层数",
+        "出租屋数",
+        "age",
+        "over_ground_floors",
+    ],
 )
 def test_other_columns_are_no_counts_of_groups(name: str) -> None:
     assert not is_group_count(name)
+
+
+def test_the_groups_of_the_service_are_known_and_the_usual_columns_are_none() -> None:
+    root = Path(__file__).parents[2]
+    groups = tomllib.loads((root / "service" / "groups.toml").read_text(encoding="utf-8"))["groups"]
+    for key, group in groups.items():
+        assert is_group_count(key)
+        assert is_group_count(group["label"]["zh"])
+    usual = tomllib.loads((root / "data" / "aliases.toml").read_text(encoding="utf-8"))["columns"][
+        "buildings"
+    ]
+    assert [name for names in usual.values() for name in names if is_group_count(name)] == []
