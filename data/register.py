@@ -5,6 +5,7 @@ the office.
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 
 import geopandas as gpd
@@ -23,13 +24,21 @@ from partition.texts import LANGUAGES, catalogue
 
 CHANGES = "changes"  # layer: the flows of every redraw so far, by `edition`
 CHANGED_GRIDS = "changed_grids"  # layer: the grids of the last redraw
+CODES = "codes"  # layer: every code ever given, and whether a grid bears it
 GRIDS_WITH_STAFF = ("staff", "网格员", "网格长")  # columns of a plan's grids that name who answers for them
 
 
-def write_redraw(path: Path, area: Area, redraw: Redraw, given: PlanFile, history: pd.DataFrame) -> None:
-    """Write the plan as `write_plan` does, with two tables: `changes`, the register of every redraw so far
-    (`edition` counts them), and `changed_grids`. Vertices that were in the given plan's file are written
-    as they stand there, to the last digit.
+def write_redraw(
+    path: Path,
+    area: Area,
+    redraw: Redraw,
+    given: PlanFile,
+    history: pd.DataFrame,
+    issued: Collection[str] = (),
+) -> None:
+    """Write the plan as `write_plan` does, with three tables: `changes`, the register of every redraw so far
+    (`edition` counts them), `changed_grids`, and `codes`: those of the plan, and all that were `issued`
+    before. Vertices that were in the given plan's file are written as they stand there, to the last digit.
     """
     grids = redraw.split.grids
     moved = grids.to_crs(area.source_crs)
@@ -38,9 +47,12 @@ def write_redraw(path: Path, area: Area, redraw: Redraw, given: PlanFile, histor
     edition = int(history["edition"].max()) + 1 if len(history) else 1
     flows = redraw.register.flows.assign(edition=edition)
     changes = pd.concat([history, flows], ignore_index=True)[["edition", *FLOW_COLUMNS]]
+    ever = sorted(({*issued} | {*grids["code"]}) - {""})
+    codes = pd.DataFrame({"code": ever, "in_force": np.isin(ever, grids["code"].to_list())})
+    tables = ((CHANGES, changes), (CHANGED_GRIDS, redraw.register.grids), (CODES, codes))
     with replacing(path) as part:
         write_plan(part, area, moved, redraw.split.buildings)
-        for layer, table in ((CHANGES, changes), (CHANGED_GRIDS, redraw.register.grids)):
+        for layer, table in tables:
             pyogrio.write_dataframe(table, part, layer=layer, driver="GPKG", append=True)
 
 
@@ -102,6 +114,18 @@ def read_history(path: Path) -> pd.DataFrame:
     table = pd.DataFrame({column: read_texts(frame[column]) for column in FLOW_COLUMNS})
     numbers = {column: frame[column].astype("int64").to_numpy() for column in ("buildings", "households")}
     return table.assign(edition=frame["edition"].astype("int64").to_numpy(), **numbers)
+
+
+def read_codes(path: Path) -> set[str]:
+    """Every code that a plan file remembers: of its grids, of its redraws, and of grids that ended."""
+    source = Source.of(path)
+    told = {CHANGES: ("old_code", "new_code"), CHANGED_GRIDS: ("code",), CODES: ("code",), "grids": ("code",)}
+    found: set[str] = set()
+    for layer in set(list_layers(source)) & set(told):
+        frame = read_layer(source, layer).frame
+        for column in set(told[layer]) & set(map(str, frame.columns)):
+            found |= set(read_texts(frame[column]))
+    return found - {""}
 
 
 def staff_of_grids(path: Path) -> pd.DataFrame | None:

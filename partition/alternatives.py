@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,31 +58,40 @@ def find_alternatives(
     """
     if best is None:
         best = make_plan(problem, grids=grids, effort=effort, seed=seed, threads=threads)
+    households = problem.graph.households
     chosen = [Alternative(best, ())]
     most = best.value + worse * abs(best.value)
-    trial = 0
+    found: list[Plan] = []  # good ones; what is not chosen now may be the next
+    trial, level = 0, 0
     while len(chosen) < count:
-        fitting: list[Alternative] = []
-        for avoided in AVOIDED:
+        fitting = _different(found, chosen, households, different)
+        while not fitting and level < len(AVOIDED):
             for _ in range(TRIES):
                 trial += 1
                 plan = _one_more(
-                    problem, chosen, avoided, best.grids, effort, seed + 15_485_863 * trial, threads
+                    problem, chosen, AVOIDED[level], best.grids, effort, seed + 15_485_863 * trial, threads
                 )
-                if plan.outside > best.outside + 1e-6 or plan.value > most:
-                    continue
-                differs = tuple(
-                    share_elsewhere(problem.graph.households, one.plan.assignment, plan.assignment)
-                    for one in chosen
-                )
-                if min(differs) >= different:
-                    fitting.append(Alternative(plan, differs))
-            if fitting:
-                break
+                if plan.outside <= best.outside + 1e-6 and plan.value <= most:
+                    found.append(plan)
+            fitting = _different(found, chosen, households, different)
+            level += not fitting  # what does not suffice for this one hardly does for the next
         if not fitting:
             break
         chosen.append(max(fitting, key=lambda one: (min(one.differs), -one.plan.value)))
     return tuple(chosen)
+
+
+def _different(
+    found: Sequence[Plan], chosen: Sequence[Alternative], households: Numbers, different: float
+) -> list[Alternative]:
+    """Those of the plans found that differ enough from each one chosen."""
+    compared = [
+        Alternative(
+            plan, tuple(share_elsewhere(households, one.plan.assignment, plan.assignment) for one in chosen)
+        )
+        for plan in found
+    ]
+    return [one for one in compared if min(one.differs) >= different]
 
 
 def _one_more(
@@ -124,14 +134,15 @@ def vary_division(
     parcel: Area,
     profile: Profile,
     division: Division,
-    number: int,
+    count: int,
     *,
     effort: int,
     seed: int,
     threads: int = 1,
-) -> Division:
-    """The alternative of this number (1 …) to a division of a parcel's community; grids that stand apart and
-    what the rule keeps whole are as they were. Where there is none, the division itself, with a finding.
+) -> tuple[Division, ...]:
+    """A division of a parcel's community, and the alternatives to it: `count` plans in all. Grids that stand
+    apart and what the rule keeps whole are as they were. Where there are fewer, all have a finding, and the
+    division itself stands for those that were not found.
     """
     of_unit = np.array(division.kinds, dtype=object)[division.plan.assignment]
     rest = np.flatnonzero(of_unit == BASIC)
@@ -148,21 +159,25 @@ def vary_division(
     problem = contract(basic, group)
     used, assignment = np.unique(division.plan.assignment[rest][first], return_inverse=True)
     best = replace(division.plan, assignment=assignment.reshape(-1), grids=len(used))
-    found = find_alternatives(problem, number + 1, best=best, effort=effort, seed=seed, threads=threads)
-    if len(found) <= number:
-        values = {"wanted": number + 1, "made": len(found)}
-        rows = (str(parcel.communities["id"].iloc[0]),)
-        told = Finding("alternatives_fewer", "noted", "community", rows=rows, values=values)
-        return replace(division, findings=(*division.findings, told))
-    plan = found[number].plan
-    apart, place = np.unique(division.plan.assignment[of_unit != BASIC], return_inverse=True)
-    whole = np.empty(len(of_unit), dtype=np.int64)
-    whole[rest] = plan.assignment[group]
-    whole[of_unit != BASIC] = plan.grids + place.reshape(-1)
-    reasons = {
-        grid: replace(why, unit=int(rest[first[why.unit]]) if why.unit >= 0 else -1)
-        for grid, why in out_of_range(problem, plan.assignment, fixed=False).items()
-    }
-    kinds = (BASIC,) * plan.grids + tuple(division.kinds[grid] for grid in apart.tolist())
-    made = Plan(whole, plan.grids + len(apart), plan.outside, plan.value)
-    return replace(division, plan=made, kinds=kinds, reasons=reasons)
+    found = find_alternatives(problem, count, best=best, effort=effort, seed=seed, threads=threads)
+    made = [division]
+    for one in found[1:]:
+        plan = one.plan
+        apart, place = np.unique(division.plan.assignment[of_unit != BASIC], return_inverse=True)
+        whole = np.empty(len(of_unit), dtype=np.int64)
+        whole[rest] = plan.assignment[group]
+        whole[of_unit != BASIC] = plan.grids + place.reshape(-1)
+        reasons = {
+            grid: replace(why, unit=int(rest[first[why.unit]]) if why.unit >= 0 else -1)
+            for grid, why in out_of_range(problem, plan.assignment, fixed=False).items()
+        }
+        kinds = (BASIC,) * plan.grids + tuple(division.kinds[grid] for grid in apart.tolist())
+        varied = Plan(whole, plan.grids + len(apart), plan.outside, plan.value)
+        made.append(replace(division, plan=varied, kinds=kinds, reasons=reasons))
+    if len(found) == count:
+        return tuple(made)
+    values = {"wanted": count, "made": len(found)}
+    rows = (str(parcel.communities["id"].iloc[0]),)
+    told = Finding("alternatives_fewer", "noted", "community", rows=rows, values=values)
+    made += [division] * (count - len(made))
+    return tuple(replace(one, findings=(*one.findings, told)) for one in made)

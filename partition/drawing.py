@@ -28,8 +28,8 @@ from partition.wishes.policy import Profile
 
 @dataclass(frozen=True)
 class Order:
-    """What every community is divided by. threads: that one division may use for itself. variant: 0 for the
-    best plan, else the number of an alternative to it. prove: also how far it is from the best possible.
+    """What every community is divided by. threads: that one division may use for itself. plans: how many
+    to choose from. prove: also how far the first is from the best possible.
     """
 
     profile: Profile
@@ -37,7 +37,7 @@ class Order:
     grids: int | None
     effort: int
     threads: int = 1
-    variant: int = 0
+    plans: int = 1
     prove: bool = False
 
 
@@ -59,8 +59,11 @@ class Drawn:
     optimality: Optimality | None = None
 
 
-def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
-    """Divide a parcel's community and draw its grids. The item: the parcel, and its codes ever issued."""
+def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> tuple[Drawn, ...]:
+    """Divide a parcel's community and draw its grids, the best plan first, then the alternatives to it.
+
+    The item: the parcel, and its codes ever issued.
+    """
     parcel, issued = item
     clock = Clock()
     with clock.step("blocks"):
@@ -75,24 +78,25 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> Drawn:
         clock=clock,
         threads=order.threads,
     )
-    if order.variant:
+    divisions: tuple[Division, ...] = (division,)
+    if order.plans > 1:
         with clock.step("plan"):
-            division = vary_division(
+            divisions = vary_division(
                 posed,
                 order.profile,
                 division,
-                order.variant,
+                order.plans,
                 effort=order.effort,
                 seed=order.seed,
                 threads=order.threads,
             )
     with clock.step("grids"):
-        drawn = draw_community(posed, pose, division, issued, clock)
-    if not order.prove:
-        return drawn
-    with clock.step("prove"):
-        found = weigh_up(division, str(parcel.communities["id"].iloc[0]), threads=order.threads)
-    return replace(drawn, optimality=found)
+        first, *rest = (draw_community(posed, pose, one, issued, clock) for one in divisions)
+    if order.prove:
+        with clock.step("prove"):
+            found = weigh_up(division, str(parcel.communities["id"].iloc[0]), threads=order.threads)
+        first = replace(first, optimality=found)
+    return first, *rest
 
 
 def judge_parcel(

@@ -57,7 +57,6 @@ def split_area(
     issued: Mapping[str, Collection[str]] | None = None,
     progress: Progress | None = None,
     crew: Crew | None = None,
-    variant: int = 0,
     prove: bool = False,
 ) -> Split:
     """Divide every community of the area into grids.
@@ -65,21 +64,58 @@ def split_area(
     grids: the number of grids of each community, instead of the number that suits its households. effort:
     proposals by unit. issued: codes ever issued, by community id; none of them is given again. progress:
     called with the step and the share done. crew: who works on the communities, this process alone if not
-    given. variant: 0 for the best plan, else the number of an alternative to it (see `alternatives`). prove:
-    tell in the report how far each community's plan is from the best possible (some seconds for each at
-    most). The
-    result depends on the area's content, the profile, seed, grids, effort and variant alone.
+    given. prove: tell in the report how far each community's plan is from the best possible (some seconds for
+    each at most). The result depends on the area's content, the profile, seed, grids and effort alone.
 
     A community that cannot be divided does not stop the others: it has no grids, and a finding that says why.
     Raises InputError where no community can be divided; what goes wrong in an area of one community goes
     through as it is.
     """
+    (split,) = split_plans(
+        area, profile, 1, seed=seed, grids=grids, effort=effort, issued=issued, progress=progress, crew=crew,
+        prove=prove,
+    )  # fmt: skip
+    return split
+
+
+def split_plans(
+    area: Area,
+    profile: Profile,
+    count: int,
+    *,
+    seed: int = 0,
+    grids: int | None = None,
+    effort: int | None = None,
+    issued: Mapping[str, Collection[str]] | None = None,
+    progress: Progress | None = None,
+    crew: Crew | None = None,
+    prove: bool = False,
+) -> tuple[Split, ...]:
+    """`count` plans to choose from, the one of `split_area` first (see `alternatives`), which also says what
+    the arguments mean. Where a community has fewer, its first plan stands for the others, with a finding.
+    """
     crew = crew or Alone(fence=len(area.communities) > 1)
     tell = progress or (lambda step, share: None)
-    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads, variant, prove)
-    clock = Clock()
+    order = Order(profile, seed, grids, EFFORT if effort is None else effort, crew.threads, count, prove)
     area, notes = weigh_area(area, profile)
     drawn, failures = _draw(area, order, issued or {}, crew, tell)
+    return tuple(
+        _assemble(area, order, notes, {n: plans[i] for n, plans in drawn.items()}, dict(failures), crew, tell)
+        for i in range(count)
+    )
+
+
+def _assemble(
+    area: Area,
+    order: Order,
+    notes: tuple[Finding, ...],
+    drawn: dict[int, Drawn],
+    failures: Failures,
+    crew: Crew,
+    tell: Progress,
+) -> Split:
+    """One plan of the whole area, of what was drawn for each community."""
+    profile, clock = order.profile, Clock()
     tell("grids", 0.0)
     with clock.step("join"):
         buildings = area.buildings.assign(grid=_grid_of_buildings(area, drawn))
@@ -100,12 +136,12 @@ def split_area(
         judgement,
         area.findings + profile.findings() + notes + repairs,
         clock.seconds,
-        seed,
+        order.seed,
         order.effort,
         clock.cpu,
         tuple(one.optimality for one in drawn.values() if one.optimality is not None),
     )
-    return Split(judgement.name_bounds(frame), unweigh(buildings), units, report, profile, seed)
+    return Split(judgement.name_bounds(frame), unweigh(buildings), units, report, profile, order.seed)
 
 
 Failures = dict[int, Failure]
@@ -113,11 +149,11 @@ Failures = dict[int, Failure]
 
 def _draw(
     area: Area, order: Order, issued: Mapping[str, Collection[str]], crew: Crew, tell: Progress
-) -> tuple[dict[int, Drawn], Failures]:
-    """Every community drawn, by its number; and those that could not be."""
+) -> tuple[dict[int, tuple[Drawn, ...]], Failures]:
+    """The plans of every community drawn, by its number; and those that could not be."""
     known = [issued.get(community, ()) for community in area.communities["id"]]
     items = zip(cut_parcels(area), known, strict=True)
-    drawn: dict[int, Drawn] = {}
+    drawn: dict[int, tuple[Drawn, ...]] = {}
     failures: Failures = {}
     tell("divide", 0.0)
     for number, outcome in crew.run(partial(draw_parcel, order), items):

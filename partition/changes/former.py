@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -11,9 +11,10 @@ import pandas as pd
 
 from partition.area import Area
 from partition.arrays import Flags, Geometries
+from partition.changes.encroachment import clear_borders
 from partition.changes.rebuild import grids_from_polygons, rebuild_grids
 from partition.codes import codes_of_buildings
-from partition.findings import Finding
+from partition.findings import Finding, name_rows
 from partition.geometry.metrics import measure_cover
 from partition.wishes.rules import Profile
 
@@ -24,6 +25,9 @@ class Former:
     communities. before: for each row of the area's buildings the code of its grid, that of the polygon that
     holds it for a new one; "" outside. fresh: rows that the plan did not know. demolished: id and code of
     each building that is no more. redrawn: communities whose polygons were drawn anew from the buildings.
+    was: as `before`, but of buildings that overlap one across a border the grid they were in until then.
+    led_round: codes of grids whose border was led round a building across it. codes: every code that the plan
+    names, of grids that are no more too.
     """
 
     grids: gpd.GeoDataFrame
@@ -32,6 +36,9 @@ class Former:
     demolished: tuple[tuple[str, str], ...]
     redrawn: tuple[str, ...]
     findings: tuple[Finding, ...]
+    was: Geometries
+    led_round: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
 
 
 def recall_plan(
@@ -45,8 +52,34 @@ def recall_plan(
     polygons: code, geometry in `area.crs`. mapping: building id → its codes; either may be None. Buildings
     are matched by id (see `codes.codes_of_buildings`); a new one belongs to the polygon that holds it. Where
     the polygons do not cover a community exactly, or contradict the mapping, they are drawn anew from the
-    buildings.
+    buildings. Borders that a building stands across today are led round it.
     """
+    laid = _lay(area, profile, polygons, mapping)
+    cleared = clear_borders(area, laid.grids, laid.before, laid.fresh)
+    named = {code for codes in (mapping or {}).values() for code in codes}
+    named |= set(laid.grids["code"]) | (set() if polygons is None else set(polygons["code"]))
+    findings = laid.findings
+    if len(cleared.across):
+        rows = tuple(dict.fromkeys(area.buildings["id"].astype(str).to_numpy()[cleared.across]))
+        values = {"grids": name_rows(sorted(cleared.moved))}
+        findings += (Finding("redraw_led_round", "repaired", "buildings", rows=rows, values=values),)
+    return replace(
+        laid,
+        grids=cleared.grids,
+        before=cleared.codes,
+        led_round=cleared.moved,
+        codes=frozenset(named - {""}),
+        findings=findings,
+    )
+
+
+def _lay(
+    area: Area,
+    profile: Profile,
+    polygons: gpd.GeoDataFrame | None,
+    mapping: Mapping[str, Sequence[str]] | None,
+) -> Former:
+    """The plan as it is given."""
     inside = area.buildings["community"].to_numpy() >= 0
     ids = area.buildings["id"].astype(str)
     said = np.full(len(ids), "", dtype=object)
@@ -64,7 +97,8 @@ def recall_plan(
     if polygons is None:
         grids, buildings, changed = rebuild_grids(area, said, profile)
         notes = tuple(finding for finding in changed if finding.code != "grid_added")
-        return Former(grids, buildings["grid"].to_numpy(), fresh, demolished, (), (*findings, *notes))
+        codes = buildings["grid"].to_numpy()
+        return Former(grids, codes, fresh, demolished, (), (*findings, *notes), codes)
     grids, buildings = grids_from_polygons(area, polygons)
     held = buildings["grid"].to_numpy()
     codes = np.where(said != "", said, held)
@@ -85,11 +119,13 @@ def recall_plan(
         findings += [finding for finding in changed if finding.code != "grid_added"]
         rows = tuple(sorted(map(str, wrong)))
         findings.append(Finding("redraw_drawn_anew", "repaired", "grids", rows=rows))
+    codes = np.where(inside, codes, "")
     return Former(
         grids[["code", "community", "geometry"]],
-        np.where(inside, codes, ""),
+        codes,
         fresh,
         demolished,
         tuple(sorted(map(str, wrong))),
         tuple(findings),
+        codes,
     )

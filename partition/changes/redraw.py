@@ -90,7 +90,7 @@ def redraw_area(
         everyone = int(area.buildings.loc[area.buildings["community"] >= 0, "households"].sum())
         cap = most_moved * everyone if most_moved < 1 else most_moved
     demolished = [code for _, code in former.demolished]
-    taken = known | set(issued) | set(demolished)
+    taken = known | former.codes | set(issued) | set(demolished)
     rows = buildings_by_community(area)
     order = _Order(profile, frozenset(locked), seed)
     done: list[_Parcel] = []
@@ -110,7 +110,7 @@ def redraw_area(
             grid[own_rows] = one.grid
         buildings = area.buildings.assign(grid=grid)
         frame = pd.concat([one.grids for one in done], ignore_index=True)
-        touched = frozenset[str]().union(*(one.touched for one in done))
+        touched = former.led_round.union(*(one.touched for one in done))
         if touched:
             frame = match_edges(drop_marks(frame, former.grids, touched), former.grids)
         totals = total_by_grid(buildings[buildings["grid"] != ""], frame["code"].to_list())
@@ -124,10 +124,12 @@ def redraw_area(
         code
         for code, shape in zip(frame["code"], frame.geometry, strict=True)
         if code in shapes and shapely.equals_exact(shape, shapes[code], 0.0)
-    }
-    listed = buildings.assign(before=np.where(former.fresh, "", former.before))
+    } - former.led_round
+    listed = buildings.assign(before=np.where(former.fresh, "", former.was))
     codes = set(frame["code"])
-    register = trace_changes(listed, demolished, touched & codes, staff, grids_before=known, grids_now=codes)
+    register = trace_changes(
+        listed, demolished, touched & codes, staff, grids_before=known | former.led_round, grids_now=codes
+    )
     tell("judge", 0.0)
     with clock.step("judge"):
         reasons = {code: why for one in done for code, why in one.reasons.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -107,7 +109,53 @@ def _unify_vertices(polygons: Geometries, corners: cKDTree) -> Geometries:
     order = np.lexsort((corners.query(coords)[0].round(9), cluster))
     target = coords[order[np.unique(cluster[order], return_index=True)[1]]][cluster]
     moved = shapely.set_coordinates(polygons.copy(), target[which.reshape(-1)])
-    return np.asarray(shapely.remove_repeated_points(moved))
+    return shorn(np.asarray(shapely.remove_repeated_points(moved)))
+
+
+def shorn(polygons: Geometries) -> Geometries:
+    """The polygons without hairs: a corner of two vertices that became one goes there and back."""
+    shapes = polygons.copy()
+    for i in np.flatnonzero(~shapely.is_valid(shapes)):
+        shapes[i] = _shorn(shapes[i])
+    return shapes
+
+
+def _shorn(polygon: shapely.Geometry) -> shapely.Geometry:
+    parts = []
+    for part in shapely.get_parts(polygon):
+        shell, *holes = (_without_hairs(ring) for ring in shapely.get_rings(part))
+        if shell is not None:
+            parts.append(shapely.polygons(shell, [hole for hole in holes if hole is not None] or None))
+    if not parts:
+        return polygon
+    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+
+
+def _without_hairs(ring: shapely.Geometry) -> shapely.Geometry | None:
+    """The ring without points from which it returns the way it came; None where nothing else is left."""
+    points: list[tuple[float, ...]] = []
+    for point in map(tuple, shapely.get_coordinates(ring)[:-1].tolist()):
+        points.append(point)
+        while len(points) > 2 and _turns_back(*points[-3:]):
+            del points[-2]
+            if points[-1] == points[-2]:
+                points.pop()
+    while len(points) > 2:
+        if points[0] == points[-1] or _turns_back(points[-2], points[-1], points[0]):
+            points.pop()
+        elif _turns_back(points[-1], points[0], points[1]):
+            points.pop(0)
+        else:
+            return shapely.linearrings([*points, points[0]])
+    return None
+
+
+def _turns_back(a: tuple[float, ...], b: tuple[float, ...], c: tuple[float, ...]) -> bool:
+    """Whether the way from b to c is the one from a to b, back again."""
+    to, back = (b[0] - a[0], b[1] - a[1]), (c[0] - b[0], c[1] - b[1])
+    longer = max(math.hypot(*to), math.hypot(*back))
+    off = abs(to[0] * back[1] - to[1] * back[0]) / longer
+    return off <= SAME_POINT_M and to[0] * back[0] + to[1] * back[1] < 0
 
 
 def _insert(polygon: shapely.Geometry, points: Lengths) -> shapely.Geometry:

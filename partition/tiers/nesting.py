@@ -255,11 +255,11 @@ def knit(polygons: Geometries, community: shapely.Geometry) -> Geometries:
     face, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
     order = np.lexsort((-polygon, face))
     label[face[order]] = polygon[order]
-    _claim_slivers(faces, label)
+    claim_slivers(faces, label)
     return dissolve(faces, label, len(polygons))
 
 
-def _claim_slivers(faces: Geometries, label: Numbers) -> None:
+def claim_slivers(faces: Geometries, label: Numbers) -> None:
     """Faces that lie in no polygon go to the neighbour with the longest border."""
     start, end, owner = segments(faces)
     start, end = undirected(start, end)

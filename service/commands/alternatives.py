@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,17 +34,14 @@ def paths_of(out: Path, count: int) -> list[Path]:
     return [out, *(out.with_name(f"{out.stem}-{number}{out.suffix}") for number in range(2, count + 1))]
 
 
-def further_plans(best: Split, count: int, make: Callable[[int], Split]) -> Iterator[Split]:
-    """Up to `count` - 1 plans that differ from the best and from each other; `make` gives the alternative of
-    a number (1 …).
-    """
-    seen = [best]
-    for number in range(1, count):
-        split = make(number)
-        if min(elsewhere(one, split) for one in seen) == 0.0:
-            return
+def really_different(plans: Sequence[Split]) -> list[Split]:
+    """The plans up to the first that is the same as one before it."""
+    seen: list[Split] = []
+    for split in plans:
+        if seen and min(elsewhere(one, split) for one in seen) == 0.0:
+            break
         seen.append(split)
-        yield split
+    return seen
 
 
 def elsewhere(one: Split, other: Split) -> float:
@@ -63,8 +60,8 @@ def elsewhere(one: Split, other: Split) -> float:
 
 
 def compare_plans(splits: Sequence[Split], paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """One line for each plan: its file, figures, metres of border by class, and the share of households that
-    are in another grid than in the first.
+    """One line for each plan: its file, figures, metres of border by class, the share of households that are
+    in another grid than in the first (`elsewhere`), and than in each of the plans (`differs`).
     """
     lines = []
     for split, path in zip(splits, paths, strict=False):
@@ -76,6 +73,7 @@ def compare_plans(splits: Sequence[Split], paths: Sequence[Path]) -> list[dict[s
                 "border_m": figures["border_m"],
                 "violations": len(split.report.violations),
                 "elsewhere": round(elsewhere(splits[0], split), 4),
+                "differs": [round(elsewhere(other, split), 4) for other in splits],
             }
         )
     return lines
@@ -97,8 +95,10 @@ def show_comparison(term: Terminal, lines: Sequence[dict[str, Any]]) -> None:
         ("along_streets", lambda line: f"{line['along_streets']:.1%}"),
         ("border", lambda line: f"{sum(line['border_m'].values()):,.0f} m"),
         ("violations", lambda line: str(line["violations"])),
-        ("elsewhere", lambda line: f"{line['elsewhere']:.1%}"),
     )
     for name, say in shown:
         table.add_row(term.text(f"alternatives.{name}"), *(say(line) for line in lines))
+    for number, other in enumerate(lines):
+        shares = [f"{line['differs'][number]:.1%}" if line is not other else "–" for line in lines]
+        table.add_row(term.text("alternatives.elsewhere", file=other["file"]), *shares)
     term.out.print(table)

@@ -15,8 +15,8 @@ from service.commands import options
 from service.commands.alternatives import (
     AlternativeCount,
     compare_plans,
-    further_plans,
     paths_of,
+    really_different,
     show_comparison,
 )
 from service.commands.terminal import Terminal, terminal
@@ -103,7 +103,7 @@ def partition(
         from data.plan_file import check_outputs, write_plan, write_report
         from data.vector import read_area
         from partition.intake.frames import check_area
-        from partition.split import split_area
+        from partition.split import split_plans
         from partition.tiers.tower import tier_split
 
         files = layer_files(
@@ -123,9 +123,12 @@ def partition(
                 checked = check_area(raw, missing=missing.value, drop_personal=drop_personal)
                 del raw  # as large as all that follows
                 tell = partial(progress.tell, of=len(checked.communities))
-                divide = partial(split_area, checked, rules, seed=seed, grids=grids, progress=tell, crew=crew)
-                split = divide(prove=prove)
-                others = list(further_plans(split, alternatives, lambda number: divide(variant=number)))
+                split, *others = really_different(
+                    split_plans(
+                        checked, rules, alternatives, seed=seed, grids=grids, progress=tell, crew=crew,
+                        prove=prove,
+                    )
+                )  # fmt: skip
                 compared = compare_plans([split, *others], paths) if alternatives > 1 else []
                 if asks or rules.tiers:
                     split, tiers = tier_split(checked, split, asks, progress=progress.tell, crew=crew)

@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from shapely import LineString, box
 
-from partition.alternatives import DIFFERENT, WORSE, find_alternatives, share_elsewhere
+from partition import alternatives
+from partition.alternatives import (
+    AVOIDED,
+    DIFFERENT,
+    TRIES,
+    WORSE,
+    find_alternatives,
+    share_elsewhere,
+)
 from partition.changes.adjustment import pieces
 from partition.solver.balance import Balance
+from partition.solver.plan import make_plan
 from partition.solver.problem import Problem
-from partition.split import split_area
+from partition.split import split_area, split_plans
 from partition.wishes.policy import Profile, Size
 from tests.asserts import assert_valid_plan
 from tests.lattice import Town, make_area, make_town
@@ -55,12 +64,16 @@ def test_where_nothing_else_is_as_good_there_are_fewer() -> None:
 def test_a_variant_of_a_town_is_a_whole_plan() -> None:
     area = make_town(Town(columns=5, rows=5, seed=3))
     rules = Profile("test", Size("households", 200, 300, 400))
-    best, other = (split_area(area, rules, effort=1000, variant=number) for number in (0, 1))
-    assert_valid_plan(area, other)
-    assert other.report.judgement.figures["share_in_range"] == 1.0
+    plans = split_plans(area, rules, 2, effort=1000)
+    for split in plans:
+        assert_valid_plan(area, split)
+        assert split.report.judgement.figures["share_in_range"] == 1.0
+    assert plans[0].buildings["grid"].to_list() == (
+        split_area(area, rules, effort=1000).buildings["grid"].to_list()
+    )
     households = area.buildings["households"].to_numpy()
-    label = [np.unique(split.buildings["grid"], return_inverse=True)[1] for split in (best, other)]
-    assert share_elsewhere(households, *label) >= DIFFERENT
+    label = [np.unique(split.buildings["grid"], return_inverse=True)[1] for split in plans]
+    assert min(share_elsewhere(households, *pair) for pair in combinations(label, 2)) >= DIFFERENT
 
 
 def test_a_variant_that_is_not_there_is_the_best_plan_with_a_note() -> None:
@@ -70,9 +83,29 @@ def test_a_variant_that_is_not_there_is_the_best_plan_with_a_note() -> None:
         [box(0, 0, 200, 200)], [LineString([(100, -5), (100, 205)])], ["local"], houses, [50] * 4
     )
     rules = Profile("test", Size("households", 90, 100, 110))
-    best, other = (split_area(area, rules, effort=200, variant=number) for number in (0, 2))
-    assert other.buildings["grid"].to_list() == best.buildings["grid"].to_list()
-    (note,) = [finding for finding in other.report.findings if finding.code == "alternatives_fewer"]
-    assert note.rows == ("C1",)
-    assert (note.values["wanted"], note.values["made"]) == (3, 1)
-    assert not [finding for finding in best.report.findings if finding.code == "alternatives_fewer"]
+    plans = split_plans(area, rules, 3, effort=200)
+    assert len(plans) == 3
+    for split in plans:
+        assert split.buildings["grid"].to_list() == plans[0].buildings["grid"].to_list()
+        (note,) = [finding for finding in split.report.findings if finding.code == "alternatives_fewer"]
+        assert note.rows == ("C1",)
+        assert (note.values["wanted"], note.values["made"]) == (3, 1)
+    alone = split_area(area, rules, effort=200)
+    assert "alternatives_fewer" not in {finding.code for finding in alone.report.findings}
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_one_more_alternative_costs_one_more_search(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches are counted: each further alternative takes no more than `TRIES`, once a level was found."""
+    rng = np.random.default_rng(seed)
+    problem = Problem.of_households(lattice(10, 8, rng.integers(5, 40, 80)), Balance(120, 180, 240))
+    best = make_plan(problem, effort=500)
+    searches = []
+    monkeypatch.setattr(
+        alternatives, "make_plan", lambda *args, **more: searches.append(1) or make_plan(*args, **more)
+    )
+    for count in (2, 3, 4, 5):
+        del searches[:]
+        found = find_alternatives(problem, count, best=best, effort=500, seed=seed)
+        assert len(found) == count
+        assert len(searches) <= TRIES * (count - 1 + len(AVOIDED))
