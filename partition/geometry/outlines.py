@@ -22,7 +22,8 @@ from scipy.sparse.csgraph import connected_components
 from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.geometry.blocks import Borders, segments, undirected
 from partition.geometry.grids import dissolve
-from partition.geometry.linework import CLASS_NUMBER
+from partition.geometry.linework import CLASS_NUMBER, SEVERING
+from partition.geometry.tips import trim_tips
 from partition.geometry.units import Units
 
 Point = tuple[float, float]
@@ -56,7 +57,14 @@ def draw_outlines(
     # turns too small to see, where lines were noded or met at a hair's breadth; both sides of a border alike
     loose = np.ones(count, dtype=np.bool_) if settled is None else ~settled
     polygons[loose] = shapely.coverage_simplify(polygons[loose], UNSEEN_M, simplify_boundary=False)
-    return polygons
+    return trim_tips(polygons, footprints, _barriers(units), loose)
+
+
+def _barriers(units: Units) -> Geometries:
+    """The segments along water, rail and walls."""
+    borders = units.blocks.borders
+    some = np.isin(borders.kind, [CLASS_NUMBER[name] for name in SEVERING])
+    return np.asarray(shapely.linestrings(np.stack([borders.start[some], borders.end[some]], axis=1)))
 
 
 @dataclass
