@@ -9,6 +9,7 @@ the last digit, and what lies on the community's border is put on it again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,11 +20,13 @@ import pandas as pd
 import shapely
 
 from partition.area import Area
-from partition.arrays import Geometries, Lengths, Numbers
+from partition.arrays import Flags, Geometries, Lengths, Numbers
 
 PER_METRE = 1e5  # places of the lattice on one metre: it moves nothing by more than 0.01 mm
 MEETS_M = 1e-7  # a vertex this near to a line is on it, and stays on it
 ON_BORDER_M = 4e-5  # a new vertex this near to the community's border lies on it
+NUMBERED = re.compile("#[0-9]+", re.ASCII)  # what the check calls a row without id
+ALIKE_M2 = 0.01  # buildings whose areas differ by less than this are as large
 AS_FAR_M = 0.01  # buildings whose distances differ by less than this are as far away
 NEAREST_M = 1.0  # what is nearer than this gives no direction
 
@@ -84,31 +87,60 @@ def take_pose(parcel: Area) -> tuple[Area, Pose]:
         layer: frame.set_geometry(gpd.GeoSeries(list(some), index=frame.index, crs=frame.crs))
         for (layer, frame), some in zip(layers.items(), _settle(turned), strict=True)
     }
-    rows = _order(frames["buildings"], ["atom"])
-    frames["buildings"] = _taken(frames["buildings"], rows)
+    buildings = _number_anew(frames["buildings"])
+    rows = _order(buildings, ["atom"])
+    frames["buildings"] = _taken(buildings, rows)
     frames["streets"] = _taken(frames["streets"], _order(frames["streets"], ["class", "tunnel", "bridge"]))
     return replace(parcel, **frames), Pose(origin, ahead, known, places[first], border, np.argsort(rows))
 
 
 def _bearings(parcel: Area) -> tuple[Lengths, Lengths]:
-    """Origin and direction: from the first building (of the lowest atom) to the one that is farthest from it,
-    the first of several; by their centres of gravity.
+    """Origin and direction: from the first building to the one that is farthest from it, the first of
+    several; by their centres of gravity. The first has the lowest atom; where there are no ids, it is the
+    largest.
     """
     community = shapely.get_coordinates(shapely.centroid(parcel.communities.geometry.iloc[0]))[0]
-    shapes, atoms = parcel.buildings.geometry.to_numpy(), parcel.buildings["atom"].to_numpy()
-    if not len(shapes):
+    if not len(parcel.buildings):
         return community, np.array([1.0, 0.0])
-    centres = shapely.get_coordinates(shapely.centroid(shapes)) - community
-    _, atom = np.unique(atoms, return_inverse=True)
-    weight = shapely.area(shapes)
-    sums = np.stack([np.bincount(atom.reshape(-1), weights=weight * axis) for axis in centres.T], axis=1)
-    middle = sums / np.bincount(atom.reshape(-1), weights=weight)[:, None]
-    ways = np.vstack([middle, np.zeros(2)]) - middle[0]  # the community's, where all is one building
+    middle, size = _middles(parcel.buildings, community)
+    named = _are_named(parcel.buildings)
+    first = int(np.argmax(named if named.any() else size >= size.max() - ALIKE_M2))
+    ways = np.vstack([middle, np.zeros(2)]) - middle[first]  # the community's, where all is one building
     away = np.hypot(*ways.T)
     farthest = int(np.argmax(away >= away.max() - AS_FAR_M))
     if away[farthest] < NEAREST_M:
-        return community + middle[0], np.array([1.0, 0.0])
-    return community + middle[0], ways[farthest] / away[farthest]
+        return community + middle[first], np.array([1.0, 0.0])
+    return community + middle[first], ways[farthest] / away[farthest]
+
+
+def _middles(buildings: gpd.GeoDataFrame, origin: Lengths) -> tuple[Lengths, Lengths]:
+    """Of each atom, ascending, the centre of gravity (n, 2) and the area."""
+    _, atom = np.unique(buildings["atom"].to_numpy(), return_inverse=True)
+    shapes = buildings.geometry.to_numpy()
+    weight = shapely.area(shapes)
+    size: Lengths = np.bincount(atom.reshape(-1), weights=weight).astype(np.float64)
+    moment = (shapely.get_coordinates(shapely.centroid(shapes)) - origin) * weight[:, None]
+    sums = [np.bincount(atom.reshape(-1), weights=axis) for axis in moment.T]
+    return np.stack(sums, axis=1) / size[:, None], size
+
+
+def _are_named(buildings: gpd.GeoDataFrame) -> Flags:
+    """Of each atom, ascending, whether it has an id of its own, not only the number of its row."""
+    first = np.unique(buildings["atom"].to_numpy(), return_index=True)[1]
+    return np.array([NUMBERED.fullmatch(name) is None for name in buildings["id"].astype(str).iloc[first]])
+
+
+def _number_anew(buildings: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The buildings of a pose with the atoms that have no id numbered by where they lie, before all others:
+    the order of rows in a file says nothing.
+    """
+    if not len(buildings):
+        return buildings
+    middle, _ = _middles(buildings, np.zeros(2))
+    named = _are_named(buildings)
+    order = np.lexsort((np.arange(len(named)), *np.where(named[:, None], 0.0, middle).T, named))
+    _, atom = np.unique(buildings["atom"].to_numpy(), return_inverse=True)
+    return buildings.assign(atom=np.argsort(order)[atom.reshape(-1)])
 
 
 def _turn(points: Lengths, ahead: Lengths) -> Lengths:

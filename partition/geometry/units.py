@@ -20,6 +20,7 @@ from partition.geometry.linework import BORDER_CLASSES, SAME_M, Linework, cluste
 from partition.geometry.medians import part_medians
 from partition.geometry.ridges import ridges_between
 from partition.geometry.tails import part_tails
+from partition.intake.inner import inner_points
 
 SMALL_M2 = 1500.0  # an empty face smaller than this is no unit of its own
 THIN_M = 12.0  # nor is one narrower than this, such as the strip between two carriageways
@@ -175,7 +176,7 @@ def _join_faces(
 
 def _locate(faces: Geometries, buildings: gpd.GeoDataFrame) -> Numbers:
     """The face of each building; a row outside all of them goes with its building, or to the nearest face."""
-    points = shapely.point_on_surface(buildings.geometry.to_numpy())
+    points = inner_points(buildings.geometry.to_numpy())
     found = np.full(len(points), -1, dtype=np.int64)
     building, face = shapely.STRtree(faces).query(points, predicate="intersects")
     order = np.lexsort((-face, building))  # on a border: the face with the lower number

@@ -11,6 +11,7 @@ import shapely
 from partition.area import Area
 from partition.arrays import Lengths, Numbers
 from partition.geometry.units import Units
+from partition.intake.inner import inner_points
 from partition.solver.atoms import Wish
 from partition.wishes.loads import total_loads
 from partition.wishes.rules import Profile, Size
@@ -51,7 +52,7 @@ def crowded_compounds(
     load: of the units, one column for each of the sizes.
     """
     upper = np.array([size.upper for size in sizes])
-    points = shapely.point_on_surface(buildings.geometry.to_numpy())
+    points = inner_points(buildings.geometry.to_numpy())
     found = []
     for number, _, members in _compounds(units, area.compounds, buildings):
         if (load[members].sum(axis=0) > upper).any():
@@ -78,7 +79,7 @@ def _compounds(
     if not len(compounds):
         return []
     shapes = compounds.geometry.to_numpy()
-    points = shapely.point_on_surface(buildings.geometry.to_numpy())
+    points = inner_points(buildings.geometry.to_numpy())
     building, holder = shapely.STRtree(shapes).query(points, predicate="intersects")
     unit = units.building_unit[building]
     inside = np.zeros((len(units), len(shapes)))

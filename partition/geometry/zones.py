@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from partition.area import Area
 from partition.arrays import Flags, Geometries, Numbers
 from partition.geometry.units import Units, largest_within
+from partition.intake.inner import inner_points
 from partition.wishes.rules import Profile
 
 COMPLEX = "complex"  # the kind of a zone that counts for more instead of standing apart
@@ -50,7 +51,7 @@ class Zones:
     def are_outside(self, buildings: gpd.GeoDataFrame) -> Flags:
         """The buildings that are lived in, and lie in no zone by their inner points."""
         lived = buildings["households"].to_numpy() > 0
-        outside = self.of_points(shapely.point_on_surface(buildings.geometry.to_numpy())) < 0
+        outside = self.of_points(inner_points(buildings.geometry.to_numpy())) < 0
         return np.asarray(lived & outside, dtype=np.bool_)
 
     def of_units(self, units: Units, buildings: gpd.GeoDataFrame) -> Numbers:

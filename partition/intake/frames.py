@@ -26,6 +26,7 @@ from partition.intake.crs import choose_metric_crs, is_usable
 from partition.intake.extent import find_out_of_range
 from partition.intake.groups import is_group_count
 from partition.intake.households import Figures, estimate_households, join_figures, tell_buildings
+from partition.intake.inner import inner_points
 from partition.intake.personal import find_personal, holds_personal_number
 
 Flags = npt.NDArray[np.bool_]
@@ -565,7 +566,7 @@ class _Check:
         """The community that holds the representative point of each shape, -1 for none."""
         found = np.full(len(shapes), -1, dtype=np.int64)
         if len(shapes):
-            points = shapely.point_on_surface(shapes)
+            points = inner_points(shapes)
             point, community = communities.sindex.query(points, predicate="intersects")
             order = np.lexsort((-community, point))  # on a border: the community that comes first
             found[point[order]] = community[order]

@@ -13,6 +13,7 @@ from partition.area import Area
 from partition.arrays import Geometries, Lengths, Numbers
 from partition.geometry.walking import Access, Network, find_access, walk_distances, walk_to_nearest
 from partition.intake.columns import read_texts
+from partition.intake.inner import inner_points
 
 # kinds of facilities that are service stations; facilities of other kinds are none
 STATION_KINDS = (
@@ -106,7 +107,7 @@ def _proposed(area: Area, bare: Numbers) -> tuple[gpd.GeoDataFrame, Numbers]:
     homes: list[int] = []
     community = area.buildings["community"].to_numpy()
     weight = area.buildings["households"].to_numpy()
-    inner = shapely.point_on_surface(area.buildings.geometry.to_numpy())
+    inner = inner_points(area.buildings.geometry.to_numpy())
     for number in bare.tolist():
         own = np.flatnonzero((community == number) & (weight > 0))
         own = own if len(own) else np.flatnonzero(community == number)
@@ -141,7 +142,7 @@ def measure_reach(area: Area, network: Network, stations: Stations, limit_m: flo
     weight = area.buildings["households"].to_numpy()
     community = area.buildings["community"].to_numpy()
     home = np.flatnonzero((weight > 0) & (community >= 0))
-    doors = find_access(network, shapely.point_on_surface(area.buildings.geometry.to_numpy()[home]))
+    doors = find_access(network, inner_points(area.buildings.geometry.to_numpy()[home]))
     places = find_access(network, stations.frame.geometry.to_numpy())
     count = len(area.communities)
     beyond = np.zeros((count, len(stations)))

@@ -17,6 +17,7 @@ from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.findings import Finding
 from partition.geometry.metrics import variation
 from partition.geometry.zones import Zones, find_zones
+from partition.intake.inner import inner_points
 from partition.parcels import cut_parcels
 from partition.reasons.explanation import explain, note_size, plain
 from partition.solver.balance import Balance
@@ -147,7 +148,7 @@ class _Judging:
             return []
         grid, zone, shared = _share_ground(self.grids, self.zones.shapes)
         ground = np.bincount(zone, weights=np.where(dedicated[grid], 0.0, shared), minlength=len(self.zones))
-        inside = self.zones.of_points(shapely.point_on_surface(self.buildings.geometry.to_numpy()))
+        inside = self.zones.of_points(inner_points(self.buildings.geometry.to_numpy()))
         placed = (inside >= 0) & (self.place >= 0)
         astray = placed & ~dedicated[np.maximum(self.place, 0)]
         mixed = ground > PURE * shapely.area(self.zones.shapes)
@@ -280,7 +281,7 @@ def shares_of_compounds(parcel: Area, profile: Profile) -> dict[str, Share]:
     buildings, shapes = parcel.buildings, parcel.compounds.geometry.to_numpy()
     if not len(shapes) or not len(buildings):
         return {}
-    points = shapely.point_on_surface(buildings.geometry.to_numpy())
+    points = inner_points(buildings.geometry.to_numpy())
     point, compound = shapely.STRtree(shapes).query(points, predicate="intersects")
     sizes = profile.sizes_for(str(parcel.communities["class"].iloc[0]))
     codes = buildings["grid"].to_numpy().astype(str)

@@ -12,12 +12,13 @@ import numpy as np
 import shapely
 
 from partition.area import Area
-from partition.arrays import Flags, Geometries, Lengths, Numbers
+from partition.arrays import Flags, Lengths, Numbers
 from partition.errors import ProfileError
 from partition.findings import Finding
 from partition.intake.columns import read_numbers
 from partition.intake.groups import is_group_count
 from partition.intake.households import LEAST_KNOWN, join_column
+from partition.intake.inner import inner_points
 from partition.wishes.rules import Measure, Profile, Size
 from partition.wishes.workload import parse_expression
 
@@ -145,7 +146,7 @@ class _Weighing:
         factor = np.ones(len(self.buildings))
         zones = self.area.zones
         if len(zones) and len(factor):
-            points = inner_points(self.buildings)
+            points = inner_points(self.buildings.geometry.to_numpy())
             point, zone = shapely.STRtree(zones.geometry.to_numpy()).query(points, predicate="intersects")
             order = np.lexsort((zone, point))
             np.multiply.at(factor, point[order], zones["complexity"].to_numpy(dtype=np.float64)[zone[order]])
@@ -254,8 +255,3 @@ class _Weighing:
             self.note("workload_zero", unknown, column=name)
         joined, _ = join_column(self.buildings["atom"].to_numpy(), numbers, np.ones(len(numbers), dtype=bool))
         return self.sum_up(np.nan_to_num(joined))
-
-
-def inner_points(frame: gpd.GeoDataFrame) -> Geometries:
-    """A point within each shape."""
-    return np.asarray(shapely.point_on_surface(frame.geometry.to_numpy()))
