@@ -16,7 +16,8 @@ do $$
 declare
     name text;
 begin
-    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'facilities', 'grids', 'cases']
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'facilities', 'grids', 'cases',
+        'added_collections']
     loop
         execute format('create trigger tr_%1$s_changed after insert or update or delete or truncate on %1$I '
             'for each statement execute function wangge_changed()', name);
@@ -29,6 +30,10 @@ begin
 end $$;
 
 -- --- grants and row policies ---
+
+-- tables of added collections, each with its own policy (service/store/added.py)
+create schema layers;
+grant usage on schema layers to wangge_app;
 
 grant select on collection_versions, added_collections to wangge_app;
 grant select, insert, update on api_keys, login_links, sessions, runs to wangge_app;

@@ -15,7 +15,10 @@ TABLES = (
     *("case_steps", "events", "published_figures", "runs", "plan_notes", "plan_revisions"),
     *("collection_versions", "added_collections", "sessions", "login_links", "api_keys"),
 )
-CHANGING = ("divisions", "streets", "compounds", "zones", "buildings", "facilities", "grids", "cases")
+CHANGING = (
+    *("divisions", "streets", "compounds", "zones", "buildings", "facilities", "grids", "cases"),
+    "added_collections",
+)
 
 
 def upgrade() -> None:
@@ -28,6 +31,7 @@ def downgrade() -> None:
     """Remove them with their data."""
     for name in CHANGING:
         _run(f"drop trigger tr_{name}_changed on {name}")
+    _run("drop schema layers cascade")
     _run(f"drop table {', '.join(TABLES)}")
     _run("drop function wangge_changed()")
     _run("alter table plans drop column revision, drop column locked")

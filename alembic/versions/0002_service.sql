@@ -74,6 +74,7 @@ create table added_collections (
     sensitivity text not null,
     least text not null,
     geometry_kind text not null,
+    geometry_name text default 'geom' not null,
     columns jsonb default '[]' not null,
     writable boolean default false not null,
     constraint pk_added_collections primary key (id),

@@ -103,7 +103,7 @@ def load(
             checked = check_area(raw, missing=missing.value, drop_personal=drop_personal)
             cleared = clear_personal(raw, drop_personal=drop_personal)
             layers = check_layers(cleared.frames, checked, files=cleared.files, originals=cleared.originals)
-            with _owner() as engine, engine.begin() as connection:
+            with owner() as engine, engine.begin() as connection:
                 loaded = load_area(
                     connection,
                     checked,
@@ -163,7 +163,7 @@ def plan(
         from service.planning import plan_community
 
         rules = load_profile(profile).with_size(lower, target, upper).with_balance(balance)
-        with term.progress() as progress, _owner() as engine:
+        with term.progress() as progress, owner() as engine:
             made = plan_community(
                 engine,
                 community,
@@ -215,7 +215,7 @@ def publish(
     with term.answering_errors():
         from service.store.grids import publish_plan
 
-        with _owner() as engine, engine.begin() as connection:
+        with owner() as engine, engine.begin() as connection:
             done = publish_plan(connection, plan, over=over, author=author)
         if done.already:
             term.say("publish.same", plan=plan)
@@ -262,7 +262,7 @@ def export(
         from service.store.plans import read_plan
 
         check_export(out, encoding)
-        with _owner() as engine, engine.connect() as connection:
+        with owner() as engine, engine.connect() as connection:
             frames = read_plan(connection, plan)
         write_export(out, frames, encoding=encoding)
         term.say("export.done", path=out, grids=len(frames.grids), buildings=len(frames.buildings))
@@ -274,7 +274,7 @@ def communities() -> None:
     with term.answering_errors():
         from service.store.communities import list_communities
 
-        with _owner() as engine, engine.connect() as connection:
+        with owner() as engine, engine.connect() as connection:
             rows = list_communities(connection)
         _list(
             term,
@@ -301,7 +301,7 @@ def plans(
         from service.store.communities import find_community
         from service.store.plans import list_plans
 
-        with _owner() as engine, engine.connect() as connection:
+        with owner() as engine, engine.connect() as connection:
             division = find_community(connection, community) if community else None
             rows = list_plans(connection, division)
         shown = [
@@ -328,7 +328,7 @@ def plans(
 
 
 @contextmanager
-def _owner() -> Iterator[Engine]:
+def owner() -> Iterator[Engine]:
     """The owner's engine: writing commands are not behind row policies."""
     from service.db import database
     from service.settings import Settings

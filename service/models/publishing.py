@@ -22,6 +22,7 @@ added_collections = ledger(
     words("sensitivity", None),
     words("least", None),
     words("geometry_kind", None),
+    words("geometry_name", "geom"),
     document("columns", "[]"),
     flag("writable"),
     UniqueConstraint("name"),

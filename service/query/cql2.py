@@ -117,10 +117,10 @@ def _check_brackets(text: str) -> None:
 
 def _first_lines(message: str) -> str:
     """The parser's own words: where, and what it expected; no more than fits a line."""
-    found = re.search(r"-->\s*(\d+):(\d+)", message)
-    place = f"{found[1]}:{found[2]}" if found else ""
-    expected = re.search(r"= (.*)", message)
-    return f"{place} {expected[1][:120] if expected else ''}".strip() or message[:120]
+    found = re.search(r"-->\s*\d+:(\d+)", message)
+    expected = re.search(r"^\s*= (.*)", message, re.MULTILINE)
+    place = f"column {found[1]}: " if found else ""
+    return place + (expected[1] if expected else message)[:200]
 
 
 def _malformed(reason: str) -> MalformedError:

@@ -27,6 +27,13 @@ def stored(frame: gpd.GeoSeries) -> list[str]:
     return [str(text) for text in shapely.to_wkb(shapely.set_srid(shapes, SRID), hex=True, include_srid=True)]
 
 
+def stored_any(frame: gpd.GeoSeries) -> list[str | None]:
+    """Hexadecimal EWKB in EPSG:4326 of geometries of any kind as they are; None where there is none."""
+    shapes = shapely.force_2d(frame.to_crs(SRID).to_numpy())
+    texts = shapely.to_wkb(shapely.set_srid(shapes, SRID), hex=True, include_srid=True)
+    return [None if text is None else str(text) for text in texts]
+
+
 def _mended(shape: shapely.Geometry) -> shapely.Geometry:
     parts = shapely.get_parts(shapely.make_valid(shape, method="structure", keep_collapsed=False))
     surfaces = [part for part in parts if part.geom_type == "Polygon"]

@@ -28,7 +28,12 @@ class Change:
 
 def copy_rows(connection: Connection, table: Table, columns: Columns) -> int:
     """Append rows by COPY. Returns how many."""
-    return _copy(_driver(connection), sql.Identifier(table.name), columns)
+    return copy_into(connection, sql.Identifier(table.name), columns)
+
+
+def copy_into(connection: Connection, target: sql.Identifier, columns: Columns) -> int:
+    """Append rows to the table called `target` by COPY. Returns how many."""
+    return _copy(driver_of(connection), target, columns)
 
 
 def merge_rows(
@@ -45,7 +50,7 @@ def merge_rows(
 
     `key` names columns that are unique together, `division_code` among them.
     """
-    driver = _driver(connection)
+    driver = driver_of(connection)
     names = list(columns)
     data = [name for name in names if name not in key]
     target, incoming = sql.Identifier(table.name), sql.Identifier(f"incoming_{table.name}")
@@ -104,6 +109,7 @@ def _copy(driver: psycopg.Connection, target: sql.Identifier, columns: Columns) 
         return cursor.rowcount
 
 
-def _driver(connection: Connection) -> psycopg.Connection:
+def driver_of(connection: Connection) -> psycopg.Connection:
+    """The driver's own connection, in the same transaction."""
     connection.connection  # noqa: B018 - a closed connection raises here
     return cast("psycopg.Connection", connection.connection.driver_connection)
