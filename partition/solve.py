@@ -24,9 +24,9 @@ from partition.solver.problem import Problem
 from partition.solver.refine import HOT_M, Refined, refine_plan
 from partition.solver.seed import seed_plan
 
-# units up to which, proposals by unit of one search, and such searches by default
-RUNS = (5_000, 2_500, 32), (50_000, 1_000, 4), (math.inf, 3_000, 1)
-KEEP_BELOW_M = 40.0  # temperature (weighted m) below which the grids of a search are kept for joining
+# units up to which; proposals by unit of one search; such searches by default; temperature (weighted m) below
+# which their grids are kept for joining
+RUNS = (5_000, 2_500, 32, 40.0), (50_000, 1_000, 4, 20.0), (math.inf, 3_000, 1, 0.0)
 SEARCHING = 0.7  # of the time there is, if it is limited; the rest is for joining
 PROVEN_UP_TO = 350, 7  # units, and units a grid; the exact solver is asked where there are no more
 WEIGHTS = 8  # of the deviation that are tried to keep to a mean deviation
@@ -117,7 +117,7 @@ def _search(
     """Several searches side by side, each from another first plan; the grids they met are `seen` then."""
     start, problem, n = time.perf_counter(), instance.problem(balance), len(instance.graph)
     heat = 1.0 + _unevenness(problem)
-    _, each, usual = next(row for row in RUNS if n <= row[0])
+    _, each, usual, keep_below = next(row for row in RUNS if n <= row[0])
     steps = (each * usual if effort is None else effort) * n
     runs = max(round(steps / (each * n)), 1) if usual > 1 else 1
     inner = threads if runs == 1 else 1
@@ -126,7 +126,7 @@ def _search(
         kept: list[Numbers] = []
 
         def watch(labels: Numbers, hot_m: float) -> None:
-            if hot_m < KEEP_BELOW_M * heat:
+            if hot_m < keep_below * heat:
                 kept.append(labels)
 
         first = seed_plan(problem, instance.grids, seed=seed + run, threads=inner)
@@ -162,7 +162,9 @@ def main() -> int:
     parser.add_argument("instance", type=Path, metavar="INSTANCE.npz")
     parser.add_argument("labels", type=Path, metavar="LABELS.npy")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--effort", type=int, help="proposals by unit (default: 3,000 to 80,000)")
+    parser.add_argument(
+        "--effort", type=int, help="proposals by unit (default: 3,000 to 80,000); more is more searches"
+    )
     parser.add_argument("--time-limit", type=float, default=math.inf, metavar="S", help="seconds in all")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
