@@ -8,7 +8,7 @@ the grid or the community beyond.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
@@ -36,25 +36,28 @@ SAME_WAY = 40.0  # degrees between a border and a street that runs along it
 GAP_M = 40.0  # a border runs between two buildings that are this near to it
 LEAST_SHARE = 0.25  # of a side, for a line that is named besides the side's greatest part,
 LEAST_SHARE_UNMARKED = 0.4  # and for ground where no line runs
-LEAST_SHARE_OF_GAPS = 0.3  # of the border with one grid, for two buildings between which it runs
+LEAST_SHARE_OF_GAPS = 0.3  # of the border with one grid, for a building that it runs past
 MOST = 3  # things on one side
 ACROSS_M = 0.5  # what lies this far across the border lies beyond it
 BEHIND_M = 5.0  # a grid that goes on this far behind a piece of its outline, or farther, is not bounded there
 CODED = re.compile(r"[A-Za-z]{1,2}-?[0-9]{1,5}")
+# what a machine calls a building: a row's number, an identifier of a database; nobody finds a house by it
+MACHINE = re.compile(r"#[0-9]+|.*[0-9]{6,}.*|[0-9A-Fa-f-]{16,}")
 
 
 @dataclass(frozen=True)
 class Abutment:
     """What runs along part of a side: its class, its names, and the metres.
 
-    names: of the street, water, railway or wall; of both buildings (own, other); the code of the grid beyond
+    names: of the street, water, railway or wall; of the grid's own buildings; the code of the grid beyond
     (which is not told: codes change); the name of the community beyond; empty where it has none (an unnamed
-    lane, the edge of the area).
+    lane, the edge of the area). across: of the buildings on the other side.
     """
 
     kind: Kind
     names: tuple[str, ...]
     length_m: float
+    across: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,10 @@ class _Run:
         self.metres += metres
         self.moment += metres * place
 
+    def join(self, other: _Run) -> None:
+        self.metres += other.metres
+        self.moment += other.moment
+
     @property
     def place(self) -> float:
         return self.moment / max(self.metres, 1e-9)
@@ -146,8 +153,7 @@ def _chief(side: Mapping[_Stretch, _Run]) -> tuple[Abutment, ...]:
     gaps: dict[tuple[Kind, str], dict[tuple[str, str], _Run]] = {}
     for stretch, run in side.items():
         thing = stretch.kind, stretch.name
-        whole = things.setdefault(thing, _Run())
-        whole.metres, whole.moment = whole.metres + run.metres, whole.moment + run.moment
+        things.setdefault(thing, _Run()).join(run)
         if stretch.between is not None:
             gaps.setdefault(thing, {})[stretch.between] = run
     total = sum(run.metres for run in things.values())
@@ -157,36 +163,55 @@ def _chief(side: Mapping[_Stretch, _Run]) -> tuple[Abutment, ...]:
         least = LEAST_SHARE if kind in STREET_CLASSES else LEAST_SHARE_UNMARKED
         if rank >= MOST or (rank and run.metres < least * total):
             continue
-        between = {
-            pair: gap
-            for pair, gap in gaps.get(thing, {}).items()
-            if gap.metres >= LEAST_SHARE_OF_GAPS * run.metres
-        }
-        parts += [(g.place, Abutment("buildings", pair, round(g.metres, 1))) for pair, g in between.items()]
-        if not between:
-            parts.append((run.place, Abutment(kind, (name,) if name else (), round(run.metres, 1))))
+        told = Abutment(kind, (name,) if name else (), round(run.metres, 1))
+        parts.append((run.place, _between(gaps.get(thing, {}), run.metres) or told))
     return tuple(part for _, part in sorted(parts, key=lambda part: (round(part[0], 3), part[1].names)))
+
+
+def _between(gaps: Mapping[tuple[str, str], _Run], metres: float) -> Abutment | None:
+    """The buildings between which a border of this length runs, those on either side clockwise; None where on
+    one side none stands along enough of it, or one building stands on both.
+    """
+    sides: list[tuple[str, ...]] = []
+    for number in (0, 1):
+        along: dict[str, _Run] = {}
+        for pair, gap in gaps.items():
+            along.setdefault(pair[number], _Run()).join(gap)
+        some = [name for name, run in along.items() if run.metres >= LEAST_SHARE_OF_GAPS * metres]
+        sides.append(tuple(sorted(some, key=lambda name: (round(along[name].place, 3), name))))
+    own, other = sides
+    if not own or not other or set(own) & set(other):
+        return None
+    return Abutment("buildings", own, round(sum(gap.metres for gap in gaps.values()), 1), other)
 
 
 def _list(parts: tuple[Abutment, ...], lang: Language) -> str:
     say = catalogue("partition").say
     words = []
     for part in parts:
-        names = part.names
+        key = f"abuttals.{part.kind}" if part.names else f"abuttals.unnamed_{part.kind}"
         if part.kind == "buildings":
-            names = tuple(_call(name, lang) for name in names)
-        key = f"abuttals.{part.kind}" if names else f"abuttals.unnamed_{part.kind}"
-        words.append(say(key, lang, **dict(zip(("name", "other"), names, strict=False))))
-    words = list(dict.fromkeys(words)) or [say("abuttals.nothing", lang)]
+            key += "_several" if len(part.names) + len(part.across) > 2 else ""
+            words.append(say(key, lang, name=_call(part.names, lang), other=_call(part.across, lang)))
+        else:
+            words.append(say(key, lang, **dict(zip(["name"], part.names, strict=False))))
+    return _enumerate(list(dict.fromkeys(words)) or [say("abuttals.nothing", lang)], lang)
+
+
+def _enumerate(words: Sequence[str], lang: Language) -> str:
     if lang == "zh":
         return "、".join(words)
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
-def _call(building: str, lang: Language) -> str:
+def _call(buildings: Sequence[str], lang: Language) -> str:
     """A bare number is read as the number of a house, a number with a letter or two as that of a block."""
-    key = "number" if building.isdigit() else "code" if CODED.fullmatch(building) else "name"
-    return catalogue("partition").say(f"abuttals.building_{key}", lang, name=building)
+    keys = ["number" if b.isdigit() else "code" if CODED.fullmatch(b) else "name" for b in buildings]
+    say = catalogue("partition").say
+    if len(set(keys)) == 1:  # one 栋 for all of them
+        return say(f"abuttals.building_{keys[0]}", lang, name=_enumerate(buildings, lang))
+    called = [say(f"abuttals.building_{key}", lang, name=b) for key, b in zip(keys, buildings, strict=True)]
+    return _enumerate(called, lang)
 
 
 @dataclass(frozen=True)
@@ -295,7 +320,8 @@ def _find_stretches(outline: _Outline, grids: gpd.GeoDataFrame, area: Area) -> l
             found.append(_Stretch(kinds[street], names[street]))
         elif grid >= 0:
             pair = (called[mine], called[theirs]) if mine >= 0 and theirs >= 0 else ("", "")
-            found.append(_Stretch("grid", codes[grid], pair if pair[0] != pair[1] else None))
+            told = pair[0] != pair[1] and not any(MACHINE.fullmatch(name) for name in pair)
+            found.append(_Stretch("grid", codes[grid], pair if told else None))
         elif community >= 0:
             found.append(_Stretch("community", communities[community]))
         else:

@@ -72,6 +72,48 @@ def test_the_bounds_are_what_a_person_would_say() -> None:
     )
 
 
+def housed(names: dict[str, shapely.Geometry]) -> Area:
+    area = make_area([SQUARE], [], [], list(names.values()), [10] * len(names), list(names))
+    return replace(area, streets=area.streets.assign(name=""))
+
+
+HALVES = {"C1-001": box(0, 200, 400, 400), "C1-002": box(0, 0, 400, 200)}
+
+
+def test_a_border_past_several_buildings_names_them_once_clockwise() -> None:
+    area = housed({"B1": box(20, 220, 180, 240), "B2": box(220, 220, 380, 240), "B3": box(20, 160, 380, 180)})
+    north, south = find_abuttals(grids(HALVES), area)
+    assert "南至B2、B1栋与B3栋之间，" in north.text("zh")
+    assert "北至B3栋与B1、B2栋之间。" in south.text("zh")
+    assert "on the south by the line between the buildings B2 and B1 on this side and B3 on the other;" in (
+        north.text("en")
+    )
+    (border,) = north.sides["south"]
+    assert (border.names, border.across) == (("B2", "B1"), ("B3",))
+    assert border.length_m == pytest.approx(400, abs=12)
+
+
+def test_names_of_different_kinds_are_called_each_in_its_way() -> None:
+    area = housed(
+        {"B1": box(20, 220, 180, 240), "文昌阁": box(220, 220, 380, 240), "7": box(20, 160, 380, 180)}
+    )
+    assert "南至文昌阁、B1栋与7号楼之间，" in find_abuttals(grids(HALVES), area)[0].text("zh")
+
+
+@pytest.mark.parametrize("name", ["w371387510", "#12", "5f3c2a10-77aa-4e0c-9b21-0a1b2c3d4e5f", "420502001"])
+def test_what_only_a_machine_calls_a_building_is_not_told(name: str) -> None:
+    area = housed({"B1": box(20, 220, 380, 240), name: box(20, 160, 380, 180)})
+    north, south = say(find_abuttals(grids(HALVES), area))
+    assert "南至相邻网格，" in north
+    assert "北至相邻网格。" in south
+
+
+def test_a_building_along_little_of_a_border_is_not_told() -> None:
+    wide = {f"B{n}": box(100 * n - 90, 220, 100 * n - 20, 240) for n in (1, 2, 3, 4)}
+    north, _ = say(find_abuttals(grids(HALVES), housed({**wide, "B9": box(20, 160, 380, 180)})))
+    assert "南至相邻网格，" in north
+
+
 def test_lengths_and_kinds_are_told() -> None:
     sides = find_abuttals(grids(), town())[4].sides
     assert {side: [(p.kind, p.names) for p in sides[side]] for side in SIDES} == {
