@@ -154,7 +154,7 @@ def _as_they_were(drawn: Geometries, shapes: Geometries) -> Geometries:
 
 
 def _without_scraps(faces: Geometries, before: Numbers, label: Numbers, buildings: Geometries) -> Numbers:
-    """What a region cut off its grid, and nothing stands on, goes to the neighbour with the longest border."""
+    """What a region cut off its grid, if it is empty, goes to the neighbour with the longest border."""
     label = label.copy()
     for grid in np.unique(before[before != label]).tolist():
         own = np.flatnonzero(label == grid)

@@ -149,6 +149,9 @@ class _Outlines:
         sides = [tip.own(tip.near), tip.own(tip.far)]
         if any(self.walker.get(side) != tip.polygon for side in sides) or self._left(tip) < LEAST_LEFT:
             return None  # an edge that was cut before, or a corner in place of the tip
+        rings = [ring for part in self.shapes[tip.polygon] for ring in part]
+        if any(sum(ring.count(corner) for ring in rings) > 1 for corner in (tip.point, tip.near, tip.far)):
+            return None  # the polygon touches itself there: which of its ways is meant is not clear
         across = [self.walker.get((end, start)) for start, end in sides]
         if not all(self.loose[number] for number in (tip.polygon, *across) if number is not None):
             return None
