@@ -75,7 +75,7 @@ def merge_communities(
     first = np.flatnonzero(np.isin(groups.hash, Pool.of_plan(problem, plan.assignment).hash))
     chosen = choose_groups(problem, groups, first, reach, stations)
     tell("merge", 1.0)
-    finish = Successors(area, problem, chosen, reach, stations, complete)
+    finish = Successors(area, problem, chosen, reach, stations, complete, sizes or (_usual_size(area, into),))
     walks = finish.walks(network)
     return finish.merger(walks, into, notes)
 
@@ -140,6 +140,8 @@ def list_groups(
 ) -> tuple[Pool, bool]:
     """Every group of neighbours in range, and the groups of the plan; whether they are complete."""
     known = Pool.of_plan(problem, labels)
+    if len(known) == int(problem.graph.components().max()) + 1:
+        return known, True  # all that hang together are one: there is no other choice
     try:
         found = list_sets(problem, most=MOST_GROUPS)
     except TooManySetsError:

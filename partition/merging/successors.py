@@ -21,8 +21,10 @@ from partition.geometry.walking import Network, minutes, walk_distances
 from partition.merging.stations import Reach, Stations
 from partition.solver.constraints import Reason, beyond, out_of_range
 from partition.solver.problem import Problem
+from partition.wishes.rules import Size
 
 SMALL = 1e-6  # of a sum, a share: rounding
+KNOWN = ("alone", "too_few", "cut_off", "wanted_number", "grouping")  # why one is out of range, proven
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,21 @@ class Merger:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
-        table = self.communities.drop(columns="geometry")
         return {
             "figures": self.figures,
-            "communities": [
-                {key: None if pd.isna(value) else value for key, value in row.items()}
-                for row in table.to_dict("records")
-            ],
-            "lineage": self.lineage.to_dict("records"),
+            "communities": _plain_rows(self.communities.drop(columns="geometry")),
+            "lineage": _plain_rows(self.lineage),
             "violations": [finding.to_dict() for finding in self.violations],
             "findings": [finding.to_dict() for finding in self.findings],
         }
+
+
+def _plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table; None where nothing is known, since JSON has no NaN."""
+    return [
+        {str(key): None if pd.isna(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,9 @@ class Successors:
         reach: Reach,
         stations: Stations,
         complete: bool,
+        sizes: tuple[Size, ...],
     ) -> None:
+        self.sizes = sizes
         self.area, self.problem, self.chosen = area, problem, chosen
         self.reach, self.stations, self.complete = reach, stations, complete
         old = area.communities
@@ -155,7 +163,7 @@ class Successors:
     def merger(self, walks: pd.DataFrame, into: int, notes: tuple[Finding, ...]) -> Merger:
         communities = self.communities(walks)
         lineage = self.lineage()
-        violations = [*self.size_faults(), *self.reach_faults(walks)]
+        violations = [*self.size_faults(into), *self.reach_faults(walks)]
         if len(communities) != into:
             values = {"into": into, "made": len(communities)}
             violations.append(Finding("merge_more", "violated", "community", values=values))
@@ -224,30 +232,32 @@ class Successors:
             }
         )
 
-    def size_faults(self) -> list[Finding]:
-        """Merged communities out of a range, each with the reason."""
+    def size_faults(self, into: int) -> list[Finding]:
+        """Merged communities out of a range, each with the reason. into: so many were asked for."""
         problem = self.problem
-        reasons = out_of_range(problem, self.label, fixed=True, finest=True)
+        reasons = out_of_range(problem, self.label, fixed=True, finest=True, asked=into)
         load = np.zeros((len(self.keeper), problem.load.shape[1]))
         np.add.at(load, self.label, problem.load)
         faults = []
         for number, reason in sorted(reasons.items()):
             cause = "alone" if reason.cause == "building" else str(reason.cause)
-            if not reason.proven and self.complete and self.chosen.outside > SMALL:
+            none = self.complete and self.chosen.outside > SMALL  # no choice puts all in range
+            if cause not in KNOWN and (reason.proven or none):
                 cause = "grouping"
             faults.append(self.size_fault(number, cause, reason, load))
         return faults
 
     def size_fault(self, number: int, cause: str, reason: Reason, load: Lengths) -> Finding:
-        known = ("alone", "too_few", "cut_off", "wanted_number", "grouping")
-        balance = self.problem.ranges[reason.measure]
+        size = self.sizes[reason.measure]
+        share = float(load[number, reason.measure] / self.problem.ranges[reason.measure].target)
         values = {
-            "share": float(load[number, reason.measure] / balance.target),
-            "lower": balance.lower / balance.target,
-            "upper": balance.upper / balance.target,
-            "proven": cause in known,
+            "measure": size.measure,
+            "held": round(share * size.target, 1),
+            "lower": round(size.lower, 1),
+            "upper": round(size.upper, 1),
+            "proven": cause in KNOWN,
         }
-        code = f"merge_{cause}" if cause in known else "merge_unproven"
+        code = f"merge_{cause}" if cause in KNOWN else "merge_unproven"
         return Finding(code, "violated", "community", rows=(str(self.ids()[number]),), values=values)
 
     def reach_faults(self, walks: pd.DataFrame) -> list[Finding]:

@@ -178,14 +178,14 @@ def sum_judgements(
     violations += _code_faults(grids, area.communities) + _homeless(buildings)
     split = _split_compounds(area, found)
     violations += split
-    held = grids["households"].to_numpy()
-    basic = np.array([line["kind"] == "basic" for line in lines], dtype=bool)
+    # of the grids that were judged: a community whose judgement broke has none
+    held = np.array([line["households"] for line in lines if line["kind"] == "basic"], dtype=np.float64)
     total_border = sum(border.values())
     figures = {
         "grids": len(grids),
-        "households": int(held.sum()),
+        "households": int(grids["households"].sum()),
         **sum_figures(lines, [one.targets for one in found for _ in one.grids]),
-        "variation": round(variation(held[basic]), 4),
+        "variation": round(variation(held), 4),
         "polsby_popper": round(float(np.mean([line["polsby_popper"] for line in lines])), 4)
         if lines
         else 0.0,

@@ -88,14 +88,15 @@ def out_of_range(
     finest: bool = False,
     united: Flags | None = None,
     around: Numbers | None = None,
+    asked: int | None = None,
 ) -> dict[int, Reason]:
     """The grids out of range, each with the best reason that can be proven.
 
-    fixed: the number of grids was asked for. finest: no unit can be cut further, so that units prove
-    something. united: units that stay together by the rule. around: the walkable component of each unit as
-    long as the zones that stand apart are there too.
+    fixed: the number of grids was asked for; `asked`: it, where it could not be made. finest: no unit can be
+    cut further, so that units prove something. united: units that stay together by the rule. around: the
+    walkable component of each unit as long as the zones that stand apart are there too.
     """
-    return _Proof(problem, assignment, fixed, finest, united, around).reasons()
+    return _Proof(problem, assignment, fixed, finest, united, around, asked).reasons()
 
 
 class _Proof:
@@ -109,9 +110,10 @@ class _Proof:
         finest: bool,
         united: Flags | None,
         around: Numbers | None,
+        asked: int | None,
     ) -> None:
         self.graph, self.load, self.ranges = problem.graph, problem.load, problem.ranges
-        self.assignment, self.fixed, self.finest = assignment, fixed, finest
+        self.assignment, self.fixed, self.finest, self.asked = assignment, fixed, finest, asked
         self.united = np.zeros(len(problem), dtype=bool) if united is None else united
         self.held = np.zeros((int(assignment.max(initial=-1)) + 1, len(problem.ranges)))
         np.add.at(self.held, assignment, problem.load)
@@ -124,7 +126,7 @@ class _Proof:
         wrong = beyond(self.held, self.ranges)
         grids = np.flatnonzero((wrong > 0).any(axis=1))
         if self.fixed:
-            total, count = self.held.sum(axis=0), len(self.held)
+            total, count = self.held.sum(axis=0), len(self.held) if self.asked is None else self.asked
             for measure, balance in enumerate(self.ranges):
                 if not count * balance.lower <= total[measure] <= count * balance.upper:
                     return {int(g): Reason("wanted_number", total[measure], measure=measure) for g in grids}

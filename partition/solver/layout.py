@@ -154,6 +154,7 @@ def _explain(
         finest=search.finest,
         united=atoms.united(),
         around=around[first],
+        asked=search.grids,
     )
     return {
         grid: replace(why, unit=int(first[why.unit]) if why.unit >= 0 else -1)

@@ -12,6 +12,7 @@ from partition.arrays import Geometries, Lengths
 from partition.findings import Finding, name_rows
 from partition.geometry.metrics import variation
 from partition.solver.constraints import Reason
+from partition.texts import LANGUAGES
 from partition.tiers.levels import Level
 
 UNITS = {
@@ -66,8 +67,13 @@ def list_imbalance(depth: int, tier: Level, frame: gpd.GeoDataFrame) -> list[dic
     ]
 
 
-def find_size_faults(area: Area, tier: Level, larger: Level | None, frame: gpd.GeoDataFrame) -> list[Finding]:
-    """One finding for each grid out of its tier's range, with the reason."""
+def find_size_faults(
+    area: Area, tier: Level, larger: Level | None, frame: gpd.GeoDataFrame, smaller: Level | None = None
+) -> list[Finding]:
+    """One finding for each grid out of its tier's range, with the reason.
+
+    smaller: the tier whose grids were grouped to this one, where it was made so.
+    """
     faults = []
     ids = area.buildings["id"].to_numpy().astype(str)
     several = len(area.communities) > 1
@@ -76,8 +82,13 @@ def find_size_faults(area: Area, tier: Level, larger: Level | None, frame: gpd.G
     held = tier.building[lived]
     for row in np.flatnonzero(~frame["in_range"].to_numpy()).tolist():
         reason = tier.reasons.get(row, Reason("unproven", 0))
-        alone = ""
-        if reason.cause == "building":
+        alone, cause = "", str(reason.cause)
+        names = {lang: [""] for lang in LANGUAGES}
+        if reason.cause == "building" and smaller is not None:
+            cause = "grid"
+            large = np.flatnonzero(smaller.parents == row).tolist()
+            names = {lang: [smaller.words[lang][child] for child in large] for lang in LANGUAGES}
+        elif reason.cause == "building":
             own = lived[np.searchsorted(held, row) : np.searchsorted(held, row, side="right")]
             alone = name_rows(tuple(dict.fromkeys(ids[own])))
         within = larger if larger is not None and tier.parent is not None else None
@@ -96,9 +107,11 @@ def find_size_faults(area: Area, tier: Level, larger: Level | None, frame: gpd.G
             "upper": float(frame["upper"].iloc[row]),
             "alone": float(reason.amount),
             "building": alone,
+            "grids_zh": "、".join(names["zh"]),
+            "grids_en": ", ".join(names["en"]),
             "proven": reason.proven,
         }
-        code = f"tier_{reason.cause}"
+        code = f"tier_{cause}"
         label = frame["code"].iloc[row] or frame["name"].iloc[row]
         faults.append(Finding(code, "violated", "tiers", rows=(label,), values=values))
     return faults

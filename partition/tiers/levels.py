@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from partition.arrays import Flags, Geometries, Numbers
 from partition.city.outcome import Failure
+from partition.errors import InputError
+from partition.findings import Finding
 from partition.solver.constraints import Reason
 from partition.tiers.nesting import Range
 from partition.wishes.rules import Profile, Size, TierRule
@@ -17,6 +20,7 @@ GRID = {"zh": "网格", "en": "grid"}
 AREA = {"zh": "片区", "en": "area"}
 SMALL = {"zh": "微网格", "en": "small grid"}
 NUMERALS = "一二三四五六七八九"
+COUNTED = re.compile(rf"[{NUMERALS}0-9]")
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,10 @@ def resolve_tiers(
     """The tiers above and below the grids, each from large to small: the profile's, changed and completed by
     what is asked for.
 
-    total: what a mean community holds, in the measure of a size; grids: of a mean community.
+    total: what a mean community holds, in the measure of a size; grids: of a mean community. Raises
+    InputError where a tier is asked for twice by name, or the grids themselves.
     """
+    _refuse_repeated(asks)
 
     def of_rule(rule: TierRule) -> Wish:
         return Wish(rule, rule.target / max(total(rule.size), 1e-9))
@@ -108,6 +114,19 @@ def resolve_tiers(
     return _distinct(above, 0), _distinct(below, len(above) + 1)
 
 
+def _refuse_repeated(asks: Sequence[Ask]) -> None:
+    """A name stands for one tier, and not for the grids: their number is asked for otherwise."""
+    names = [ask.name.casefold() for ask in asks if ask.name]
+    basic = {word.casefold() for word in GRID.values()}
+    faults = []
+    for ask in asks:
+        code = "tier_is_grid" if ask.name.casefold() in basic else "tier_repeated"
+        if ask.name and (code == "tier_is_grid" or names.count(ask.name.casefold()) > 1):
+            faults.append(Finding(code, "refused", values={"name": ask.name}))
+    if faults:
+        raise InputError(list({fault.values["name"].casefold(): fault for fault in faults}.values()))
+
+
 def _find(ask: Ask, wishes: Sequence[Wish], up: bool) -> int | None:
     """The tier of the profile that is meant: the one of that name; without a name, the first on that side
     that nothing was asked of yet.
@@ -117,6 +136,11 @@ def _find(ask: Ask, wishes: Sequence[Wish], up: bool) -> int | None:
         if named or (not ask.name and not wish.asked and wish.rule.above == up):
             return place
     return None
+
+
+def ordinal(number: int, name: str) -> str:
+    """第2片区; with the measure word where the name begins with a number: 第2个三级片区."""
+    return f"第{number}{'个' if COUNTED.match(name) else ''}{name}"
 
 
 def _distinct(wishes: list[Wish], before: int) -> list[Wish]:

@@ -108,7 +108,8 @@ def group_grids(
         problem = Problem(graph, load[own][:, None].astype(np.float64), (balance,), weights)
         count = None if want.number is None else min(want.number, len(own))
         plan = make_plan(problem, grids=count, effort=effort, seed=seed)
-        why = out_of_range(problem, plan.assignment, fixed=want.number is not None, finest=True)
+        fixed = want.number is not None
+        why = out_of_range(problem, plan.assignment, fixed=fixed, finest=True, asked=want.number)
         label = plan.assignment
         if not _all_proven(why):
             found, why = settle_reasons(problem, why, count)

@@ -11,7 +11,7 @@ import shapely
 from partition.area import Area
 from partition.arrays import Numbers
 from partition.codes import code_prefix, issue_below, reading_order
-from partition.tiers.levels import GRID, Level
+from partition.tiers.levels import GRID, Level, ordinal
 
 GRID_DIGITS, CHILD_DIGITS = 3, 2  # of a grid's own number in its code, and of a child's below it
 
@@ -100,12 +100,12 @@ def _words(tier: Level, larger: Level | None, *, above: bool) -> dict[str, list[
     if above or larger is None:
         place = _count_up(tier.community)
         return {
-            "zh": [f"第{n}{tier.name['zh']}" for n in place],
+            "zh": [ordinal(n, tier.name["zh"]) for n in place],
             "en": [f"{tier.name['en']} {n}" for n in place],
         }
     numbers = list(zip(tier.parents.tolist(), _count_up(tier.parents), strict=True))
     return {
-        "zh": [f"{larger.words['zh'][p]}第{n}{tier.name['zh']}" for p, n in numbers],
+        "zh": [larger.words["zh"][p] + ordinal(n, tier.name["zh"]) for p, n in numbers],
         "en": [f"{larger.words['en'][p]}, {tier.name['en']} {n}" for p, n in numbers],
     }
 

@@ -405,7 +405,8 @@ def _finish(
         )
         column = np.where(tier.building >= 0, names[tier.building], "")
         buildings = buildings.assign(**{f"tier_{depth + 1}": column})
-        violations += [] if soft else find_size_faults(area, tier, larger, frame)
+        smaller = tiers[depth + 1] if not any(one.basic for one in tiers[: depth + 1]) else None
+        violations += [] if soft else find_size_faults(area, tier, larger, frame, smaller)
         violations += [*find_miscounts(tier, homes), *find_failures(tier, frame)]
         imbalance += list_imbalance(depth, tier, frame)
     imbalance.sort(key=lambda line: (-line["beyond"], line["tier"], line["code"], line["name"]["zh"]))

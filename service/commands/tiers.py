@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -206,6 +207,8 @@ def merge(
         inputs = tuple(path for path in (area, *(one for some in files.values() for one in some)) if path)
         check_outputs(out, report, inputs)
         sizes = merged_sizes(households, residents, area_km2)
+        if not math.isfinite(walk):
+            raise typer.BadParameter("a number of metres expected · 应为米数", param_hint="--walk")
         with term.progress() as progress:
             progress.step("read")
             raw = read_area(area, layers=files, columns=options.column_map(columns), encoding=encoding)

@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,6 +130,29 @@ def test_a_community_that_breaks_is_told_and_the_others_are_drawn(
     assert made.buildings["grid"][others].equals(alone.buildings["grid"][others])
     assert "building_without_grid" not in {v.code for v in made.report.violations}
     assert [line["id"] for line in made.report.judgement.communities] == ["C1", "C3", "C4"]
+
+
+class Hasty(Alone):
+    """A crew that loses one community, the second time that it is asked: when plans are judged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = 0
+
+    def run(self, task: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[int, Outcome]]:
+        self.runs += 1
+        for number, outcome in super().run(task, items):
+            yield number, Outcome.lost(-9) if self.runs == 2 and number == 1 else outcome
+
+
+def test_a_community_whose_judgement_breaks_is_told_and_does_not_stop_the_others(town: Area) -> None:
+    made = split(town, Hasty())
+    lost = [fault for fault in made.report.violations if fault.code == "community_lost"]
+    assert [fault.rows for fault in lost] == [(town.communities["id"].iloc[1],)]
+    assert not made.report.sound
+    assert made.report.judgement.figures["grids"] == len(made.grids)
+    assert len(made.report.judgement.grids) < len(made.grids)
+    assert set(made.grids["community"]) == set(town.communities["id"])
 
 
 def test_where_no_community_can_be_divided_nothing_is_made(town: Area, workers: Workers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import geopandas as gpd
@@ -214,6 +215,37 @@ def test_a_community_above_the_bound_stays_alone_with_its_reason() -> None:
     assert fault.code == "merge_alone"
     assert made.lineage["new_id"].value_counts()[fault.rows[0]] == 1
     assert "本身就超过上限" in fault.text("zh")
+
+
+def test_all_into_one_is_known_to_be_the_only_choice() -> None:
+    area = street_office(5, 4, drop=0)
+    made = merge_communities(area, 1, effort=EFFORT)
+    assert made.figures["groups_complete"]
+    assert made.figures["gap"] == 0.0
+    assert {fault.code for fault in made.violations} <= {"reach_grouping"}
+    assert made.sound
+
+
+def test_what_is_not_known_is_empty_in_the_report() -> None:
+    area = street_office(3, 2, drop=0)
+    empty = replace(area, buildings=area.buildings[area.buildings["community"] != 2])
+    told = json.dumps(merge_communities(empty, 3, effort=EFFORT).to_dict(), allow_nan=False)
+    assert json.loads(told)["lineage"][2]["residents"] is None
+
+
+def test_more_communities_than_asked_for_are_not_blamed_on_the_number() -> None:
+    area = street_office(4, 2, drop=0)
+    codes = [f"11010100{1 + number % 2}{number:03d}" for number in range(8)]
+    offices = replace(area, communities=area.communities.assign(code=codes))
+    total = int(area.buildings["households"].sum())
+    made = merge_communities(offices, 1, sizes=(Size("households", total / 2, total, total * 2),))
+    assert len(made.communities) == 4  # a column of each office: those beside it are of the other
+    assert {fault.code for fault in made.violations} == {"merge_cut_off", "merge_more"}
+    fault = made.violations[0]
+    held = int(made.communities.set_index("id")["households"][fault.rows[0]])
+    assert fault.values["held"] == held
+    assert f"holds {held:,} households, outside {total / 2:,.0f}–{total * 2:,}" in fault.text("en")
+    assert "户" in fault.text("zh")
 
 
 @pytest.mark.parametrize("into", [0, 9])

@@ -173,6 +173,18 @@ def test_fewer_grids_than_parts_that_nobody_can_walk_between_are_told() -> None:
     assert "grids_more" in codes(done.report.violations)
 
 
+def test_a_number_that_was_not_made_is_not_blamed_for_the_sizes() -> None:
+    area = make_area(
+        [box(0, 0, 100, 100)],
+        [LineString([(50, -10), (50, 110)])],
+        ["water"],
+        [box(10, 10, 20, 20), box(80, 10, 90, 20)],
+        [150, 150],
+    )
+    causes = {fault.code for fault in split(area, grids=1).report.violations}
+    assert causes == {"grids_more", "size_cut_off"}
+
+
 def test_buildings_that_cannot_be_parted_are_named_together() -> None:
     houses = [box(10, 40, 30, 60), box(20, 40, 40, 60), box(150, 40, 170, 60)]
     done = split(make_area([box(0, 0, 210, 100)], [], [], houses, [250, 250, 220]))

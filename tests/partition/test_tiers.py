@@ -16,7 +16,7 @@ from partition.errors import InputError
 from partition.geometry.linework import CLASS_NUMBER
 from partition.geometry.neighbours import build_neighbours, find_borders
 from partition.split import split_area
-from partition.tiers.levels import Ask, resolve_tiers
+from partition.tiers.levels import Ask, ordinal, resolve_tiers
 from partition.tiers.nesting import knit, share_number
 from partition.tiers.tower import TIER_COLUMNS, Tiers, nest_tiers
 from partition.wishes.policy import load_profile
@@ -327,6 +327,44 @@ def test_what_is_asked_for_changes_the_tiers_of_the_profile_or_adds_to_them() ->
         ("三级微网格", 148),
         ("四级微网格", None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("asks", "code"),
+    [
+        ([Ask("片区", number=2), Ask("片区", number=60)], "tier_repeated"),
+        ([Ask("Area", number=2), Ask("area", number=3)], "tier_repeated"),
+        ([Ask("网格", number=2)], "tier_is_grid"),
+        ([Ask("grid", number=2)], "tier_is_grid"),
+    ],
+)
+def test_a_name_stands_for_one_tier(asks: list[Ask], code: str) -> None:
+    with pytest.raises(InputError) as told:
+        resolve_tiers(LOCAL, asks, lambda size: 11_600.0, 29.0)
+    (fault,) = told.value.findings
+    assert fault.code == code
+    assert asks[-1].name in fault.text("zh")
+
+
+def test_names_that_begin_with_a_number_read_well() -> None:
+    assert ordinal(2, "片区") == "第2片区"
+    assert ordinal(2, "三级片区") == "第2个三级片区"
+
+
+def test_a_grid_too_large_for_the_tier_above_is_named() -> None:
+    profile = replace(
+        LOCAL, tiers=(TierRule({"zh": "片区", "en": "area"}, "area", 100, 9000, 10_000, above=True),)
+    )
+    made = tiered(make_town(Town(columns=4, rows=3, seed=3)), profile, [])
+    large = [fault for fault in made.violations if fault.code == "tier_grid"]
+    assert large
+    assert not [fault for fault in made.violations if fault.code == "tier_building"]
+    areas = made.frame[made.frame["tier"] == 1].set_index("code")
+    for fault in large:
+        children = made.frame[(made.frame["tier"] == 2) & (made.frame["parent"] == fault.rows[0])]
+        assert fault.values["grids_zh"] in "、".join(children["name"])
+        assert areas["measured"][fault.rows[0]] > 10_000
+        assert "by itself" in fault.text("en")
 
 
 class Clumsy(Alone):
