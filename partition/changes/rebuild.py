@@ -20,6 +20,7 @@ from partition.geometry.linework import build_linework, cluster_footprints
 from partition.geometry.outlines import draw_outlines
 from partition.geometry.units import Units, build_labelled_units
 from partition.geometry.zones import find_zones, with_outlines
+from partition.intake.inner import inner_points
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.solver.graph import Graph
 from partition.wishes.policy import Profile
@@ -165,7 +166,7 @@ def grids_from_polygons(area: Area, polygons: gpd.GeoDataFrame) -> tuple[gpd.Geo
 
     A grid belongs to the community that holds most of it, a building to the first grid that holds its point.
     """
-    points = shapely.point_on_surface(area.buildings.geometry.to_numpy())
+    points = inner_points(area.buildings.geometry.to_numpy())
     building, grid = shapely.STRtree(polygons.geometry.to_numpy()).query(points, predicate="intersects")
     order = np.lexsort((-grid, building))
     codes = np.full(len(points), "", dtype=object)

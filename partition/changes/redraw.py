@@ -29,6 +29,7 @@ from partition.geometry.linework import CLASS_NUMBER, Linework
 from partition.geometry.outlines import draw_outlines
 from partition.geometry.units import Units, build_units
 from partition.geometry.wholes import find_wishes
+from partition.intake.inner import inner_points
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.reasons.explanation import explain, plain
 from partition.reasons.judgement import judge_plan
@@ -228,7 +229,7 @@ class _Task:
         place = {code: number for number, code in enumerate(self.codes)}
         self.label: Numbers = np.array([place.get(code, -1) for code in self.before], dtype=np.int64)
         self.ground = Ground(parcel, 0, order.profile, clock)
-        zone = self.ground.zones.of_points(shapely.point_on_surface(self.shapes))
+        zone = self.ground.zones.of_points(inner_points(self.shapes))
         self.kinds: Geometries = np.where(zone >= 0, DEDICATED, BASIC).astype(object)
         self.locked: Flags = np.isin(self.codes, list(order.locked))
         self.still: Flags = self.locked | (zone >= 0)  # what stands apart has no range

@@ -33,7 +33,7 @@ def build_graph(
     between = a != b
     a, b = np.minimum(a, b)[between], np.maximum(a, b)[between]
     price = np.array([border_cost[name] - crossing_cost.get(name, 0.0) for name in BORDER_CLASSES])
-    length = borders.length[between].round(3)  # so that rounding of coordinates does not change plans
+    length = borders.length[between]
     cost = length * price[borders.kind[between]]
     if same_compound is not None:
         within = (same_compound[a] == same_compound[b]) & (same_compound[a] >= 0)
@@ -45,10 +45,12 @@ def build_graph(
     lengths = np.bincount(pair, weights=length, minlength=len(keys))
     costs = np.bincount(pair, weights=cost, minlength=len(keys))
     walk = np.bincount(pair, weights=open_length, minlength=len(keys)) >= WALKABLE_M
+    # centimetres and square metres, so that the last digits of coordinates do not change plans
+    lengths, costs = lengths.round(2), costs.round(2)
     return from_arcs(
         units.households,
-        units.area_m2,
-        total(units.unit, borders.outer, count),
+        np.maximum(units.area_m2.round(), 1.0),
+        total(units.unit, borders.outer, count).round(2),
         np.concatenate([one, other]),
         np.concatenate([other, one]),
         np.tile(lengths, 2),

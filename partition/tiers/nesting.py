@@ -91,8 +91,9 @@ def group_grids(
     parent = np.full(len(polygons), -1, dtype=np.int64)
     reasons: dict[int, Reason] = {}
     made = 0
+    order = _by_first_buildings(building, area.buildings["atom"].to_numpy(), load)
     for number in np.unique(community).tolist():
-        own = np.flatnonzero(community == number)
+        own = order[community[order] == number]
         want = wanted[number]
         balance = Balance.of(want.size)
         graph = build_neighbours(
@@ -119,6 +120,13 @@ def group_grids(
         made += int(label.max()) + 1
     merged = dissolve(polygons, parent, made)
     return Nest(parent, merged, reasons, np.where(building >= 0, parent[building], -1))
+
+
+def _by_first_buildings(building: Numbers, atoms: Numbers, load: Lengths) -> Numbers:
+    """The grids in order of their first buildings: codes follow the map, and change where it is turned."""
+    first = np.full(len(load), np.iinfo(np.int64).max)
+    np.minimum.at(first, building[building >= 0], atoms[building >= 0])
+    return np.lexsort((load, first))
 
 
 def divide_grids(

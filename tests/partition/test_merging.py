@@ -14,6 +14,7 @@ from shapely import LineString, Point, box
 from partition.area import Area
 from partition.errors import InputError
 from partition.geometry.walking import build_network, find_access, walk_distances
+from partition.intake.inner import inner_points
 from partition.merging.merge import merge_communities
 from partition.merging.successors import Merger
 from partition.wishes.rules import Size
@@ -76,9 +77,7 @@ def assert_merged(area: Area, made: Merger, limit_m: float = 1200.0) -> None:
         assert group["new_id"].iloc[0] in set(most), "the code that stays is not that of most households"
     network = build_network(area.streets)
     points = dict(zip(made.stations["id"], made.stations.geometry, strict=True))
-    inner = dict(
-        zip(area.buildings["id"], shapely.point_on_surface(area.buildings.geometry.to_numpy()), strict=True)
-    )
+    inner = dict(zip(area.buildings["id"], inner_points(area.buildings.geometry.to_numpy()), strict=True))
     for walk in made.walks.iloc[::17].itertuples():
         doors = [find_access(network, np.array([point])) for point in (points[walk.station], inner[walk.id])]
         metres = walk_distances(network, *doors)[0, 0]
