@@ -65,9 +65,10 @@ def solve_within(
     seconds: float = math.inf,
     threads: int = 1,
     balance: float = 0.0,
-) -> tuple[Refined, bool]:
+) -> tuple[Refined, float]:
     """The best plan found whose grids are no further than `mean` from their target in the mean (else the
-    nearest to that), and whether it is proven that none is better. The rest as in `solve`.
+    nearest to that), and what any such plan costs at least (weighted m; infinite: there is none). The rest as
+    in `solve`.
 
     The weight of the deviation is moved until the best plan just keeps to the mean, `effort` for each weight;
     then the set partition puts the best grids of all these searches together, within the mean. Where there
@@ -96,13 +97,13 @@ def solve_within(
             break
     done = join_plans(problem, found, seen, seconds=left(), most_off=most_off)
     hurried = done.hurried or any(plan.hurried for plan in found)
-    if hurried or len(problem) > PROVEN_UP_TO[0] or left() <= 0:
-        return replace(done, hurried=hurried), False
+    if hurried or not _is_small(instance) or left() <= 0:
+        return replace(done, hurried=hurried), -math.inf
     known = done.labels if done.outside == 0 and total_off(problem, done.labels) <= most_off else None
     settled = settle_evenly(problem, instance.grids, most_off, known, threads=threads)
     labels = done.labels if settled.labels is None else settled.labels
     _, outside, value = measure(ground, labels, int(labels.max()) + 1)
-    return Refined(labels, outside, value), settled.proven
+    return Refined(labels, outside, value), settled.least
 
 
 def _search(
@@ -201,20 +202,20 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 - this is a command
         return 2
     options = {"seed": given.seed, "effort": given.effort, "threads": given.threads, "balance": given.balance}
-    small = len(instance.graph) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
     left = given.time_limit - (time.perf_counter() - start)
     told: list[str] = []
     if not math.isinf(given.mean_within):
-        done, proven = solve_within(instance, given.mean_within, seconds=left, **options)
+        done, least = solve_within(instance, given.mean_within, seconds=left, **options)
         off = total_off(instance.problem(), done.labels) / instance.grids
-        if off > given.mean_within + SLACK:
+        if off > given.mean_within + SLACK or done.outside:
             told = [f"the grids are {off:.2f} off their target in the mean, not within {given.mean_within:g}"]
-            told += ["proven: no plan in range is"] if proven else []
-        elif proven:
-            told = ["proven: no plan as even as that has less border cost"]
+        if math.isinf(least) and least > 0:
+            told += ["proven: no plan in range is as even as that"]
+        elif least > 0:
+            told += [f"proven: any plan as even as that costs {math.floor(least)} at least"]
     else:
         done = solve(instance, seconds=left, **options)
-        if given.certificate is not None or small:
+        if given.certificate is not None or _is_small(instance):
             from partition.proof.proving import prove_plan
 
             left = given.time_limit - (time.perf_counter() - start)
@@ -231,6 +232,10 @@ def main() -> int:
     if done.hurried:
         _tell("stopped by the clock: this result will not repeat")
     return 0
+
+
+def _is_small(instance: Instance) -> bool:
+    return len(instance.graph) <= min(PROVEN_UP_TO[0], PROVEN_UP_TO[1] * instance.grids)
 
 
 def _widened(bounds: list[float], target: float, parser: argparse.ArgumentParser) -> Balance:

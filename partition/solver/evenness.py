@@ -15,7 +15,7 @@ from partition.solver.master import BETTER, Burden, Master, decide_sets
 from partition.solver.pool import Pool, off_target
 from partition.solver.problem import Problem
 
-MOST_SETS = 3_000_000  # listed at most
+MOST_SETS = 20_000_000  # listed at most
 MOST_COLUMNS = 60_000  # of them handed to the integer program at most
 NODES = 200_000  # of its tree
 EACH = 5  # sets of each root that come into the LP at a time
@@ -25,10 +25,12 @@ ENOUGH = 1e-4  # weighted m of reduced cost that a set may have below nothing at
 
 @dataclass(frozen=True)
 class Settled:
-    """The plan of least cost, None where there is none or none was found; `proven` where that is certain."""
+    """The cheapest plan found, None if none was; and what any such plan costs at `least` (weighted m), for
+    certain: infinite where there is none.
+    """
 
     labels: Numbers | None
-    proven: bool
+    least: float
 
 
 def settle_evenly(
@@ -38,12 +40,12 @@ def settle_evenly(
     than `most_off` from the target of the first measure; `known` is such a plan, if there is one.
 
     The LP over all possible grids bounds the cost; a grid whose reduced cost is more than a plan has to spare
-    above that is not in the plan. Too many grids, or too many left: the known plan, not proven.
+    above that is not in the plan. Too many grids or sets left: the known plan, and how far the proof came.
     """
     try:
         listed = list_sets(problem, most=MOST_SETS, threads=threads)
     except TooManySetsError:
-        return Settled(known, False)
+        return Settled(known, -math.inf)
     off = [off_target(problem, block.start, block.members.astype(np.int32)) for block in listed.blocks]
     own = None if known is None else Pool.of_plan(problem, known)
     value = math.inf if own is None else float(own.cost.sum())
@@ -61,28 +63,28 @@ def settle_evenly(
             break
         _add(master, listed, off, chosen)
     if relaxed.uncovered > BETTER:
-        return Settled(None, True)
+        return Settled(None, math.inf)
+    lowest = least = relaxed.value - grids * ENOUGH
     # first few sets, with little to spare above the LP; more as long as no plan comes out that cheap
-    whole = min(value - relaxed.value, 10.0 * dearest) + grids * ENOUGH
-    spare = FIRST * max(relaxed.value, 1.0)
-    while True:
-        spare = min(spare, whole)
+    spare = FIRST * max(lowest, 1.0)
+    while least < value - BETTER:
         kept = [price_block(block, relaxed.price, relaxed.count_price, spare, 0) for block in priced]
         if sum(map(len, kept)) > MOST_COLUMNS:
-            return Settled(known, False)
+            break
         start, members, cost = listed.pick(kept)
         burden = Burden(off_target(problem, start, members), most_off)
         choice = decide_sets(len(problem), grids, start, members, cost, nodes=NODES, burden=burden)
-        if choice.places is not None:
-            cheap = float(cost[choice.places].sum())
-            if cheap <= relaxed.value + spare or spare == whole:
-                labels = Pool(start, members, np.zeros(0, np.uint64), cost).labels(
-                    choice.places, len(problem)
-                )
-                return Settled(labels, choice.certain and cheap <= relaxed.value + spare)
-        elif spare == whole or not choice.certain:
-            return Settled(known, choice.certain and known is not None)
+        if choice.places is not None and float(cost[choice.places].sum()) < value - BETTER:
+            value = float(cost[choice.places].sum())
+            known = Pool(start, members, np.zeros(0, np.uint64), cost).labels(choice.places, len(problem))
+        if not choice.certain:
+            break
+        # a plan that costs less than this has no other sets, and the choice was among them
+        least = min(value, lowest + spare)
+        if sum(map(len, kept)) == len(listed):
+            least = value
         spare *= 2.0
+    return Settled(known, least)
 
 
 def _priced(block: Block, off: Lengths, burden_price: float) -> Block:

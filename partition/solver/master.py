@@ -50,9 +50,7 @@ class Master:
     With `most`, what all sets bear together is no more (see `Burden`).
     """
 
-    def __init__(
-        self, units: int, grids: int, penalty: float, threads: int = 1, *, most: float | None = None
-    ) -> None:
+    def __init__(self, units: int, grids: int, penalty: float, *, most: float | None = None) -> None:
         self.units, self.grids = units, grids
         self.columns = 0
         rows = units + 1
@@ -60,7 +58,7 @@ class Master:
         self._spare = 2 * rows  # columns that cover a row, and columns that take away from it
         self._highs = highs = highspy.Highs()  # type: ignore[no-untyped-call]
         highs.silent()
-        highs.setOptionValue("threads", threads)
+        highs.setOptionValue("threads", 1)  # whoever asks for more after the first gets no answer at all
         highs.setOptionValue("random_seed", 1)
         model = highspy.HighsLp()
         model.num_col_, model.num_row_ = self._spare, rows

@@ -8,8 +8,8 @@ if it made as many grids as wanted and at least 90 % of them are in range. Ours 
 target, border cost, fragments) are recomputed from the labels by the bench's own `core.py`.
 
 First come plans that any peer may be held against, by `--balance`. Where none will do, the question is put
-outright: the least border cost with no grid further off than the peer's, and no more in the mean. Where that
-is answered with proof, no plan of connected grids is as good in all four.
+outright: the least border cost with no grid further off than the peer's, and no more in the mean. Where it is
+proven that this costs more than the peer's plan, no plan of connected grids is as good in all four.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -61,11 +63,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Point:
-    """A plan of ours, and whether it is `proven` that none is better for these options."""
+    """A plan of ours, and what any plan within these options costs at `least`, as far as proven."""
 
     options: tuple[str, ...]
     figures: Figures
-    proven: bool
+    least: float
 
 
 class Contest:
@@ -88,8 +90,7 @@ class Contest:
                 metrics = self.core.metrics(self.instance, np.load(out))
             if metrics["grids"] != metrics["k"]:
                 return None
-            proven = "proven: no plan" in done.stderr
-            self.points[options] = Point(options, Figures.of(metrics), proven)
+            self.points[options] = Point(options, Figures.of(metrics), _least(done.stderr))
         return self.points[options]
 
     def answer(self, peer: Figures) -> Point:
@@ -102,7 +103,7 @@ class Contest:
         found = [point for point in (self.point(asked), self._longer(asked, peer)) if point is not None]
         if not found:
             raise SystemExit(f"{self.path}: no plan of {self.instance.k} grids")
-        return max(found, key=lambda point: (point.figures.covers(peer), point.proven, -point.figures.cut))
+        return max(found, key=lambda point: (point.figures.covers(peer), point.least, -point.figures.cut))
 
     def _question(self, peer: Figures) -> tuple[str, ...]:
         target, far = self.instance.target, peer.greatest
@@ -114,9 +115,17 @@ class Contest:
 
     def _longer(self, asked: tuple[str, ...], peer: Figures) -> Point | None:
         first = self.points.get(asked)
-        if first is not None and (first.proven or first.figures.covers(peer)):
+        if first is not None and (first.least > peer.cut or first.figures.covers(peer)):
             return first
         return self.point((*asked, *LONGER))
+
+
+def _least(told: str) -> float:
+    """What the command says is proven of any plan within its options; 0 where nothing is."""
+    if "proven: no plan in range is as even" in told:
+        return math.inf
+    found = re.search(r"proven: any plan as even as that costs (\d+) at least", told)
+    return float(found.group(1)) if found else 0.0
 
 
 def peers_of(results: list[dict[str, Any]]) -> Iterator[tuple[str, str, Figures]]:
@@ -165,8 +174,8 @@ def main() -> None:
         contest = contests.setdefault(name, Contest(core, path))
         ours = contest.answer(figures)
         if not ours.figures.covers(figures):
-            verdict = "proven: no plan of connected grids is as good in all four" if ours.proven else "open"
-            verdict = f"{ours.figures} — {verdict}"
+            proven = f"proven: connected grids as even cost {ours.least:,.0f} at least"
+            verdict = f"{ours.figures} — {proven if ours.least > figures.cut else 'open'}"
         else:
             verdict = str(ours.figures)
         options = f"`{' '.join(ours.options)}`" if ours.options else "(none)"
