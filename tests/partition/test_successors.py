@@ -181,7 +181,7 @@ def test_sizes_that_cannot_be_met_are_told_with_their_share() -> None:
     assert [(f.code, f.rows) for f in few.violations] == [("merge_wanted_number", ("110101001001",))]
     assert few.violations[0].values["proven"] is True
     assert few.figures["share_in_range"] == 0.0
-    large = merged(street([[200, 100], [60, 50], [60, 50]]), 2)
+    large = merged(street([[150, 110], [60, 50], [60, 50]]), 2)
     assert [(f.code, f.rows) for f in large.violations] == [("merge_alone", ("110101001001",))]
     assert large.figures["share_in_range"] == 0.5
     assert large.sound
