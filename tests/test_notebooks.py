@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -41,11 +42,17 @@ def test_split_runs_and_shows_every_grid(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "4,413 户" in printed
     assert "in range          100%" in printed
     assert "buildings: 226" in printed
-    (picture,) = _pictures(notebook)
+    picture, borders = _pictures(notebook)
     grids = int(printed.split("200–400: ")[1].split(" ")[0])
     assert 12 <= grids <= 20
     assert picture.count("<text") == grids
     assert f"grids: {grids} " in printed
+    # the borders before and after they were drawn straight, of the same place
+    before, after = (int(turns) for turns in re.findall(r"([0-9]+) 个转折 turns → ([0-9]+)", printed)[0])
+    assert after < before
+    left, right = (panel.split("</svg>")[0] for panel in borders.split("<svg")[2:])
+    assert left.split('viewBox="')[1].split('"')[0] == right.split('viewBox="')[1].split('"')[0]
+    assert left.count("fill:#6b6b73") == right.count("fill:#6b6b73") > 2
 
 
 def test_stored_notebooks_are_small_and_name_no_machine() -> None:
