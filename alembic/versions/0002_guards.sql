@@ -88,3 +88,68 @@ create policy adding on case_steps for insert to wangge_app with check (
          or ((select wangge_role()) = 'grid_worker'
              and exists (select from cases c where c.id = case_row
                          and c.grid_code = any ((select wangge_grids())::text[])))));
+
+-- --- which divisions are published: asked for every row that the public reads ---
+
+insert into published_divisions (division_code) select distinct division_code from grids where valid_to is null;
+
+create function wangge_published() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    touched text[];
+begin
+    if tg_op = 'INSERT' then
+        select array_agg(distinct division_code) into touched from after_rows;
+    elsif tg_op = 'DELETE' then
+        select array_agg(distinct division_code) into touched from before_rows;
+    else
+        select array_agg(distinct division_code) into touched
+            from (select division_code from before_rows union select division_code from after_rows) both_rows;
+    end if;
+    delete from published_divisions p where p.division_code = any (touched)
+        and not exists (select from grids g where g.division_code = p.division_code and g.valid_to is null);
+    insert into published_divisions (division_code)
+        select code from unnest(touched) code
+        where exists (select from grids g where g.division_code = code and g.valid_to is null)
+        on conflict do nothing;
+    return null;
+end $$;
+
+create trigger tr_grids_published_insert after insert on grids referencing new table as after_rows
+    for each statement execute function wangge_published();
+create trigger tr_grids_published_update after update on grids referencing old table as before_rows new table as after_rows
+    for each statement execute function wangge_published();
+create trigger tr_grids_published_delete after delete on grids referencing old table as before_rows
+    for each statement execute function wangge_published();
+-- codes of divisions whose grids anybody may see
+grant select on published_divisions to wangge_app;
+
+-- --- reading policies, said so that the planner knows that they keep most rows ---
+-- "is not null" of a value found once a statement counts as nearly always true; a prefix of an unknown list as hardly
+-- ever, and plans made for a handful of rows are a hundred times too slow for a page.
+
+create function wangge_is(variadic roles text[]) returns boolean language sql stable parallel safe
+    return case when wangge_role() = any (roles) then true end;
+comment on function wangge_is(text[]) is 'true, or null';
+
+create function wangge_everywhere() returns boolean language sql stable parallel safe
+    return case when '' = any (wangge_scopes()) then true end;
+comment on function wangge_everywhere() is 'true, or null';
+
+do $$
+declare
+    name text;
+    within constant text :=
+        '((select wangge_everywhere()) is not null or division_code ^@ any ((select wangge_scopes())::text[]))';
+begin
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'facilities', 'grids', 'grid_lineage',
+        'grid_staff']
+    loop
+        execute format($p$alter policy reading on %I using ((select wangge_is('public', 'consumer', 'planner', 'centre',
+            'grid_worker', 'privacy_officer', 'admin', 'disclosure')) is not null and %s)$p$, name, within);
+    end loop;
+    execute format($p$alter policy reading on cases using (%s
+        and ((select wangge_is('centre', 'disclosure')) is not null
+             or ((select wangge_is('grid_worker')) is not null and grid_code = any ((select wangge_grids())::text[]))
+             or ((select wangge_is('public', 'consumer', 'planner', 'grid_worker', 'privacy_officer', 'admin')) is not null
+                 and place is not null)))$p$, within);
+end $$;

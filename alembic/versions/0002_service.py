@@ -14,11 +14,36 @@ depends_on = None
 TABLES = (
     *("case_steps", "events", "published_figures", "runs", "plan_notes", "plan_revisions"),
     *("collection_versions", "added_collections", "sessions", "login_links", "api_keys"),
+    "published_divisions",
 )
 CHANGING = (
     *("divisions", "streets", "compounds", "zones", "buildings", "facilities", "grids", "cases"),
     "added_collections",
 )
+
+
+# the reading policies as the first migration made them
+POLICIES = """
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['divisions', 'streets', 'compounds', 'zones', 'buildings', 'facilities',
+        'grids', 'grid_lineage', 'grid_staff']
+    loop
+        execute format($p$alter policy reading on %I using (
+            (select wangge_role()) in ('public', 'consumer', 'planner', 'centre', 'grid_worker',
+                'privacy_officer', 'admin', 'disclosure')
+            and division_code ^@ any ((select wangge_scopes())::text[]))$p$, name);
+    end loop;
+end $$;
+alter policy reading on cases using (
+    division_code ^@ any ((select wangge_scopes())::text[])
+    and ((select wangge_role()) in ('centre', 'disclosure')
+         or ((select wangge_role()) = 'grid_worker' and grid_code = any ((select wangge_grids())::text[]))
+         or ((select wangge_role()) in ('public', 'consumer', 'planner', 'grid_worker', 'privacy_officer',
+                 'admin') and place is not null)));
+"""
 
 
 def upgrade() -> None:
@@ -32,8 +57,11 @@ def downgrade() -> None:
     for name in CHANGING:
         _run(f"drop trigger tr_{name}_changed on {name}")
     _run("drop schema layers cascade")
+    _run(POLICIES)
+    for event in ("insert", "update", "delete"):
+        _run(f"drop trigger tr_grids_published_{event} on grids")
     _run(f"drop table {', '.join(TABLES)}")
-    _run("drop function wangge_changed()")
+    _run("drop function wangge_changed(), wangge_published(), wangge_is(text[]), wangge_everywhere()")
     _run("alter table plans drop column revision, drop column locked")
 
 

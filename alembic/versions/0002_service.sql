@@ -45,7 +45,6 @@ create table sessions (
     version integer default 1 not null,
     updated_at timestamptz default now() not null,
     digest bytea not null,
-    csrf bytea not null,
     role text not null,
     scope text[] default '{}' not null,
     grids text[] default '{}' not null,
@@ -90,6 +89,11 @@ create table collection_versions (
     shard integer not null,
     version bigint default 0 not null,
     constraint pk_collection_versions primary key (collection, shard)
+);
+
+create table published_divisions (
+    division_code text not null,
+    constraint pk_published_divisions primary key (division_code)
 );
 
 create table plan_revisions (

@@ -51,7 +51,7 @@ from service.models.plans import (
     published_figures,
     runs,
 )
-from service.models.publishing import added_collections, collection_versions
+from service.models.publishing import added_collections, collection_versions, published_divisions
 from service.models.work import case_steps, cases, events, grid_staff
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "plan_units",
     "plans",
     "population_groups",
+    "published_divisions",
     "published_figures",
     "runs",
     "sessions",

@@ -41,3 +41,10 @@ collection_versions = Table(
     Column("shard", Integer, primary_key=True),
     Column("version", BigInteger, nullable=False, server_default=text("0")),
 )
+
+# Divisions with grids in force; triggers on `grids` keep it. Whatever the public reads is bounded by it.
+published_divisions = Table(
+    "published_divisions",
+    metadata,
+    Column("division_code", Text, primary_key=True),
+)
