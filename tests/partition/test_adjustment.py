@@ -270,3 +270,47 @@ def test_a_grid_that_died_out_is_dissolved_and_nobody_moves() -> None:
     for seed in range(3):
         found = adjust_plan(today, seed=seed)
         assert (found.outside, found.moved, found.dissolved.tolist()) == (0, 0, [2])
+
+
+def price_of(problem: Problem, found: Adjusted) -> float:
+    """What a plan costs after the range, in households, reckoned anew: a household for each that moved, 1 for
+    each unit that did, 10 for each grid that is touched, 1 for 25 m of border and of what the wishes weigh.
+    """
+    graph, weights, labels, previous = problem.graph, problem.weights, found.labels, problem.previous
+    assert previous is not None
+    away = (previous >= 0) & (labels != previous)
+    touched = np.union1d(labels[away], previous[away])
+    rows = graph.rows()
+    cut = labels[rows] != labels[graph.indices]
+    metres = 0.5 * graph.cost[cut].sum()
+    target = problem.ranges[0].target
+    load = np.minimum(problem.load[:, 0], problem.ranges[0].upper)
+    for grid in np.unique(labels):
+        own = labels == grid
+        around = graph.outer[own].sum() + graph.length[cut & own[rows]].sum()
+        ragged = around**2 / (4 * np.pi * graph.area[own].sum())
+        metres += weights.deviation_m * (load[own].sum() / target - 1) ** 2
+        metres += weights.compactness_m * (ragged - 1)
+    return float(graph.households[away].sum() + away.sum() + 10 * len(touched) + metres / 25)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_books_of_a_search_are_those_of_its_plan(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = planned(lattice(7, 6, rng.integers(5, 40, 42)))
+    one, other = (
+        np.minimum(problem.graph.rows(), problem.graph.indices),
+        np.maximum(problem.graph.rows(), problem.graph.indices),
+    )
+    problem.graph.cost[:] = rng.uniform(10.0, 300.0, 42 * 42)[one * 42 + other]
+    problem.graph.length[:] = rng.uniform(60.0, 140.0, 42 * 42)[one * 42 + other]
+    households = problem.graph.households.copy()
+    households[rng.choice(42, 4, replace=False)] += rng.integers(20, 90, 4)
+    today = grown(problem, households)
+    previous = today.previous.copy()
+    previous[rng.choice(42, 2)] = -1  # new ground
+    today = replace(today, previous=previous)
+    found = adjust_plan(today, seed=seed, limit=60_000)
+    check(today, found)
+    if found.moved:
+        assert found.price == pytest.approx(price_of(today, found))
