@@ -48,11 +48,10 @@ class Range:
 
     @classmethod
     def of_number(cls, size: Size, load: float, number: int) -> Range:
-        """The range that follows from a number: about the mean."""
+        """The range that follows from a number: about the mean; nothing is in range of nothing."""
         mean = max(load / number, 1e-9)
-        return cls(
-            replace(size, lower=mean * (1 - BY_COUNT), target=mean, upper=mean * (1 + BY_COUNT)), number
-        )
+        lower = mean * (1 - BY_COUNT) if load > 0 else 0.0
+        return cls(replace(size, lower=lower, target=mean, upper=mean * (1 + BY_COUNT)), number)
 
 
 @dataclass(frozen=True)

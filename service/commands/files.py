@@ -352,10 +352,14 @@ def show_judgement(term: Terminal, judgement: Judgement, rules: Profile) -> None
 
     figures = judgement.figures
     words = catalogue("partition")
-    sizes = ", ".join(
-        f"{size.lower:,.10g}–{size.upper:,.10g} {words.say(f'measure.{size.measure}', term.lang)}"
-        for size in dict.fromkeys((*rules.sizes_for("urban"), *rules.sizes_for("rural")))
+    urban, rural = (
+        ", ".join(
+            f"{size.lower:,.10g}–{size.upper:,.10g} {words.say(f'measure.{size.measure}', term.lang)}"
+            for size in rules.sizes_for(kind)
+        )
+        for kind in ("urban", "rural")
     )
+    sizes = urban if rural == urban else term.text("sizes-by-class", urban=urban, rural=rural)
     dedicated = [("dedicated", f"{figures['dedicated']:,}")] if figures["dedicated"] else []
     term.table(
         "judgement",

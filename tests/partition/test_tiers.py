@@ -238,6 +238,16 @@ def test_a_number_that_cannot_be_is_told() -> None:
     assert "9" in finding.text("zh")
 
 
+def test_a_community_where_nobody_lives_has_tiers_of_nothing() -> None:
+    town = make_town(Town(columns=8, rows=3, communities=2, seed=1))
+    bare = town.buildings["households"].where(town.buildings["community"] == 0, 0)
+    made = tiered(replace(town, buildings=town.buildings.assign(households=bare)), LOCAL, [Ask(number=2)])
+    own = made.frame[(made.frame["community"] == "C2") & (made.frame["tier"] == 1)]
+    assert own["households"].to_list() == [0] * len(own)
+    assert own["in_range"].all()
+    assert made.sound
+
+
 def test_areas_never_join_what_a_river_parts() -> None:
     houses = [box(x, y, x + 20, y + 20) for x in (20, 80, 140) for y in (20, 140)]
     river = LineString([(-5, 100), (205, 100)])

@@ -84,6 +84,15 @@ def profile(tmp_path: Path, old: str = "", new: str = "") -> Path:
     return path
 
 
+def test_sizes_of_town_and_country_are_told_apart(area: Path, tmp_path: Path) -> None:
+    done = run("partition", area, "--profile", "yantai", "--out", tmp_path / "plan.gpkg")
+    assert "(270–530 households; rural: 130–270 households)" in done.output
+    both = run(
+        "partition", area, "--profile", "guangde", "--missing", "estimate", "--out", tmp_path / "p.gpkg"
+    )
+    assert "(200–400 households, 670–1,330 residents)" in both.output
+
+
 def test_a_profile_of_ones_own_from_file_to_file(area: Path, tmp_path: Path) -> None:
     plan, told = tmp_path / "plan.gpkg", tmp_path / "report.json"
     done = run("partition", area, "--profile", profile(tmp_path), "--out", plan, "--report", told)
