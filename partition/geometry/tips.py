@@ -10,7 +10,6 @@ import numpy as np
 import shapely
 
 from partition.arrays import Flags, Geometries, Lengths
-from partition.geometry.blocks import segments
 
 Point = tuple[float, float]
 Edge = tuple[Point, Point]
@@ -21,6 +20,7 @@ LEAST_LEFT = 30.0  # degrees that stay at that end
 SAME_M = 0.5  # a cut that would end this close to a corner ends in it
 LINE_M = 0.01  # from a line on which an edge lies
 HELD_M2 = 0.01  # of a footprint, which makes a tip one that holds something
+MOST = 0.1  # of a grid, that one tip may be
 ROUNDS = 5  # behind a tip there may be another
 
 
@@ -38,8 +38,11 @@ def trim_tips(
     walls, feet = shapely.STRtree(barriers), shapely.STRtree(footprints)
     polygons = polygons.copy()
     for _ in range(ROUNDS):
+        tips = _find_tips(polygons)
+        if not tips:
+            break
         outlines = _Outlines(polygons, loose)
-        for tip in _find_tips(polygons):
+        for tip in tips:
             receives = outlines.receiver(tip, walls)
             if receives is not None and not _holds(tip, feet) and _within(tip, polygons[tip.polygon]):
                 outlines.cut(tip, receives)
@@ -80,13 +83,15 @@ def _oriented(polygons: Geometries) -> Geometries:
 
 def _find_tips(polygons: Geometries) -> list[_Tip]:
     """All tips, the narrowest first."""
-    oriented = _oriented(polygons)
-    start, end, owner = segments(oriented)
-    # segments come ring by ring: the one before each, and for the first of a ring its last
-    first = np.append(True, (start[1:] != end[:-1]).any(axis=1))
-    before = np.arange(len(start)) - 1
-    ring = np.cumsum(first) - 1
-    before[first] = np.append(np.flatnonzero(first)[1:], len(start))[ring[first]] - 1
+    parts, polygon = shapely.get_parts(_oriented(polygons), return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    coords, ring = shapely.get_coordinates(rings, return_index=True)
+    at = np.flatnonzero(ring[:-1] == ring[1:])
+    start, end, owner = coords[at], coords[at + 1], polygon[part[ring[at]]]
+    # the corner before each: for the first of a ring its last
+    first = np.searchsorted(ring[at], np.arange(len(rings)))
+    before = np.arange(len(at)) - 1
+    before[first] = np.append(first[1:], len(at)) - 1
     back, ahead = start[before] - start, end - start
     lengths = np.hypot(*back.T), np.hypot(*ahead.T)
     turn = ahead[:, 0] * back[:, 1] - ahead[:, 1] * back[:, 0]
@@ -94,14 +99,14 @@ def _find_tips(polygons: Geometries) -> list[_Tip]:
     width = np.minimum(*lengths) * np.sin(np.radians(angle))
     sharp = np.flatnonzero((angle > 0) & (angle < SHARP) & (width < NARROW_M))
     found = []
-    for at in sharp[np.lexsort((start[sharp, 1], start[sharp, 0], width[sharp].round(6)))].tolist():
-        longer_ahead = bool(lengths[1][at] >= lengths[0][at])
-        near, far = (start[before[at]], end[at]) if longer_ahead else (end[at], start[before[at]])
-        shorter, longer = sorted((float(lengths[0][at]), float(lengths[1][at])))
-        along = shorter * float(np.cos(np.radians(angle[at])))
-        cut = far if longer - along < SAME_M else start[at] + (far - start[at]) / longer * along
+    for i in sharp[np.lexsort((start[sharp, 1], start[sharp, 0], width[sharp].round(6)))].tolist():
+        longer_ahead = bool(lengths[1][i] >= lengths[0][i])
+        near, far = (start[before[i]], end[i]) if longer_ahead else (end[i], start[before[i]])
+        shorter, longer = sorted((float(lengths[0][i]), float(lengths[1][i])))
+        along = shorter * float(np.cos(np.radians(angle[i])))
+        cut = far if longer - along < SAME_M else start[i] + (far - start[i]) / longer * along
         found.append(
-            _Tip(int(owner[at]), _point(start[at]), _point(near), _point(cut), _point(far), longer_ahead)
+            _Tip(int(owner[i]), _point(start[i]), _point(near), _point(cut), _point(far), longer_ahead)
         )
     return found
 
@@ -117,8 +122,9 @@ def _holds(tip: _Tip, feet: shapely.STRtree) -> bool:
 
 
 def _within(tip: _Tip, polygon: shapely.Geometry) -> bool:
-    """Whether all of the triangle is the polygon's."""
-    return bool(shapely.area(shapely.difference(tip.triangle, polygon)) < HELD_M2)
+    """Whether all of the triangle is the polygon's, and only a small part of it."""
+    triangle = tip.triangle
+    return bool(triangle.area < MOST * polygon.area and triangle.difference(polygon).area < HELD_M2)
 
 
 class _Outlines:

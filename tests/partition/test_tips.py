@@ -74,6 +74,17 @@ def test_a_tip_at_the_edge_goes_to_the_only_neighbour() -> None:
     assert trim_tips(array(WEST), NONE, NONE)[0].equals_exact(WEST)
 
 
+def test_where_a_ring_begins_makes_no_difference() -> None:
+    wanted = trim_tips(town(), NONE, NONE)
+    for first in range(4):
+        for second in range(6):
+            shapes = town()
+            for i, turn in ((0, first), (1, second)):
+                ring = list(shapes[i].exterior.coords)[:-1]
+                shapes[i] = Polygon(ring[turn:] + ring[:turn])
+            assert shapely.equals(trim_tips(shapes, NONE, NONE), wanted).all()
+
+
 def test_a_spike_into_a_neighbour_is_drawn_straight() -> None:
     east = Polygon([(50, 0), (100, 0), (100, 100), (50, 100), (50, 51), (44, 50.5), (50, 50)])
     west = box(0, 0, 100, 100).difference(east)
@@ -106,7 +117,7 @@ def test_two_tips_at_one_point_are_both_cut() -> None:
 def test_a_wide_corner_stays_and_so_does_a_small_triangle() -> None:
     wide = array(Polygon([(0, 0), (100, 0), (0, 20)]), Polygon([(100, 0), (100, 90), (0, 90), (0, 20)]))
     assert shapely.equals_exact(trim_tips(wide, NONE, NONE), wide).all()
-    # cut at one corner it would be sharp at the next
+    # most of it would go
     small = array(Polygon([(0, 0), (9, 0), (8, 1)]), Polygon([(0, 0), (8, 1), (9, 0), (9, 9), (0, 9)]))
     assert shapely.equals_exact(trim_tips(small, NONE, NONE), small).all()
 
