@@ -27,6 +27,7 @@ from partition.solver.seed import seed_plan
 # units up to which; proposals by unit of one search; such searches by default; temperature (weighted m) below
 # which their grids are kept for joining
 RUNS = (5_000, 2_500, 32, 40.0), (50_000, 1_000, 4, 20.0), (math.inf, 3_000, 1, 0.0)
+FIRM = 10.0  # see `refine_plan`: among many even grids hardly one can be had more or less at the end
 SEARCHING = 0.7  # of the time there is, if it is limited; the rest is for joining
 PROVEN_UP_TO = 350, 7  # units, and units a grid; the exact solver is asked where there are no more
 WEIGHTS = 8  # of the deviation that are tried to keep to a mean deviation
@@ -133,7 +134,7 @@ def _search(
         first = seed_plan(problem, instance.grids, seed=seed + run, threads=inner)
         left = (seconds - (time.perf_counter() - start)) * SEARCHING * min(1.0, threads / (runs - run))
         done = refine_plan(
-            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=HOT_M * heat,
+            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=HOT_M * heat, firm=FIRM,
             seconds=max(left, 0.01), watch=watch if runs > 1 else None,
         )  # fmt: skip
         return done, kept

@@ -76,6 +76,7 @@ def refine_plan(
     cold_m: float = COLD_M,
     resplit_share: float = RESPLIT_SHARE,
     rounds: int = ROUNDS,
+    firm: float = FIRM,
     seconds: float = math.inf,
     watch: Callable[[Numbers, float], None] | None = None,
 ) -> Refined:
@@ -83,15 +84,16 @@ def refine_plan(
 
     Grids stay connected and none gets empty. With a previous plan or frozen units labels keep their meaning
     and may have holes, and frozen units stay where `labels` puts them; otherwise grids come and go on the way
-    (in the end there are as many as in the beginning) and are numbered anew. A unit above an upper bound
-    counts as that bound, so that it stays alone. The best of the plans after each of the `rounds` is
-    returned, the given one among them. Same arguments, same result, whatever `threads`; unless `seconds` are
-    too few: then the search cools faster. `watch` is called after each round with labels and temperature.
+    (in the end there are as many as in the beginning) and are numbered anew, unless evenness is worth more
+    than `firm` times the heat. A unit above an upper bound counts as that bound, so that it stays alone. The
+    best of the plans after each of the `rounds` is returned, the given one among them. Same arguments, same
+    result, whatever `threads`; unless `seconds` are too few: then the search cools faster. `watch` is called
+    after each round with labels and temperature.
     """
     ground, k = make_ground(problem), len(np.unique(labels))
     number = count_patches(k)
     mingles = problem.previous is None and problem.frozen is None and k >= FEW_GRIDS
-    mingles = mingles and problem.weights.deviation_m <= FIRM * hot_m
+    mingles = mingles and problem.weights.deviation_m <= firm * hot_m
     spare = SPARE * number if mingles else 0
     tally, outside, value = measure(ground, labels, int(labels.max()) + 1 + spare)
     best = Refined(labels.astype(np.int64), outside, value)

@@ -9,7 +9,8 @@ import pytest
 
 from partition.errors import InputError
 from partition.proof.instance import read_instance
-from partition.solve import solve
+from partition.solve import main, solve, solve_within
+from partition.solver.joining import total_off
 from tests.partition.test_plan import connected
 from tests.partition.test_refine import town
 
@@ -69,6 +70,70 @@ def test_a_narrower_range_is_kept_and_never_wider_than_the_file_s(tmp_path: Path
     assert done.outside == 0
     assert held.min() >= 260
     assert held.max() <= 340
+
+
+def test_searches_side_by_side_are_joined_the_same_for_any_number_of_threads(tmp_path: Path) -> None:
+    instance = read_instance(write(tmp_path))
+    alone, together = (solve(instance, effort=10_000, threads=threads) for threads in (1, 3))
+    assert alone.labels.tolist() == together.labels.tolist()
+    assert alone.value < solve(instance, effort=500).value
+
+
+def test_the_least_border_cost_at_a_mean_deviation(tmp_path: Path) -> None:
+    instance = read_instance(write(tmp_path))
+    free = solve(instance, effort=5_000)
+    assert total_off(instance.problem(), free.labels) > 30 * instance.grids
+    costs = []
+    for mean in (30.0, 12.0):
+        even, _ = solve_within(instance, mean, effort=5_000, threads=2)
+        assert even.outside == 0
+        assert connected(instance.graph, even.labels)
+        assert len(np.unique(even.labels)) == instance.grids
+        assert total_off(instance.problem(), even.labels) <= mean * instance.grids + 1e-6
+        costs.append(even.value)
+    assert free.value < costs[0] < costs[1]
+    heavy = solve(instance, effort=5_000, balance=100_000.0)
+    cut = heavy.labels[instance.graph.rows()] != heavy.labels[instance.graph.indices]
+    assert costs[1] < instance.graph.cost[cut].sum() / 2
+
+
+def test_a_mean_that_cannot_be_is_answered_with_the_nearest_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write(tmp_path), tmp_path / "labels.npy"
+    command = ["solve", str(path), str(out), "--effort=500", "--mean-within=0"]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 0
+    assert "off their target in the mean, not within 0" in capsys.readouterr().err
+    assert len(np.unique(np.load(out))) == read_instance(path).grids
+
+
+def test_a_range_in_place_of_the_file_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = write(tmp_path), tmp_path / "labels.npy"
+    monkeypatch.setattr(sys, "argv", ["solve", str(path), str(out), "--effort=5000", "--range", "0", "900"])
+    assert main() == 0
+    held = np.bincount(np.load(out), weights=read_instance(path).graph.households)
+    assert held.min() < 200 or held.max() > 400
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--range", "310", "400"], "--range: the target 300 must lie between"),
+        (["--range", "200", "inf"], "--range: the target 300 must lie between"),
+        (["--range", "-1", "400"], "--range: the target 300 must lie between"),
+        (["--mean-within=9", "--certificate=c.json"], "--certificate does not go with --mean-within"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    options: list[str], said: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["solve", str(write(tmp_path)), str(tmp_path / "labels.npy"), *options])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
