@@ -15,6 +15,7 @@ from partition.proof.generation import border_problem
 from partition.proof.shortfall import prove_shortfall
 from partition.solver.atoms import contract
 from partition.solver.pool import Pool, outside
+from partition.texts import LANGUAGES, catalogue
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Optimality:
     objective: "all" wishes, or "border" where only the cost of borders could be bounded. cost_m: what the
     plan costs (weighted m). outside: households (or what else is measured) of the plan outside the ranges;
     `found`: of a plan that has fewer there, if one was found on the way; `least_outside`: of every plan at
-    least. least_m: what every plan costs at least that has no more than `found` outside. proven: nothing is
-    better.
+    least. least_m: what every plan costs at least that has no more than `found` outside. large: grids above a
+    bound since what cannot be parted is; they count as in range. proven: nothing is better.
     """
 
     community: str
@@ -36,6 +37,7 @@ class Optimality:
     outside: float
     found: float
     least_outside: float
+    large: int = 0
 
     @property
     def above(self) -> float:
@@ -57,10 +59,14 @@ class Optimality:
         if self.outside > self.found + 1e-6:
             kind = "avoidable"
         elif self.outside > 0:
-            kind = "outside"
+            kind = "outside" if math.isfinite(self.above) else "least" if self.least_outside > 0 else "open"
         elif self.proven and self.objective == "all":
             kind = "best"
+        texts = catalogue("partition")
+        but = {lang: texts.say("optimality.large", lang, large=self.large) for lang in LANGUAGES}
         values = {
+            "but_zh": but["zh"] if self.large else "",
+            "but_en": but["en"] if self.large else "",
             "community": self.community,
             "grids": self.grids,
             "above": "—" if math.isinf(self.above) else f"{math.ceil(self.above * 1000 - 1e-6) / 10:.1f}",
@@ -94,15 +100,16 @@ def weigh_up(division: Division, community: str, *, budget: Budget = QUICK, thre
     if grids == 0:
         return Optimality(community, 0, "all", 0.0, 0.0, 0.0, 0.0, 0.0)
     problem = contract(division.problem.subset(units), group.reshape(-1))
+    large = int(problem.oversize().sum())
     if known_plan(problem, labels, grids) is not None:
         bound = prove(problem, labels, budget=budget, threads=threads)
         wished = problem if bound.objective == "all" else border_problem(problem)
         cost = float(Pool.of_plan(wished, labels).cost.sum())
-        return Optimality(community, grids, bound.objective, cost, bound.lower, 0.0, 0.0, 0.0)
+        return Optimality(community, grids, bound.objective, cost, bound.lower, 0.0, 0.0, 0.0, large)
     own = Pool.of_plan(border_problem(problem), labels)
     missing = float(outside(problem, own.start, own.members).sum())
     short = prove_shortfall(problem, labels, budget=budget, threads=threads)
     return Optimality(
         community, grids, "border", float(own.cost.sum()), short.least_border,
-        missing, short.outside, short.least_outside,
+        missing, short.outside, short.least_outside, large,
     )  # fmt: skip

@@ -107,6 +107,10 @@ def test_what_is_out_of_range_is_weighed_first() -> None:
         (Optimality("a", 3, "border", 100.0, 80.0, 0.0, 0.0, 0.0), "border", "25.0%"),
         (Optimality("a", 3, "border", 100.0, -20.0, 0.0, 0.0, 0.0), "spare", "120 加权米"),
         (Optimality("a", 3, "border", 100.0, 80.0, 9.0, 9.0, 7.6), "outside", "不会少于 8"),
+        (Optimality("a", 3, "border", 100.0, -20.0, 9.0, 9.0, 7.6), "least", "不会少于 8（已证明）。"),
+        (Optimality("a", 3, "border", 100.0, -20.0, 9.0, 9.0, 0.0), "open", "尚未证明"),
+        (Optimality("a", 3, "all", 9.0, 9.0, 0.0, 0.0, 0.0, 2), "best", "2 个因不可拆分的建筑超限"),
+        (Optimality("a", 3, "border", 9.0, 8.0, 0.0, 0.0, 0.0, 1), "border", "1 个因不可拆分的建筑超限"),
         (Optimality("a", 3, "border", 100.0, 80.0, 9.0, 8.0, 7.0), "avoidable", "减到 8"),
     ],
 )
