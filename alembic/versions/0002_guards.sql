@@ -108,8 +108,8 @@ begin
     delete from published_divisions p where p.division_code = any (touched)
         and not exists (select from grids g where g.division_code = p.division_code and g.valid_to is null);
     insert into published_divisions (division_code)
-        select code from unnest(touched) code
-        where exists (select from grids g where g.division_code = code and g.valid_to is null)
+        select u.division from unnest(touched) as u (division)
+        where exists (select from grids g where g.division_code = u.division and g.valid_to is null)
         on conflict do nothing;
     return null;
 end $$;
