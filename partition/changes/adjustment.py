@@ -37,6 +37,7 @@ PER_UNIT, PER_GRID = 0.2, 1.0  # households for each unit moved and each grid to
 SPARE = 0.1  # more households than the fewest may move where that makes better borders,
 SPARE_M, SPARE_UNIT, SPARE_GRID = 25.0, 1.0, 10.0  # weighed like this
 EASED = 2.0  # times the cap, where a search that heeds it from the beginning finds no plan in range
+FURTHER, WASTEFUL = 2, 2.0  # changes of number beyond those needed; households moved for each too many
 FEWEST = 1e-6
 
 
@@ -90,11 +91,13 @@ def adjust_plan(
     if problem.previous is None:
         raise ValueError("a problem without a previous plan")
     found = _adjust(problem, before or 0, most_moved, same_number, spare, effort, limit, seed)
-    if most_moved and limit is None and found.outside > FEWEST:
-        # the way to few moves may lead over more
-        other = _adjust(problem, before or 0, EASED * most_moved, same_number, spare, effort, limit, seed)
+    for eased in (EASED, math.inf):  # the way to few moves may lead over more
+        if not most_moved or limit is not None or found.outside <= FEWEST:
+            break
+        cap = None if math.isinf(eased) else eased * most_moved
+        other = _adjust(problem, before or 0, cap, same_number, spare, effort, limit, seed)
         if other.moved <= most_moved and _is_better(other, found):
-            return other
+            found = other
     return found
 
 
@@ -120,12 +123,14 @@ def _adjust(
     # plan, since a grid that nearly died out has been filled meanwhile
     search.left = 0 if same_number else limit - late - int(MAIN * limit)
     while search.left:
-        starts = [*search.other_numbers(chosen), *([] if old is chosen else search.without_empty(old))]
-        better, quota = chosen, search.left // (2 * max(len(starts), 1))
-        for start in starts:
-            found = search.relieve(start, quota)
-            if _is_better(found, better):
-                better = found
+        better, first = chosen, old is not chosen
+        near = [*search.other_numbers(chosen), *(search.without_empty(old) if first else ())]
+        for starts in (near, [*search.renumbered(old, chosen)] if first else []):
+            quota = search.left // (2 * max(len(starts), 1))
+            for start in starts:
+                found = search.relieve(start, quota)
+                if _is_better(found, better):
+                    better = found
         if better is chosen:
             break
         chosen = old = better
@@ -419,6 +424,41 @@ class _Search:
                 start = self.judge(labels)
                 if start.moved <= self.cap:
                     yield start
+
+    def renumbered(self, plan: Adjusted, bettered: Adjusted) -> Iterator[Adjusted]:
+        """The plan with its fullest grids split, or its emptiest dissolved, as many as the ranges ask for and
+        up to `FURTHER` more: where keeping their number left some out of range, or moved by far more than
+        those who are too many or missing.
+        """
+        held = self.held(plan.labels)
+        there = np.bincount(plan.labels, minlength=len(held)) > 0
+        stuck = np.zeros(len(held), dtype=bool)
+        stuck[plan.labels[self.frozen]] = True
+        total, k = held.sum(axis=0), int(there.sum())
+        least, most = math.ceil((total / self.upper).max() - FEWEST), (total / self.lower).min()
+        beyond = (
+            np.maximum(held - self.upper, 0)[:, 0].sum(),
+            np.maximum(self.lower - held, 0)[there, 0].sum(),
+        )
+        if least <= k <= most and bettered.outside <= FEWEST and bettered.moved <= WASTEFUL * max(beyond):
+            return
+        fullest = np.argsort(-(held / self.upper).max(axis=1), kind="stable")
+        fullest = fullest[(there & ~stuck & (held > self.upper).any(axis=1))[fullest]].tolist()
+        emptiest = np.argsort((held / self.lower).min(axis=1), kind="stable")
+        emptiest = emptiest[(there & ~stuck & (held < self.lower).any(axis=1))[emptiest]].tolist()
+        for grids, needed in ((fullest, max(least - k, 0)), (emptiest, max(k - math.floor(most), 0))):
+            changed = plan
+            for number, grid in enumerate(grids[: needed + FURTHER], 1):
+                assert changed is not None  # noqa: S101 - the loop ends else
+                fresh = max(int(changed.labels.max()) + 1, self.before)
+                labels = (
+                    self.split(changed, grid, fresh) if grids is fullest else self.dissolve(changed, grid)
+                )
+                if labels is None:
+                    break
+                changed = self.judge(labels)
+                if number >= needed and changed.moved <= self.cap:
+                    yield changed
 
     def split(self, plan: Adjusted, grid: int, fresh: int) -> Numbers | None:
         """Half of a grid becomes the new grid `fresh`, the half that holds fewer of those who were there."""

@@ -1,5 +1,5 @@
-"""How long a redraw and the edits of 2,000 units take, and how many households move: run
-`python -m tests.benchmarks.redraw`. Processor seconds, compiled code warm.
+"""How long a redraw and the edits of 2,000 units take, and how many households move; on small lattices beside
+the proven minimum. Run `python -m tests.benchmarks.redraw`. Processor seconds, compiled code warm.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from partition.changes.edits import Draft, merge_grids, move_units, open_draft, 
 from partition.solver.balance import Balance
 from partition.solver.plan import make_plan
 from partition.solver.problem import Problem
+from tests.benchmarks.fewest import fewest_moved
 from tests.unit_lattice import lattice
 
 BALANCE = Balance(200, 300, 400)
@@ -42,6 +43,40 @@ def main() -> None:
             grids = len(np.unique(found.labels)) - plan.grids
             say(kind, f"{out} / {found.outside:g}", found.moved, int(must), f"{grids:+d}", f"{seconds:.2f}")
     edits(problem, plan.grids)
+    minima()
+
+
+def minima(cases: int = 12) -> None:
+    """Households moved beside the fewest that must, on lattices of 30 units."""
+    ratios = []
+    say("small case", "moved", "proven minimum", "ratio", "CPU s")
+    for seed in range(cases):
+        rng = np.random.default_rng(seed)
+        graph = lattice(6, 5, rng.integers(5, 40, 30))
+        problem = Problem.of_households(graph, Balance(80, 110, 140))
+        problem = replace(problem, previous=make_plan(problem, effort=2000).assignment)
+        households = graph.households.copy()
+        households[rng.choice(30, 3, replace=False)] += rng.integers(20, 90, 3)
+        today = Problem.of_households(replace(graph, households=households), problem.ranges[0])
+        today = replace(today, previous=problem.previous)
+        start = time.process_time()
+        found = adjust_plan(today, seed=seed)
+        seconds = time.process_time() - start
+        # `spare` moves more than the fewest for better borders: what is proven is about the fewest
+        known = adjust_plan(today, seed=seed, spare=0.0)
+        least, proven = fewest_moved(today, known.moved) if known.outside == 0 else (0.0, False)
+        ratio = found.moved / least if least else float(found.moved > 0) + 1.0
+        if proven:
+            ratios.append(ratio)
+        say(
+            seed,
+            found.moved,
+            f"{least:.0f}" if proven else f"{least:.0f}, not proven",
+            f"{ratio:.2f}",
+            f"{seconds:.2f}",
+        )
+    if ratios:
+        say("proven", len(ratios), "mean, greatest", f"{np.mean(ratios):.3f}", f"{max(ratios):.3f}")
 
 
 def grow(problem: Problem, seed: int, kind: str) -> Problem:

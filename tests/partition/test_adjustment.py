@@ -314,3 +314,17 @@ def test_the_books_of_a_search_are_those_of_its_plan(seed: int) -> None:
     check(today, found)
     if found.moved:
         assert found.price == pytest.approx(price_of(today, found))
+
+
+def test_where_there_are_too_few_grids_the_fullest_of_before_are_split() -> None:
+    """1,293 households in nine grids of at most 140: a plan of nine is no good start for one of ten."""
+    rng = np.random.default_rng(0)
+    problem = planned(lattice(8, 6, rng.integers(5, 40, 48)))
+    households = problem.graph.households.copy()
+    households[rng.integers(0, 48, 4)] += rng.integers(20, 90, 4)
+    today = grown(problem, households)
+    assert households.sum() > 140 * len(np.unique(problem.previous))
+    found = adjust_plan(today)
+    check(today, found)
+    assert found.outside == 0
+    assert found.moved <= 300  # once 1,001; the best known is 214
