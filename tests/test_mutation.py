@@ -78,12 +78,14 @@ def choice(tmp_path: Path) -> Choice:
     (wing / "hall.py").write_text(
         "from partition.wing.room import usual\n\n\ndef hall():\n    usual([], 1)\n"
     )
+    (tmp_path / "partition" / "park.py").write_text("def walk():\n    return kernel + LIMIT_M\n")
     (tmp_path / "partition" / "house.py").write_text("from partition.wing import hall\n")
     (tmp_path / "tests" / "test_street.py").write_text("from partition.wing import room\n")
     table = {
         "tests/test_room.py::test_a": (9.0, [("wing.room", 13), ("wing.room", 18)]),
         "tests/test_street.py::test_b": (2.0, [("wing.room", 18), ("wing.hall", 5)]),
         "tests/test_street.py::test_c": (1.0, [("wing.hall", 5), ("room", 14)]),
+        "tests/test_park.py::test_d": (0.5, [("park", 2)]),  # another word of the same letters
     }
     return Choice(tmp_path, table)
 
@@ -93,8 +95,10 @@ def test_tests_are_those_that_run_the_line_own_and_quick_ones_first(choice: Choi
     assert choice.tests(by_row[18], 60) == ["tests/test_room.py::test_a", "tests/test_street.py::test_b"]
     assert choice.tests(by_row[18], 10) == ["tests/test_room.py::test_a"]
     assert choice.tests(by_row[14], 60) == ["tests/test_room.py::test_a"]
-    assert choice.tests(by_row[8], 60) == choice.tests(by_row[18], 60)  # a kernel's: who calls it
-    assert choice.tests(by_row[3], 60) == choice.tests(by_row[18], 60)  # a constant's: who calls the kernel
+    # a kernel's: who calls it, and who has its module at hand; a constant's: the same, by the kernel
+    whole = ["tests/test_street.py::test_c", "tests/test_room.py::test_a", "tests/test_street.py::test_b"]
+    assert choice.tests(by_row[8], 60) == whole
+    assert choice.tests(by_row[3], 60) == whole
     assert choice.tests(by_row[17], 60) == [  # no test runs it here: those that name the room
         "tests/test_street.py::test_c",
         "tests/test_street.py::test_b",
