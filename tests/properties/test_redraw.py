@@ -160,7 +160,7 @@ def test_year_after_year(town: Town, seed: int) -> None:
 
 
 @pytest.mark.long
-@settings(quick, max_examples=10)
+@settings(quick, max_examples=25)
 @given(towns, st.integers(0, 1000))
 def test_ten_years(town: Town, seed: int) -> None:
     years(town, seed, 10)
