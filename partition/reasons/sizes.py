@@ -248,12 +248,14 @@ class Share:
     """What one community holds of something that should be whole: the codes of its grids, and its load.
 
     what: "compound" or "village_group". load: by measure (a key of a text), with the upper bound of a grid
-    and the load if no building held more than that bound.
+    and the load if no building held more than that bound. parted: whether it lies in several communities,
+    undivided in each.
     """
 
     what: str
     codes: frozenset[str]
     load: Mapping[str, tuple[float, float, float]]
+    parted: bool = False
 
     def joined(self, other: Share) -> Share:
         """Both together, as of a compound that lies in two communities."""
@@ -261,12 +263,16 @@ class Share:
         for measure, (held, upper, bounded) in other.load.items():
             before, bound, less = load.get(measure, (0.0, upper, 0.0))
             load[measure] = (before + held, max(bound, upper), less + bounded)
-        return Share(self.what, self.codes | other.codes, load)
+        sides = [share for share in (self, other) if share.codes]
+        parted = len(sides) > 1 and all(len(share.codes) == 1 or share.parted for share in sides)
+        return Share(self.what, self.codes | other.codes, load, parted)
 
     def finding(self, name: str) -> Finding:
         """That it lies in several grids, with the proof where it holds more than a grid may."""
         layer = "compounds" if self.what == "compound" else "buildings"
         values: dict[str, Any] = {"grids": ", ".join(sorted(self.codes))}
+        if self.parted:
+            return Finding(f"{self.what}_split_border", "violated", layer, rows=(name,), values=values)
         for measure, (held, upper, bounded) in self.load.items():
             if held > upper:
                 values |= {"held": plain(held), "measure": measure, "upper": plain(upper)}

@@ -222,7 +222,7 @@ def test_compounds_in_several_grids_be_it_of_two_communities() -> None:
         crs=CRS,
     )
     found = judge_plan(area, frame, area.buildings.assign(grid=["C1-001", "C1-002", "C2-001"]), ANY)
-    assert told(found) == [("compound_split", ("E1",)), ("compound_split", ("E3",))]
+    assert told(found) == [("compound_split_border", ("E1",)), ("compound_split", ("E3",))]
     assert found.figures["split_compounds"] == 2
     assert found.violations[0].values["grids"] == "C1-002, C2-001"
     assert [line["grids"] for line in found.communities] == [2, 1]

@@ -224,6 +224,11 @@ def test_shares_of_two_communities_add_up() -> None:
     both = one.joined(other)
     assert both.codes == {"a", "b"}
     assert both.load == {"households": (150.0, 400.0, 130.0), "residents": (7.0, 8.0, 6.0)}
+    assert both.finding("E1").code == "compound_split_border"
+    third = Share("compound", frozenset({"c", "d"}), {})
+    assert both.joined(Share("compound", frozenset({"c"}), {})).parted
+    assert not both.joined(third).parted
+    assert not third.parted
 
 
 def test_what_buildings_hold_is_summed_by_building() -> None:
