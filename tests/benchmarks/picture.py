@@ -47,12 +47,13 @@ WORDS = {
 def draw(curves: Sequence[Curve], folder: Path) -> None:
     """Write `tradeoff-en.svg` and `tradeoff-zh.svg`. Needs matplotlib (extra `bench`) and a Chinese font."""
     import matplotlib as mpl
+    from matplotlib.font_manager import get_font_names
 
     mpl.use("svg")
     mpl.rcParams |= {
         "svg.hashsalt": "wangge",
         "svg.fonttype": "path",
-        "font.family": list(FONTS),
+        "font.family": [font for font in FONTS if font in get_font_names()],
         "font.size": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
