@@ -10,9 +10,8 @@ from service.faults import MalformedError
 from service.query.condition import Condition
 from service.query.crs import CRS84, MERCATOR, MERCATOR_M, Crs, mercator_degrees
 
-STEPS = (
-    32  # a straight edge in a belt is no parallel: drawn with as many corners, it is off by less than a metre
-)
+MARGIN = 5e-5  # degrees; boxes in indexes are rounded outward to single precision, by less than that
+STEPS = 32  # corners along each side of a box in a belt, where a straight side is no parallel
 
 
 @dataclass(frozen=True)
@@ -84,24 +83,33 @@ def within(box: Box, geometry: str, indexed: tuple[str, ...], prefix: str) -> Co
     """That the geometry (SQL) meets the box. indexed: stored geometries of which it is always one.
 
     `&&` stands beside, for it alone is leakproof and reaches the index before the row policies are asked.
+    What lies well inside (`@`) needs no exact test: a tenth of its cost. `_st_intersects` is `st_intersects`
+    without its estimate, which the planner would multiply with that of `&&` for the same fact.
     """
-    parts: list[tuple[str, dict[str, object]]]
+    parts: list[tuple[str, str, dict[str, object]]] = []
     if box.outline is not None:
-        parts = [("st_geomfromwkb(:{0}outline, 4326)", {f"{prefix}outline": box.outline})]
+        parts.append(("st_geomfromwkb(:{0}outline, 4326)", "", {f"{prefix}outline": box.outline}))
     else:
-        parts = [
-            (
-                f"st_makeenvelope(:{{0}}w{n}, :{{0}}s{n}, :{{0}}e{n}, :{{0}}n{n}, 4326)",
-                {f"{prefix}{side}{n}": value for side, value in zip("wsen", envelope, strict=True)},
-            )
-            for n, envelope in enumerate(box.envelopes())
-        ]
+        for n, (west, south, east, north) in enumerate(box.envelopes()):
+            corners = {"w": west, "s": south, "e": east, "n": north}
+            outer = ", ".join(f":{{0}}{side}{n}" for side in corners)
+            inner = ", ".join(f":{{0}}i{side}{n}" for side in corners)
+            values: dict[str, object] = {f"{prefix}{side}{n}": value for side, value in corners.items()}
+            if east - west > 3 * MARGIN and north - south > 3 * MARGIN:
+                kept = (west + MARGIN, south + MARGIN, east - MARGIN, north - MARGIN)
+                values |= {f"{prefix}i{side}{n}": value for side, value in zip(corners, kept, strict=True)}
+                parts.append((f"st_makeenvelope({outer}, 4326)", f"st_makeenvelope({inner}, 4326)", values))
+            else:
+                parts.append((f"st_makeenvelope({outer}, 4326)", "", values))
     clauses: list[str] = []
     parameters: dict[str, object] = {}
-    for shape, values in parts:
-        area = shape.format(prefix)
+    for shape, core, values in parts:
+        area, inside = shape.format(prefix), core.format(prefix)
         near = " or ".join(f"{column} && {area}" for column in indexed)
-        clauses.append(f"(({near}) and st_intersects({geometry}, {area}))")
+        meets = f"_st_intersects({geometry}, {area})"
+        if inside:
+            meets = f"({geometry} @ {inside} or {meets})"
+        clauses.append(f"(({near}) and {meets})")
         parameters |= values
     return Condition(f"({' or '.join(clauses)})", parameters)
 

@@ -1,0 +1,377 @@
+"""The API as an OpenAPI 3.0 document: what the asking role may know of, collection by collection.
+
+FastAPI describes the routes in OpenAPI 3.1; that is brought to 3.0, and the paths of collections are written
+out for each, with the properties, coordinate systems and methods that it has for the principal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from partition.texts import Language
+from service.access import Access, Principal, may_write
+from service.feature_schema import TYPES, describe_column
+from service.links import GEOJSON, HTML, JSON, OPENAPI, SCHEMA
+from service.query.crs import CRS84, Crs
+from service.query.question import GENERAL, LANGUAGES, LIMIT, LIMIT_MOST, OFFSET_MOST, PARAMETERS
+from service.registry import Collection
+
+VERSION = "3.0.3"
+PROBLEM = "application/problem+json"
+CHANGING = ("post", "put", "patch", "delete")
+PREFIX = "/collections/{name}"
+
+# what a path answers with, where its route does not say
+CONTENT: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "/": ((JSON, "landingPage"), (HTML, "html")),
+    "/conformance": ((JSON, "conformance"), (HTML, "html")),
+    "/collections": ((JSON, "collections"), (HTML, "html")),
+    PREFIX: ((JSON, "collection"), (HTML, "html")),
+    f"{PREFIX}/items": ((GEOJSON, "featureCollection"), (HTML, "html")),
+    f"{PREFIX}/items/{{key}}": ((GEOJSON, "feature"), (HTML, "html")),
+    f"{PREFIX}/schema": ((SCHEMA, "schema"),),
+    f"{PREFIX}/queryables": ((SCHEMA, "schema"),),
+    f"{PREFIX}/sortables": ((SCHEMA, "schema"),),
+    "/locate": ((GEOJSON, "feature"),),
+    "/maps/{community}": ((HTML, "html"),),
+    "/healthz": ((JSON, "health"),),
+    "/api": ((OPENAPI, "object"), (HTML, "html")),
+    "/api.html": ((HTML, "html"),),
+}
+
+
+def describe_api(
+    app: FastAPI,
+    base: str,
+    lang: Language,
+    principal: Principal,
+    collections: Iterable[tuple[Collection, Access, tuple[Crs, ...]]],
+) -> dict[str, Any]:
+    """The document. collections: all that the principal may know of, with the systems they are offered in."""
+    told = get_openapi(
+        title=app.title, version=app.version, description=app.summary, routes=app.routes, tags=None
+    )
+    found = as_openapi_30(told)
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {**found.get("components", {}).get("schemas", {}), **_schemas()}
+    schemas = {name: one for name, one in schemas.items() if "ValidationError" not in name}
+    known = list(collections)
+    for template, operations in found["paths"].items():
+        shown = template.replace(":path}", "}")
+        described = {method: _operation(shown, method, operation) for method, operation in operations.items()}
+        if not shown.startswith(PREFIX):
+            paths[shown] = described
+            continue
+        for collection, allowed, systems in known:
+            own = _of_collection(shown, described, principal, collection, allowed, systems, lang)
+            if own:
+                paths[shown.replace("{name}", collection.name, 1)] = own
+    for collection, allowed, _ in known:
+        schemas |= _feature_schemas(collection, allowed, lang)
+    return {
+        "openapi": VERSION,
+        "info": {
+            "title": app.title,
+            "description": app.summary,
+            "version": app.version,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "servers": [{"url": base}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "parameters": _parameters(),
+            "responses": {
+                "problem": {
+                    "description": "Why the request cannot be answered, and what mends it.",
+                    "content": {PROBLEM: {"schema": _ref("problem")}, HTML: {"schema": _ref("html")}},
+                }
+            },
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "wangge_session"},
+            },
+        },
+        "security": [{}, {"bearer": []}, {"session": []}],
+    }
+
+
+def as_openapi_30(node: Any) -> Any:
+    """A document of OpenAPI 3.1 in the words of 3.0, as far as FastAPI uses what differs."""
+    if isinstance(node, list):
+        return [as_openapi_30(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    made = {name: as_openapi_30(one) for name, one in node.items()}
+    for several in ("anyOf", "oneOf"):
+        options = made.get(several)
+        if isinstance(options, list) and {"type": "null"} in options:
+            left = [one for one in options if one != {"type": "null"}]
+            del made[several]
+            made["nullable"] = True
+            made |= left[0] if len(left) == 1 and "$ref" not in left[0] else {several: left}
+    if "const" in made and isinstance(made.get("type"), str):
+        made["enum"] = [made.pop("const")]
+    if isinstance(made.get("examples"), list):
+        made["example"] = made.pop("examples")[0]
+    for limit, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(made.get(limit), (int, float)) and not isinstance(made.get(limit), bool):
+            made |= {bound: made[limit], limit: True}
+    if "contentMediaType" in made:
+        del made["contentMediaType"]
+        made["format"] = "binary"
+    made.pop("propertyNames", None)
+    return made
+
+
+def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    made = deepcopy(dict(operation))
+    responses = made.get("responses", {})
+    responses.pop("422", None)
+    for answer in responses.values():
+        for kind, content in list(answer.get("content", {}).items()):
+            if not content.get("schema") and kind == JSON:
+                content["schema"] = {}
+    if method == "get" and path in CONTENT:
+        responses["200"] = {
+            "description": responses.get("200", {}).get("description", "Successful Response"),
+            "content": {kind: {"schema": _ref(name)} for kind, name in CONTENT[path]},
+        }
+    responses.setdefault("400", {"$ref": "#/components/responses/problem"})
+    if "{" in path:
+        responses.setdefault("404", {"$ref": "#/components/responses/problem"})
+    responses.setdefault("default", {"$ref": "#/components/responses/problem"})
+    made["responses"] = responses
+    return made
+
+
+def _of_collection(
+    path: str,
+    operations: Mapping[str, dict[str, Any]],
+    principal: Principal,
+    collection: Collection,
+    allowed: Access,
+    systems: tuple[Crs, ...],
+    lang: Language,
+) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for method, operation in operations.items():
+        if method in CHANGING and not may_write(principal, collection):
+            continue
+        own = deepcopy(operation)
+        own["operationId"] = f"{own.get('operationId', path)}_{collection.name}"
+        own["summary"] = f"{getattr(collection, lang)}: {own.get('summary', '')}"
+        parameters = [one for one in own.get("parameters", []) if one.get("name") != "name"]
+        if method == "get" and path in (f"{PREFIX}/items", f"{PREFIX}/items/{{key}}"):
+            one = path.endswith("{key}")
+            names = ["crs", "properties", "datetime"] if one else sorted(PARAMETERS - GENERAL)
+            parameters += [_asked(name, collection, allowed, systems) for name in names]
+            parameters += [{"$ref": f"#/components/parameters/{name}"} for name in ("f", "lang")]
+            if not one:
+                parameters += _property_parameters(allowed, lang)
+            kind = "Feature" if one else "FeatureCollection"
+            own["responses"]["200"]["content"][GEOJSON]["schema"] = _ref(f"{collection.name}{kind}")
+            own["responses"]["200"]["headers"] = _HEADERS
+            own["responses"]["304"] = {"description": "What the client has, by If-None-Match, is the same."}
+        if parameters:
+            own["parameters"] = parameters
+        else:
+            own.pop("parameters", None)
+        made[method] = own
+    return made
+
+
+_HEADERS = {
+    "Content-Crs": {"description": "The coordinate system of the answer.", "schema": {"type": "string"}},
+    "ETag": {"description": "What If-None-Match takes.", "schema": {"type": "string"}},
+}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _asked(name: str, collection: Collection, allowed: Access, systems: tuple[Crs, ...]) -> dict[str, Any]:
+    """A parameter: one that all collections share, or that this collection's own bounds."""
+    uris = [crs.uri for crs in systems]
+    about = _ABOUT[name]
+    if name in ("crs", "bbox-crs", "filter-crs"):
+        schema: dict[str, Any] = {"type": "string", "format": "uri", "enum": uris, "default": CRS84.uri}
+        return {"name": name, "in": "query", "description": about, "schema": schema}
+    if name in ("properties", "sortby"):
+        columns = [column.name for column, _ in allowed.columns]
+        values = columns if name == "properties" else [sign + one for one in columns for sign in ("", "-")]
+        return {
+            "name": name,
+            "in": "query",
+            "description": about,
+            "style": "form",
+            "explode": False,
+            "schema": {
+                "type": "array",
+                "items": {"type": "string", "enum": values},
+                "uniqueItems": True,
+                "minItems": 1,
+            },
+        }
+    return {"$ref": f"#/components/parameters/{name}"}
+
+
+def _property_parameters(allowed: Access, lang: Language) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": column.name,
+            "in": "query",
+            "description": getattr(column, lang) or column.name,
+            "schema": dict(TYPES[column.kind]),
+        }
+        for column, _ in allowed.columns
+        if column.name not in PARAMETERS
+    ]
+
+
+_ABOUT: Mapping[str, str] = {
+    "bbox": "Four numbers, or six with heights, in the order of axes of `bbox-crs`; default: degrees east "
+    "and north (CRS84). West greater than east crosses the antimeridian.",
+    "bbox-crs": "Coordinate system of `bbox`.",
+    "count": "Whether to count all that match (`numberMatched`). Without it they are counted where that "
+    "costs nothing: where the page reaches the end.",
+    "crs": "Coordinate system of the answer.",
+    "cursor": "Where the page begins; part of the link `next`.",
+    "datetime": "RFC 3339 instant or date, or interval begin/end with .. for open. Grids: all versions in "
+    "force at that time; without it those in force now.",
+    "filter": "CQL2, as text or JSON (`filter-lang`).",
+    "filter-crs": "Coordinate system of geometries in `filter`.",
+    "filter-lang": "Language of `filter`.",
+    "limit": f"Features a page; more than {LIMIT_MOST} are never on one page.",
+    "offset": "Features to skip. Follow the link `next` instead: it neither skips nor repeats a row.",
+    "properties": "Properties wanted; all by default.",
+    "sortby": "Properties to sort by, in turn; `-` before a name: descending. Null is larger than any value.",
+}
+
+
+def _parameters() -> dict[str, Any]:
+    number = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
+    schemas: dict[str, dict[str, Any]] = {
+        "bbox": number,
+        "count": {"type": "boolean", "default": False},
+        "cursor": {"type": "string"},
+        "datetime": {"type": "string"},
+        "filter": {"type": "string"},
+        "filter-lang": {"type": "string", "enum": list(LANGUAGES), "default": LANGUAGES[0]},
+        "limit": {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST, "default": LIMIT},
+        "offset": {"type": "integer", "minimum": 0, "maximum": OFFSET_MOST, "default": 0},
+    }
+    made: dict[str, dict[str, Any]] = {
+        name: {"name": name, "in": "query", "description": _ABOUT[name], "schema": schema}
+        for name, schema in schemas.items()
+    }
+    made["bbox"] |= {"style": "form", "explode": False}
+    made["f"] = {
+        "name": "f",
+        "in": "query",
+        "description": "Form of the answer; default: what Accept asks for.",
+        "schema": {"type": "string", "enum": ["json", "geojson", "html"]},
+    }
+    made["lang"] = {
+        "name": "lang",
+        "in": "query",
+        "description": "Language; default: what Accept-Language asks for.",
+        "schema": {"type": "string", "enum": ["zh", "en"]},
+    }
+    return made
+
+
+def _feature_schemas(collection: Collection, allowed: Access, lang: Language) -> dict[str, Any]:
+    properties = {
+        column.name: {**describe_column(column, lang), "nullable": True} for column, _ in allowed.columns
+    }
+    for one in properties.values():
+        if "enum" in one:
+            one["enum"] = [*one["enum"], None]
+    feature = {
+        "allOf": [
+            _ref("feature"),
+            {"type": "object", "properties": {"properties": {"type": "object", "properties": properties}}},
+        ]
+    }
+    several = {
+        "allOf": [
+            _ref("featureCollection"),
+            {
+                "type": "object",
+                "properties": {"features": {"type": "array", "items": _ref(f"{collection.name}Feature")}},
+            },
+        ]
+    }
+    return {f"{collection.name}Feature": feature, f"{collection.name}FeatureCollection": several}
+
+
+def _schemas() -> dict[str, Any]:
+    links = {"type": "array", "items": _ref("link")}
+    text = {"type": "string"}
+
+    def record(required: list[str], **properties: Any) -> dict[str, Any]:
+        return {"type": "object", "required": required, "properties": properties}
+
+    return {
+        "html": text,
+        "object": {"type": "object"},
+        "health": record(["status"], status=text),
+        "link": record(["href", "rel"], href=text, rel=text, type=text, title=text, hreflang=text),
+        "landingPage": record(["links"], title=text, description=text, links=links),
+        "conformance": record(["conformsTo"], conformsTo={"type": "array", "items": text}, links=links),
+        "collections": record(
+            ["links", "collections"], links=links, collections={"type": "array", "items": _ref("collection")}
+        ),
+        "collection": record(
+            ["id", "links"],
+            id=text,
+            title=text,
+            description=text,
+            attribution=text,
+            license=text,
+            extent={"type": "object"},
+            itemType=text,
+            crs={"type": "array", "items": text},
+            storageCrs=text,
+            links=links,
+        ),
+        "schema": {"type": "object", "required": ["$schema", "$id", "type", "properties"]},
+        "geometry": {
+            "type": "object",
+            "nullable": True,
+            "required": ["type"],
+            "properties": {"type": text, "coordinates": {"type": "array", "items": {}}},
+        },
+        "feature": record(
+            ["type", "geometry", "properties"],
+            type={"type": "string", "enum": ["Feature"]},
+            id=text,
+            geometry=_ref("geometry"),
+            properties={"type": "object", "nullable": True},
+            links=links,
+        ),
+        "featureCollection": record(
+            ["type", "features"],
+            type={"type": "string", "enum": ["FeatureCollection"]},
+            features={"type": "array", "items": _ref("feature")},
+            numberMatched={"type": "integer", "minimum": 0},
+            numberReturned={"type": "integer", "minimum": 0},
+            timeStamp={"type": "string", "format": "date-time"},
+            links=links,
+        ),
+        "problem": record(
+            ["title", "status", "detail"],
+            type=text,
+            title=text,
+            status={"type": "integer"},
+            detail=text,
+            code=text,
+        ),
+    }

@@ -1,0 +1,96 @@
+"""Single statements that read: each is a transaction of its own, in which the row policies know who asks.
+
+Who asks is told by the statement itself, so that one round trip does: `WHO` is evaluated before whatever
+refers to `who.told`, and holds until the statement ends. Were it evaluated later, nothing would be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
+from sqlalchemy import Engine, text
+from sqlalchemy.dialects.postgresql import psycopg as dialect
+
+from service.access import Principal
+from service.db import EVERYWHERE
+
+_DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
+
+WHO = """(select set_config('wangge.role', :who_role, true) || set_config('wangge.scope', :who_scope, true)
+    || set_config('wangge.grids', :who_grids, true) || set_config('wangge.principal', :who_subject, true)
+    as told
+) who"""
+
+
+class _Unread(Loader):
+    """A text as the bytes that came: they go on as they are."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def who(principal: Principal) -> dict[str, object]:
+    """The parameters of `WHO`."""
+    return {
+        "who_role": principal.role.value,
+        "who_scope": ",".join(prefix or EVERYWHERE for prefix in principal.scope),
+        "who_grids": ",".join(sorted(principal.grids)),
+        "who_subject": principal.subject,
+    }
+
+
+def read_row(
+    engine: Engine,
+    sql: str,
+    parameters: Mapping[str, object],
+    *,
+    planned: bool = True,
+    raw: bool = False,
+) -> Any:
+    """The first row that `sql` yields, None if there is none.
+
+    planned: the statement may be prepared, and its plan kept for all values of its parameters. raw: texts
+    come as bytes of UTF-8.
+    """
+    statement = _driver_text(sql)
+    # a connection that broke while it lay idle costs a second attempt, not the request
+    try:
+        return _read_row(engine, statement, parameters, planned, raw)
+    except psycopg.OperationalError as error:
+        if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
+            raise
+        return _read_row(engine, statement, parameters, planned, raw)
+
+
+def _read_row(
+    engine: Engine, statement: str, parameters: Mapping[str, object], planned: bool, raw: bool
+) -> Any:
+    taken = engine.raw_connection()
+    connection = cast("psycopg.Connection[Any]", taken.driver_connection)
+    try:
+        connection.autocommit = True
+        with connection.cursor(binary=True) as cursor:
+            if raw:
+                cursor.adapters.register_loader("text", _Unread)
+            cursor.execute(statement, parameters, prepare=None if planned else False)
+            return cursor.fetchone()
+    finally:
+        if connection.closed:
+            taken.invalidate()
+        else:
+            connection.autocommit = False
+            taken.close()
+
+
+@lru_cache(maxsize=2048)
+def _driver_text(sql: str) -> str:
+    """`:name` as psycopg writes it."""
+    return str(text(sql).compile(dialect=_DIALECT))

@@ -1,0 +1,53 @@
+"""Tags (ETag) of what is read, and what a client says that it has.
+
+A page's tag holds the version of its collection, a feature's the key and version of its row; both a digest of
+who sees it and how it is written out. So what a tag stands for is known before anything is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from service.access import Access
+
+
+def digest(access: Access, *shaped: object) -> str:
+    """Equal where equal rows are written out equally. shaped: address, form, language."""
+    text = "\n".join([access.fingerprint, *map(str, shaped)])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def page_tag(version: int, mark: str) -> str:
+    """The tag of a page; weak, for its time stamp differs."""
+    return f'W/"{version}-{mark}"'
+
+
+def feature_tag(row: int, version: int, mark: str) -> str:
+    """The tag of a feature."""
+    return f'"{row}-{version}-{mark}"'
+
+
+def known_version(header: str | None, mark: str) -> int | None:
+    """The version of the page that the client has, of those in If-None-Match; None if it has none."""
+    for version, other in re.findall(r'"(\d{1,18})-([0-9a-f]{20})"', header or ""):
+        if other == mark:
+            return int(version)
+    return None
+
+
+def is_known(header: str | None, tag: str) -> bool:
+    """Whether If-None-Match names the tag."""
+    names = [one.strip().removeprefix("W/") for one in (header or "").split(",")]
+    return "*" in names or tag.removeprefix("W/") in names
+
+
+def row_versions(header: str) -> set[tuple[int, int]] | None:
+    """Keys and versions of rows that If-Match names; None where it is `*`, which any version meets.
+
+    In which form a client read the feature is no matter to whether it saw the version it changes.
+    """
+    if header.strip() == "*":
+        return None
+    found = re.findall(r'(?:^|,)\s*"(\d{1,18})-(\d{1,9})-[0-9a-f]{20}"', header)
+    return {(int(row), int(version)) for row, version in found}
