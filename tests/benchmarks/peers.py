@@ -1,7 +1,9 @@
 """The tables of docs/bench.md from what the solver's bench wrote: one or more files `results.json` of one
 machine, the rows of Wangge among those of its peers.
 
-    python -m tests.benchmarks.peers results.json
+    python -m tests.benchmarks.peers results.json … [--domination FILE.md]
+
+FILE.md is what tests.benchmarks.domination wrote from the same results.
 """
 
 from __future__ import annotations
@@ -49,6 +51,15 @@ NOTHING = {
 RAN = {
     "en": "Run on {cores} cores ({model}), one program at a time.",
     "zh": "在 {cores} 核（{model}）上运行，一次只运行一个程序。",
+}
+CHINESE = {  # what tests.benchmarks.domination says
+    "| instance | peer | its greatest / mean deviation / cut / fragments | ours | options of ours |": (
+        "| 实例 | 对手 | 其最大偏差 / 平均偏差 / 代价 / 碎片 | 我们的 | 所用选项 |"
+    ),
+    " — proven: connected grids as even cost ": "；已证明：同样均衡的连片方案代价不低于 ",
+    " at least": "",
+    " — open": "；尚无定论",
+    "(none)": "（无）",
 }
 
 Results = dict[str, dict[str, Any]]  # by instance: n, hh, k, and peers by name
@@ -132,6 +143,13 @@ def shares(results: Results) -> Iterator[list[str]]:
                 ]
 
 
+def in_chinese(text: str) -> str:
+    """The table of plans that are no worse in all four."""
+    for words, chinese in CHINESE.items():
+        text = text.replace(words, chinese)
+    return text
+
+
 def machine() -> dict[str, str]:
     """How many cores, and their name."""
     told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -142,7 +160,12 @@ def machine() -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.peers", description=__doc__)
     parser.add_argument("results", type=Path, nargs="+", metavar="results.json")
-    results = read_results(parser.parse_args().results)
+    parser.add_argument("--domination", type=Path, metavar="FILE.md")
+    given = parser.parse_args()
+    results = read_results(given.results)
+    if given.domination is not None:
+        found = given.domination.read_text(encoding="utf-8").strip()
+        renew("bench", "domination", {"en": found, "zh": in_chinese(found)})
     renew(
         "bench",
         "peers",
