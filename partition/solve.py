@@ -134,8 +134,8 @@ def _search(
         first = seed_plan(problem, instance.grids, seed=seed + run, threads=inner)
         left = (seconds - (time.perf_counter() - start)) * SEARCHING * min(1.0, threads / (runs - run))
         done = refine_plan(
-            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=HOT_M * heat, firm=FIRM,
-            seconds=max(left, 0.01), watch=watch if runs > 1 else None,
+            problem, first, steps=steps // runs, seed=seed + run, threads=inner, hot_m=HOT_M * heat,
+            firm=FIRM, seconds=max(left, 0.01), watch=watch if runs > 1 else None,
         )  # fmt: skip
         return done, kept
 
