@@ -47,6 +47,7 @@ def test_each_round_and_patch_has_a_stream_of_its_own() -> None:
     assert len({one for stream in streams for one in stream}) == 5 * len(names)
     assert words(3, 5) != words(5, 3)
     assert words(3) == words(3) != words(3, 0)
+    assert words(0) != words(0, 0) != words(0, 0, 0)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64 - 1, 2**70])
