@@ -31,6 +31,11 @@ def usual(边: list[int], top: float) -> bool:
     ):
         raise ValueError(f"{top} > 1")
     return all(kernel(b) is not None for b in 边 if b)
+
+
+def late(row: int, flat: bool = True, *, threads: int = 1) -> None:
+    assert row is not None
+    lay(2).reshape(-1)
 '''
 
 
@@ -63,8 +68,11 @@ def test_each_fault_changes_one_place_and_no_line_number() -> None:
         (18, "call", "any"),
         (18, "comparison", "is"),
         (18, "branch", "True"),
+        (21, "constant", "False"),
+        (23, "deletion", "pass"),
+        (23, "constant", "3"),
     }
-    assert {m.row for m in mutants if not m.traced} == {3, 7, 8}
+    assert {m.row for m in mutants if not m.traced} == {3, 7, 8, 21}
     assert {m.row for m in mutants if m.kernel} == {7, 8}
 
 

@@ -67,7 +67,8 @@ def find_mutants(module: str, source: bytes) -> list[Mutant]:
     """All faults of a module that are made here, in order of the text.
 
     Left out are docstrings and all other strings, annotations, decorators, imports, and what only type
-    checkers see.
+    checkers need, such as that something is not None. So are changes that change nothing anywhere: any
+    negative length is the open one to `reshape`, and results do not depend on the number of threads.
     """
     finder = _Finder(module, source)
     for statement in ast.parse(source).body:
@@ -126,7 +127,7 @@ class _Finder:
         self.lines = (node.lineno, max(node.lineno, last or 0))
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             self.definition(node)
-        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        elif _is_for_checkers(node):
             pass
         elif not isinstance(node, ast.Import | ast.ImportFrom):
             if not self.name:
@@ -139,8 +140,12 @@ class _Finder:
         self.name = self.name or node.name
         self.kernel = self.kernel or any("njit" in ast.unparse(d) for d in node.decorator_list)
         if isinstance(node, ast.FunctionDef):
-            for default in (*node.args.defaults, *(d for d in node.args.kw_defaults if d)):
-                self.expression(default)
+            named = [*node.args.posonlyargs, *node.args.args][-len(node.args.defaults) or None :]
+            pairs = [*zip(named, node.args.defaults, strict=False)]
+            pairs += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            for argument, default in pairs:
+                if default is not None and argument.arg != "threads":
+                    self.expression(default)
             self.inside = True
         for child in node.body:
             self.statement(child)
@@ -219,7 +224,19 @@ class _Finder:
                     self.replace("branch", test, "True")
             case _:
                 pass
-        self.parts(node)
+        if isinstance(node, ast.Call) and ast.unparse(node).endswith(".reshape(-1)"):
+            self.parts(node.func)
+        else:
+            self.parts(node)
+
+
+def _is_for_checkers(node: ast.stmt) -> bool:
+    match node:
+        case ast.If(test=test):
+            return ast.unparse(test) == "TYPE_CHECKING"
+        case ast.Assert(test=test):
+            return ast.unparse(test).endswith(" is not None")
+    return False
 
 
 def _stored(node: ast.AST) -> bool:

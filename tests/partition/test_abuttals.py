@@ -203,3 +203,9 @@ def test_a_tunnel_bounds_nothing() -> None:
 
 def test_no_grids_no_bounds() -> None:
     assert find_abuttals(grids({}).iloc[:0], town()) == []
+
+
+def test_a_street_named_like_a_house_is_no_house() -> None:
+    area = town({"A7" if name == "解放路" else name: row for name, row in STREETS.items()})
+    assert say(find_abuttals(grids(), area))[1].startswith("东至A7，")
+    assert "on the east by A7;" in say(find_abuttals(grids(), area), "en")[1]

@@ -193,3 +193,10 @@ def test_more_communities_than_asked_for_are_told() -> None:
     made = merged(replace(area, communities=frame), 1, sizes=(Size("households", 10, 100, 300),))
     (fault,) = [f for f in made.violations if f.code == "merge_more"]
     assert fault.values == {"into": 1, "made": 2}
+
+
+def test_a_single_household_walks_as_far_as_it_does() -> None:
+    made = merged(street([[1, 0], [0, 0]]), 1, 250, sizes=(Size("households", 0, 1, 5),))
+    assert made.walks["walk_m"].to_list() == [170]
+    assert made.communities["walk_m"].to_list() == [170]
+    assert made.figures["mean_walk_m"] == 170
