@@ -53,3 +53,12 @@ def test_without_a_plan_it_begins_anew() -> None:
     problem = row([5] * 6, [-1] * 6)
     labels = adapt_plan(problem, 3, seed=0)
     assert np.bincount(labels).tolist() == [2, 2, 2]
+
+
+def test_where_the_largest_cannot_be_halved_the_next_one_is() -> None:
+    single = adapt_plan(row([20, 5, 5], [0, 1, 1]), 3, seed=0)
+    assert single[0] == 0
+    assert set(single[1:].tolist()) == {1, 2}
+    locked = adapt_plan(row([5, 5, 9, 9], [0, 0, 1, 1], [2, 3]), 3, seed=0)
+    assert locked[2:].tolist() == [1, 1]
+    assert set(locked[:2].tolist()) == {0, 2}

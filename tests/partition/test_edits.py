@@ -202,3 +202,11 @@ def test_a_balance_neither_founds_grids_nor_tears_them_from_their_place() -> Non
     kept = rebalance(release_units(alone))
     assert kept.codes == alone.codes
     assert kept.labels[10] == 0
+
+
+def test_what_a_draft_holds_cannot_be_written_over() -> None:
+    draft = drafted()
+    moved = move_units(draft, draft.units_of(draft.codes[1])[:1], draft.codes[0])
+    for held in (moved.labels, moved.held):
+        with pytest.raises(ValueError, match="read-only"):
+            held[0] = held[1]
