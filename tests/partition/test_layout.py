@@ -185,3 +185,13 @@ def test_wishes_hold_for_their_units_outside_zones() -> None:
     made = laid(row, wish("estate", 0, 3, 4), zone=[0, -1, -1, -1, -1])
     assert made.atom[3] == made.atom[4]
     assert len(np.unique(made.atom)) == 4
+
+
+def test_units_prove_something_only_where_they_cannot_be_cut_further() -> None:
+    row = lattice(3, 1, [130, 140, 130])  # 400 for two grids, but no two of them fit one
+    problem, none = Problem.of_households(row, BALANCE), np.full(3, -1)
+    causes = []
+    for search in (Search(None, 200, 0), Search(None, 200, 0, finest=True)):
+        made = lay_out(problem, UPPER, (), none, np.ones(3, dtype=bool), search)
+        causes.append({reason.cause for reason in made.reasons.values()})
+    assert causes == [{"unproven"}, {"indivisible"}]
