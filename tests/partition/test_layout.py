@@ -106,6 +106,8 @@ def test_what_is_more_than_a_grid_holds_stays_in_as_few_parts_as_can_be() -> Non
     assert sorted(len(part) for part in parts) == [3, 3]  # 360 of at most 250
     assert made.hindered == (("village", "large"),)
     assert partition(made.plan.assignment) == parts
+    large = laid(lattice(9, 1, 60), wish("village", *range(9), hard=True))
+    assert sorted(len(part) for part in partition(large.atom)) == [3, 3, 3]
     one = laid(lattice(2, 1, [300, 20]), wish("village", 0, 1, hard=True))
     assert len(partition(one.atom)) == 2  # a unit above the bound is a part by itself
 
