@@ -45,10 +45,12 @@ STANDING: Mapping[Role, int] = {
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: a role, the divisions whose code begins with `scope`, a worker's own grids, and a name."""
+    """Who asks: a role, the divisions whose code begins with one of `scope` ("": all of them; none: none), a
+    worker's own grids, and a name.
+    """
 
     role: Role = Role.PUBLIC
-    scope: str = ""
+    scope: tuple[str, ...] = ("",)
     grids: frozenset[str] = field(default_factory=frozenset)
     subject: str = ""
 
@@ -91,11 +93,11 @@ def access(principal: Principal, collection: Collection) -> Access | None:
         return None
     clauses = [collection.rows]
     parameters: dict[str, Any] = {}
-    if principal.scope and collection.divided:
-        clauses.append("starts_with(t.division_code, :scope)")
-        parameters["scope"] = principal.scope
+    if collection.divided and "" not in principal.scope:
+        clauses.append("t.division_code ^@ any(cast(:scope as text[]))")
+        parameters["scope"] = list(principal.scope)
     if collection.divided and not principal.reaches(Role.PLANNER):
-        clauses.append("t.division_code in (select g.division_code from grids g where g.valid_to is null)")
+        clauses.append("t.division_code in (select p.division_code from published_divisions p)")
     geometry = collection.geometry
     indexed: tuple[str, ...] = (geometry,)
     own = "true" if principal.reaches(Role.CENTRE) else "false"
@@ -150,6 +152,18 @@ def may_see_exact(principal: Principal, rule: GroupRule, grid: str) -> bool:
 def may_see_phone(principal: Principal) -> bool:
     """Whether the work phones of staff are shown; who is responsible for a grid, everybody may know."""
     return principal.reaches(Role.CONSUMER)
+
+
+def may_write(principal: Principal, collection: Collection) -> bool:
+    """Whether the principal may add, change or remove features of the collection at all.
+
+    Which of them, scope and row policies say. Geometry of grids changes only by publishing a plan.
+    """
+    if not collection.writable or not principal.reaches(collection.least):
+        return False
+    if collection.sensitivity == "cases":
+        return principal.role in (Role.CENTRE, Role.GRID_WORKER)
+    return principal.role in (Role.PLANNER, Role.ADMIN)
 
 
 def visible_collections(

@@ -9,16 +9,19 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from partition.texts import Language
-from service.access import Access, Principal, access
+from service.access import Access, Principal, Role, access
+from service.accounts import COOKIE, Accounts, check_csrf
 from service.db import Database
-from service.faults import MalformedError, UnknownError
+from service.faults import MalformedError, NotAllowedInError, UnknownError
 from service.languages import language_of, wants_html
 from service.mapping import introduce, one_state
-from service.registry import COLLECTIONS, Collection
-from service.sessions import COOKIE, Sessions
+from service.registry import Collection
+from service.store.catalogue import Catalogues
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Context:
     request: Request
     principal: Principal
     database: Database
-    sessions: Sessions
+    accounts: Accounts
     lang: Language
     html: bool
 
@@ -47,6 +50,17 @@ class Context:
             yield connection
 
     @property
+    def catalogues(self) -> Catalogues:
+        """What is known of the collections."""
+        found: Catalogues = self.request.app.state.catalogues
+        return found
+
+    @property
+    def engine(self) -> Engine:
+        """Where single statements read (`service.store.reading`)."""
+        return self.database.app
+
+    @property
     def base(self) -> str:
         """The service's address as the client wrote it, without a slash at its end."""
         return str(self.request.base_url).rstrip("/")
@@ -55,6 +69,10 @@ class Context:
         """An absolute address in the service."""
         asked = {name: value for name, value in query.items() if value is not None}
         return f"{self.base}{path}" + (f"?{urlencode(asked)}" if asked else "")
+
+    def inside(self, href: str) -> str:
+        """An address in the service as pages write it: without the host."""
+        return href.removeprefix(self.base) or "/"
 
 
 def find_context(request: Request) -> Context:
@@ -65,15 +83,30 @@ def find_context(request: Request) -> Context:
     for name in names:
         if names.count(name) > 1:
             raise MalformedError("parameter-repeated", name=name)
-    sessions: Sessions = request.app.state.sessions
+    accounts: Accounts = request.app.state.accounts
     return Context(
         request,
-        sessions.principal(request.cookies.get(COOKIE)),
+        _who(request, accounts),
         request.app.state.database,
-        sessions,
+        accounts,
         language_of(request),
         wants_html(request),
     )
+
+
+def _who(request: Request, accounts: Accounts) -> Principal:
+    """Who asks. NotAllowedInError: a bad token; ForgedError: a change without the session's token."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, secret = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotAllowedInError("token-invalid")
+        return accounts.bearer(secret.strip())
+    cookie = request.cookies.get(COOKIE)
+    principal = accounts.session(cookie)
+    if cookie and principal.role is not Role.PUBLIC and request.method not in SAFE_METHODS:
+        check_csrf(cookie, request.headers.get("x-csrf-token") or request.query_params.get("csrf"))
+    return principal
 
 
 InContext = Annotated[Context, Depends(find_context)]
@@ -81,7 +114,7 @@ InContext = Annotated[Context, Depends(find_context)]
 
 def find_collection(context: Context, name: str) -> tuple[Collection, Access]:
     """A collection and what the principal may see of it. Raises UnknownError if it may not know of it."""
-    collection = COLLECTIONS.get(name)
+    collection = context.catalogues.find(name)
     allowed = access(context.principal, collection) if collection else None
     if collection is None or allowed is None:
         raise UnknownError("collection", name=name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError
 
 from service.cluster_files import BOOTSTRAP_SQL
 from service.operating import OperatingError
@@ -92,20 +93,34 @@ def open_app(url: URL) -> Engine:
         url,
         pool_size=10,
         application_name="wangge serve",
-        options=f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
+        options=f"-c timezone=UTC -c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
         f"-c idle_in_transaction_session_timeout={2 * STATEMENT_MS}",
     )
 
 
 def _engine(url: URL, *, pool_size: int, **connect: str) -> Engine:
     # parameters may hold what nobody may read in a log
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"connect_timeout": 10, **connect},
     )
+    event.listen(engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Give no connection away that the server closed: the pool then opens new ones.
+
+    A server that ends says so, or its socket does; asking the socket costs no round trip, as a ping would.
+    """
+    if connection.closed:
+        raise InvalidatePoolError
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        raise InvalidatePoolError
 
 
 @contextmanager

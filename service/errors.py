@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -13,15 +14,19 @@ from starlette.exceptions import HTTPException
 
 from partition.texts import catalogue
 from service.faults import (
+    ForbiddenError,
     ForeignPageError,
+    ForgedError,
     LinkSpentError,
     MalformedError,
+    NotAllowedInError,
     ServiceError,
     UnknownError,
     WrongHostError,
 )
 from service.headers import HEADERS
 from service.languages import language_of, wants_html
+from service.operating import OperatingError
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +37,9 @@ STATUS: dict[type[ServiceError], int] = {
     MalformedError: 400,
     UnknownError: 404,
     LinkSpentError: 403,
+    NotAllowedInError: 401,
+    ForbiddenError: 403,
+    ForgedError: 403,
     ForeignPageError: 403,
     WrongHostError: 421,
 }
@@ -44,6 +52,17 @@ def add_handlers(app: FastAPI) -> None:
     def explain(request: Request, error: ServiceError) -> Response:
         return problem(request, STATUS[type(error)], error)
 
+    @app.exception_handler(NotAllowedInError)
+    def ask_who(request: Request, error: NotAllowedInError) -> Response:
+        answer = problem(request, 401, error)
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="wangge"'
+        return answer
+
+    @app.exception_handler(OperatingError)
+    def explain_operation(request: Request, error: OperatingError) -> Response:
+        logger.error("operation", exc_info=error)
+        return problem(request, 503, ServiceError("operation"))
+
     @app.exception_handler(RequestValidationError)
     def explain_parameters(request: Request, error: RequestValidationError) -> Response:
         return problem(request, 400, _parameter_error(error))
@@ -55,6 +74,15 @@ def add_handlers(app: FastAPI) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
+    @app.exception_handler(psycopg.errors.QueryCanceled)
+    def explain_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:
+        return problem(request, 422, ServiceError("question-slow"))
+
+    @app.exception_handler(psycopg.errors.DataError)
+    def explain_uncomputable(request: Request, error: psycopg.errors.DataError) -> Response:
+        return problem(request, 400, MalformedError("question-uncomputable"))
+
+    @app.exception_handler(psycopg.OperationalError)
     @app.exception_handler(OperationalError)
     @app.exception_handler(TimeoutError)  # no connection became free
     def explain_database(request: Request, error: Exception) -> Response:

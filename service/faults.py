@@ -30,6 +30,18 @@ class LinkSpentError(ServiceError):
     """The one-time login link was used before, or is not one of this server's."""
 
 
+class NotAllowedInError(ServiceError):
+    """The bearer token is unknown, expired, revoked or not made for this service."""
+
+
+class ForbiddenError(ServiceError):
+    """The principal is known, and may not do this."""
+
+
+class ForgedError(ServiceError):
+    """A changing request came with a session's cookie but without its token."""
+
+
 class WrongHostError(ServiceError):
     """The request does not come to an address that this server answers for."""
 

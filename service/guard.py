@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import STATUS, problem
 from service.faults import ForeignPageError, ServiceError, WrongHostError
-from service.headers import HEADERS
+from service.headers import HEADERS, SHARED
 
 logger = logging.getLogger("service.access_log")
 
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 def _is_foreign(request: Request) -> bool:
     """Whether a page of another server makes the browser ask for more than to read."""
     site = request.headers.get("sec-fetch-site", "none")  # only browsers send it
-    return request.method not in ("GET", "HEAD") and site not in ("same-origin", "none")
+    return request.method not in ("GET", "HEAD", "OPTIONS") and site not in ("same-origin", "none")
 
 
 class Guard:
@@ -65,6 +65,9 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["method"] in ("GET", "OPTIONS"):
+                    for name, value in SHARED.items():
+                        headers.setdefault(name, value)
             elif head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)

@@ -16,3 +16,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# Pages of any origin may read, as the public or with a token of their own. A browser never shows them what it
+# was answered with a cookie ("*" excludes that), and they may not change anything.
+SHARED = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, If-None-Match",
+    "Access-Control-Expose-Headers": "Content-Crs, ETag, Link",
+    "Access-Control-Max-Age": "86400",
+}

@@ -6,34 +6,58 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
+from service.accounts import Accounts
 from service.db import Database
 from service.errors import add_handlers
 from service.guard import Guard
 from service.mapping import Maps
-from service.routes import collections, health, landing, locate, login, maps, static
-from service.sessions import Sessions
+from service.routes import (
+    api,
+    collections,
+    conformance,
+    health,
+    item,
+    items,
+    landing,
+    locate,
+    login,
+    maps,
+    options,
+    schema,
+    static,
+)
+from service.store.catalogue import Catalogues
 
 
 def create_app(
-    database: Database, *, sessions: Sessions | None = None, hosts: Collection[str] = ()
+    database: Database,
+    *,
+    accounts: Accounts | None = None,
+    hosts: Collection[str] = (),
+    licence: str = "",
 ) -> FastAPI:
     """The service on `database`. `hosts`: names it answers for besides those of this machine's loopback.
 
-    `sessions` holds the login links handed out; without it everybody is the public.
+    `accounts` says who asks; by default the keys and sessions of the database. `licence`: under which the
+    collections that are built in may be used, an SPDX identifier or an address.
     """
     app = FastAPI(
         title="Wangge 网格",
         summary="Community management grids as GeoJSON and maps",
         version=_version(),
-        openapi_url="/api",
+        openapi_url=None,  # service/openapi.py describes the API, for each role
         docs_url=None,  # these pages would take their scripts from other hosts
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.database = database
-    app.state.sessions = sessions or Sessions()
+    app.state.accounts = accounts or Accounts(database.app)
+    app.state.catalogues = Catalogues(database.app)
+    app.state.licence = licence
     app.state.maps = Maps()
-    for routes in (landing, health, collections, locate, maps, static, login):
+    for routes in (landing, api, conformance, health, collections, schema, items, item, locate, maps, static):
+        app.include_router(routes.router)
+    for routes in (login, options):
         app.include_router(routes.router)
     add_handlers(app)
     app.add_middleware(Guard, hosts=hosts)

@@ -284,7 +284,7 @@ def introduce(connection: Connection, principal: Principal) -> None:
     declare(
         connection,
         role=principal.role.value,
-        scope=[principal.scope or EVERYWHERE],
+        scope=[prefix or EVERYWHERE for prefix in principal.scope],
         grids=sorted(principal.grids),
         principal=principal.subject,
     )

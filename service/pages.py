@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from partition.texts import Language, catalogue
+from service.accounts import COOKIE, csrf_of
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -30,6 +31,7 @@ def _templates() -> Environment:
 def page(context: Context, name: str, /, **values: Any) -> HTMLResponse:
     """The template `name` as an answer to the request."""
     values["role"] = context.principal.role.value
+    values["csrf"] = csrf_of(context.request.cookies.get(COOKIE, ""))
     return _page(context.request, name, context.lang, 200, values)
 
 

@@ -1,4 +1,4 @@
-"""The server process: on loopback only, until Ctrl-C or SIGTERM, and then gone with all it started."""
+"""The server process: until Ctrl-C or SIGTERM, and then gone with all it started."""
 
 from __future__ import annotations
 
@@ -44,15 +44,7 @@ def stopping() -> Iterator[None]:
 
 
 def listen(host: str, port: int, *, search: bool = False) -> socket.socket:
-    """A listening socket on loopback; with `search` the next free port if `port` is taken.
-
-    Raises OperatingError if `host` is reached from other machines (there is no authentication yet), or if the
-    port is taken.
-    """
-    from service.guard import is_loopback
-
-    if not is_loopback(host):
-        raise OperatingError("serve-not-loopback", host=host)
+    """A listening socket; with `search` the next free port if `port` is taken. Raises OperatingError."""
     last = min(port + PORTS_TRIED, 65535) if search and port else port
     for candidate in range(port, last + 1):
         try:

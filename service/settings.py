@@ -44,6 +44,26 @@ class Settings(BaseSettings):
     runtime_dir: Path = Field(default_factory=_runtime_dir, description="Where its socket lies (short path).")
     host: str = Field(default="127.0.0.1", description="Address that `wangge serve` listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `wangge serve` listens on.")
+    hosts: str = Field(
+        default="",
+        description="Names, separated by commas, that the service answers for besides those of this machine.",
+    )
+    oidc_issuer: str = Field(
+        default="", description="Issuer of JWTs that are accepted as bearer tokens, as in their claim iss."
+    )
+    oidc_audience: str = Field(default="wangge", description="Audience that a JWT must be made for (aud).")
+    oidc_jwks: str = Field(
+        default="",
+        description="Address or file of the issuer's keys (JWKS); default: what its discovery document says.",
+    )
+    oidc_role_claim: str = Field(default="wangge_role", description="Claim of a JWT that holds the role.")
+    oidc_scope_claim: str = Field(
+        default="wangge_scope",
+        description="Claim that holds prefixes of division codes, a text or a list; none: no division.",
+    )
+    oidc_grids_claim: str = Field(
+        default="wangge_grids", description="Claim that holds the codes of a grid worker's own grids."
+    )
     lang: Literal["zh", "en"] | None = Field(
         default=None, description="Language of the command line; default: the locale's."
     )

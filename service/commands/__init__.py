@@ -11,12 +11,13 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every group's commands to `app`."""
-    from service.commands import cluster, collection, demo, files, redraw, store, tiers
+    from service.commands import cluster, collection, demo, files, redraw, store, tiers, token
 
     files.add_to(app)
     redraw.add_to(app)
     tiers.add_to(app)
     store.add_to(app)
     collection.add_to(app)
+    token.add_to(app)
     cluster.add_to(app)
     demo.add_to(app)

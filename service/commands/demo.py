@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 Host = Annotated[
     str | None,
-    typer.Option("--host", help="Address to listen on; loopback only for now · 监听地址，目前仅限本机"),
+    typer.Option("--host", help="Address to listen on; default: this machine only · 监听地址，默认仅限本机"),
 ]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on · 监听端口")]
 Browser = Annotated[
@@ -43,21 +43,24 @@ def add_to(app: typer.Typer) -> None:
 def serve(host: Host = None, port: Port = None, browser: Browser = False) -> None:
     """Serve the API and the maps of what is loaded, until Ctrl-C · 启动服务，按 Ctrl-C 停止
 
-    Prints one-time login links for the planner and the command centre; without one a visitor is the public.
+    Where only this machine reaches it, it prints one-time login links for the planner and the command centre.
+    Elsewhere it starts only if there is a key (`wangge token create`) or an OIDC issuer to come in by.
 
-    会打印规划人员和指挥中心的一次性登录链接；不登录则按公众身份查看。
+    仅限本机访问时会打印规划人员和指挥中心的一次性登录链接；对外提供服务前须先配置登录方式。
     """
     from service.db import database
+    from service.doors import check_door
     from service.serving import Stopped, listen, stopping
     from service.settings import Settings
 
     term = terminal()
     settings = Settings()
     with term.answering_errors(), stopping():
-        bound = listen(host or settings.host, settings.port if port is None else port)
         try:
-            with bound, database(settings) as opened:
-                _serve(term, opened, bound, None, browser=browser, log=True)
+            with database(settings) as opened:
+                check_door(opened, settings, host or settings.host)
+                with listen(host or settings.host, settings.port if port is None else port) as bound:
+                    _serve(term, opened, bound, None, browser=browser, log=True)
         except Stopped:
             term.say("serve.stopped")
 
@@ -87,7 +90,7 @@ def map_community(
     with term.answering_errors(), database(Settings()) as opened:
         with opened.owner.begin() as connection:
             division = find_community(connection, community)
-        write_map(opened, Principal(role, subject=_user()), division, out, lang=term.lang)
+        write_map(opened, Principal(role, subject=user()), division, out, lang=term.lang)
         term.say("wrote", path=out)
 
 
@@ -108,6 +111,8 @@ def demo(
     """
     from service.db import database
     from service.demo import prepare, write_files
+    from service.guard import is_loopback
+    from service.operating import OperatingError
     from service.serving import Stopped, address_of, listen, stopping
     from service.settings import Settings
 
@@ -118,6 +123,8 @@ def demo(
     with term.answering_errors(), stopping():
         try:
             wanted = settings.port if port is None else port
+            if not is_loopback(host or settings.host):
+                raise OperatingError("demo-not-loopback", host=host or settings.host)
             bound = None if once else listen(host or settings.host, wanted, search=port is None)
             if bound is not None and wanted and bound.getsockname()[1] != wanted:
                 term.say("demo.port-taken", port=wanted, address=address_of(bound))
@@ -128,7 +135,7 @@ def demo(
                     opened = held.enter_context(database(settings))
                 ready = prepare(opened, step)
                 if bound is None:
-                    files = write_files(opened, ready, Principal(Role.PLANNER, subject=_user()), out, step)
+                    files = write_files(opened, ready, Principal(Role.PLANNER, subject=user()), out, step)
                     term.say("wrote", path=", ".join(map(str, files)))
                     return
                 serving = True
@@ -144,20 +151,26 @@ def _serve(
     term: Terminal, opened: Database, bound: socket.socket, division: str | None, *, browser: bool, log: bool
 ) -> None:
     """Serve until stopped; prints where, once the first request would be answered."""
+    from service.accounts import Accounts
     from service.db import is_fenced
+    from service.doors import names_of
+    from service.guard import is_loopback
     from service.main import create_app
+    from service.oidc import Issuer
     from service.serving import address_of, run
-    from service.sessions import Sessions
+    from service.settings import Settings
 
     if not is_fenced(opened.app):
         term.err.print(term.text("serve.unfenced"), style="yellow", markup=False)
-    sessions = Sessions()
+    settings = Settings()
+    accounts = Accounts(opened.app, Issuer.of(settings))
     address = address_of(bound)
+    inside = is_loopback(bound.getsockname()[0])
     lines = [("serve.landing", f"{address}/")]
     if division is not None:
         lines.append(("serve.map", f"{address}/maps/{division}"))
-    for role in (Role.PLANNER, Role.CENTRE):
-        token = sessions.invite(Principal(role, subject=_user()))
+    for role in (Role.PLANNER, Role.CENTRE) if inside else ():
+        token = accounts.invite(Principal(role, subject=user()))
         lines.append((f"serve.login_{role}", f"{address}/login?token={token}"))
 
     def announce() -> None:
@@ -172,10 +185,12 @@ def _serve(
 
             webbrowser.open(lines[-1][1])
 
-    run(create_app(opened, sessions=sessions), bound, ready=announce, log=log)
+    app = create_app(opened, accounts=accounts, hosts=names_of(settings, bound.getsockname()[0]))
+    run(app, bound, ready=announce, log=log)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this process, for the record."""
     import getpass
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -146,7 +147,7 @@ def redraw(
                 locked=lock or (),
                 most_moved=cap,
                 issued=issued,
-                staff=_staff(plan, raw.layer("staff"), list(former.grids["code"])),
+                staff=_staff(plan, raw.layer("staff"), former.codes),
                 seed=seed,
                 progress=progress.tell,
             )
@@ -214,7 +215,7 @@ def _most(text: str | None) -> float | None:
         ) from None
 
 
-def _staff(plan: Path, layer: pd.DataFrame | None, codes: list[str]) -> dict[str, str]:
+def _staff(plan: Path, layer: pd.DataFrame | None, codes: Collection[str]) -> dict[str, str]:
     """Who answers for each grid: by the staff layer of the area, else by columns of the plan's grids."""
     from data.register import staff_of_grids
     from partition.changes.lineage import name_staff

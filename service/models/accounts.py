@@ -58,11 +58,10 @@ login_links = ledger(
     UniqueConstraint("digest"),
 )
 
-# Browser sessions; `csrf` is the digest of what a form must bring back.
+# Browser sessions.
 sessions = ledger(
     "sessions",
     Column("digest", LargeBinary, nullable=False),
-    Column("csrf", LargeBinary, nullable=False),
     *_principal(),
     moment("begun_at", now=True),
     moment("expires_at", required=True),

@@ -1,138 +1,128 @@
-"""Collections and their features, after OGC API – Features."""
+"""Collections: what each is, how far it reaches in space and time, and where its features and schema are."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from service.access import visible_collections
+from service.access import Access, visible_collections
 from service.context import Context, InContext, find_collection
-from service.faults import UnknownError
+from service.feature_schema import describe_features
+from service.links import GEOJSON, HTML, JSON, OGC_REL, SCHEMA, link
 from service.pages import page
+from service.query.crs import CRS84, STORAGE, offered
 from service.registry import Collection
-from service.schemas import ItemQuery, ItemsQuery, PageQuery, read_box, read_span
-from service.store import figures, items
+from service.schemas import PageQuery
+from service.store.catalogue import About
 
 router = APIRouter(tags=["features"])
 
-GEOJSON = "application/geo+json"
-CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+GREGORIAN = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 
 
-def _json(body: Any) -> Response:
-    return Response(json.dumps(body, ensure_ascii=False), media_type="application/json")
+def answer_json(body: Any, kind: str = JSON) -> Response:
+    """A JSON document as an answer."""
+    return Response(json.dumps(body, ensure_ascii=False), media_type=kind)
 
 
-def _link(href: str, rel: str, kind: str, title: str = "") -> dict[str, str]:
-    return {"href": href, "rel": rel, "type": kind} | ({"title": title} if title else {})
+def path_of(collection: Collection) -> str:
+    """The collection's path."""
+    return f"/collections/{quote(collection.name, safe='')}"
 
 
-def describe(context: Context, collection: Collection, extent: tuple[float, ...] | None) -> dict[str, Any]:
-    """A collection as JSON: names in the asked language, the columns that the principal may see, units."""
-    _, allowed = find_collection(context, collection.name)
-    path = f"/collections/{collection.name}"
+def describe(context: Context, collection: Collection, allowed: Access) -> dict[str, Any]:
+    """A collection as JSON, in the asked language, as the principal may see it."""
+    about = context.catalogues.about(context.principal, collection, allowed)
+    path = path_of(collection)
+    licence = collection.licence or context.request.app.state.licence
     body: dict[str, Any] = {
         "id": collection.name,
         "title": getattr(collection, context.lang),
         "description": getattr(collection, f"about_{context.lang}"),
+        "attribution": collection.attribution or "; ".join(about.attributions),
+        "license": licence,
         "itemType": "feature",
-        "crs": [CRS84],
-        "columns": [
-            {"name": column.name, "type": column.kind, "title": getattr(column, context.lang)}
-            | ({"unit": column.unit_in(context.lang)} if column.unit else {})
-            for column, _ in allowed.columns
-        ],
+        "crs": [crs.uri for crs in offered(about.extent)],
+        "storageCrs": STORAGE.uri,
         "links": [
-            _link(context.href(path, f="json"), "self", "application/json"),
-            _link(context.href(f"{path}/items"), "items", GEOJSON),
+            link(context.href(path, f="json"), "self", JSON),
+            link(context.href(path, f="html"), "alternate", HTML),
+            link(context.href(f"{path}/items", f="json"), "items", GEOJSON),
+            link(context.href(f"{path}/items", f="html"), "items", HTML),
+            link(context.href(f"{path}/schema"), f"{OGC_REL}schema", SCHEMA),
+            link(context.href(f"{path}/queryables"), f"{OGC_REL}queryables", SCHEMA),
+            link(context.href(f"{path}/sortables"), f"{OGC_REL}sortables", SCHEMA),
         ],
     }
-    if extent is not None:
-        body["extent"] = {"spatial": {"bbox": [list(extent)], "crs": CRS84}}
+    if licence.startswith(("http://", "https://")):
+        body["links"].append(link(licence, "license", HTML))
+    extent = describe_extent(about)
+    if extent:
+        body["extent"] = extent
     return body
 
 
-@router.get("/collections", summary="All collections")
+def describe_extent(about: About) -> dict[str, Any]:
+    """How far a collection reaches in space and time; empty where it holds nothing."""
+    extent: dict[str, Any] = {}
+    if about.extent is not None:
+        extent["spatial"] = {"bbox": [list(about.extent)], "crs": CRS84.uri}
+    if about.begin is not None:
+        interval = [None if one is None else write_instant(one) for one in (about.begin, about.end)]
+        extent["temporal"] = {"interval": [interval], "trs": GREGORIAN}
+    return extent
+
+
+def write_instant(instant: datetime) -> str:
+    """An instant of RFC 3339, UTC."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def visible(context: Context) -> list[tuple[Collection, Access]]:
+    """The collections that the principal may know of, and what of them."""
+    known = visible_collections(context.principal, context.catalogues.current().all())
+    return [find_collection(context, collection.name) for collection in known]
+
+
+@router.get("/collections", summary="All collections", response_class=Response)
 def list_collections(context: InContext, query: Annotated[PageQuery, Query()]) -> Response:
     """Every collection that the asking role may know of."""
-    with context.reading() as connection:
-        extent = figures.select_extent(connection, context.principal)
-    collections = [describe(context, one, extent) for one in visible_collections(context.principal)]
+    described = [describe(context, collection, allowed) for collection, allowed in visible(context)]
     if context.html:
-        return page(context, "collections.html", collections=collections)
-    links = [_link(context.href("/collections", f="json"), "self", "application/json")]
-    return _json({"links": links, "collections": collections})
-
-
-@router.get("/collections/{name}", summary="One collection")
-def show_collection(context: InContext, name: str, query: Annotated[PageQuery, Query()]) -> Response:
-    """Title, extent and columns with their units."""
-    collection, _ = find_collection(context, name)
-    with context.reading() as connection:
-        extent = figures.select_extent(connection, context.principal)
-    body = describe(context, collection, extent)
-    if context.html:
-        return page(context, "collection.html", collection=body)
-    return _json(body)
-
-
-@router.get("/collections/{name}/items", summary="Features", response_class=Response)
-def list_items(context: InContext, name: str, query: Annotated[ItemsQuery, Query()]) -> Response:
-    """Features as GeoJSON, a page at a time; the link `next` leads on."""
-    collection, allowed = find_collection(context, name)
-    box = None if query.bbox is None else read_box(query.bbox)
-    span = None if query.datetime is None else read_span(query.datetime)
-    with context.reading() as connection:
-        found = items.select_page(
-            connection,
-            collection,
-            allowed,
-            limit=query.limit,
-            offset=query.offset,
-            cursor=query.cursor,
-            box=box,
-            span=span,
-        )
-    path = f"/collections/{collection.name}"
-    asked = query.model_dump(exclude_unset=True, exclude={"cursor", "offset"})
-    at = query.model_dump(exclude_unset=True)
-    links = [
-        _link(context.href(f"{path}/items", **at), "self", GEOJSON),
-        _link(context.href(path), "collection", "application/json"),
-    ]
-    if found.following is not None:
-        following = asked | {"limit": query.limit, "cursor": found.following}
-        links.append(_link(context.href(f"{path}/items", **following), "next", GEOJSON))
-    body = (
-        f'{{"type":"FeatureCollection","features":[{found.features}],'
-        f'"numberReturned":{found.returned},"links":{json.dumps(links, ensure_ascii=False)}}}'
-    )
-    return Response(body.encode(), media_type=GEOJSON)
-
-
-@router.get("/collections/{name}/items/{key:path}", summary="One feature", response_class=Response)
-def show_item(context: InContext, name: str, key: str, query: Annotated[ItemQuery, Query()]) -> Response:
-    """One feature as GeoJSON."""
-    collection, allowed = find_collection(context, name)
-    with context.reading() as connection:
-        feature = items.select_item(connection, collection, allowed, key)
-    if feature is None:
-        raise UnknownError("item", name=collection.name, key=key[:60])
-    path = f"/collections/{collection.name}"
-    return feature_answer(
-        feature,
-        [
-            _link(context.href(f"{path}/items/{quote(key, safe=':')}"), "self", GEOJSON),
-            _link(context.href(path), "collection", "application/json"),
+        return page(context, "collections.html", collections=described)
+    body = {
+        "links": [
+            link(context.href("/collections", f="json"), "self", JSON),
+            link(context.href("/collections", f="html"), "alternate", HTML),
         ],
+        "crs": [crs.uri for crs in offered(None)],
+        "collections": described,
+    }
+    return answer_json(body)
+
+
+@router.get("/collections/{name}", summary="One collection", response_class=Response)
+def show_collection(context: InContext, name: str, query: Annotated[PageQuery, Query()]) -> Response:
+    """Title, source, licence, extent, coordinate systems, and links to features and schema."""
+    collection, allowed = find_collection(context, name)
+    body = describe(context, collection, allowed)
+    if not context.html:
+        return answer_json(body)
+    schema = describe_features(
+        collection, allowed, context.lang, context.href(f"{path_of(collection)}/schema"), "schema"
     )
-
-
-def feature_answer(feature: str, links: list[dict[str, str]]) -> Response:
-    """One feature with its links."""
-    body = f'{feature[:-1]},"links":{json.dumps(links, ensure_ascii=False)}}}'
-    return Response(body.encode(), media_type=GEOJSON)
+    units = {column.name: column.unit_in(context.lang) for column, _ in allowed.columns}
+    return page(
+        context,
+        "collection.html",
+        collection=body,
+        path=path_of(collection),
+        schema=schema,
+        units=units,
+        backdrop="" if collection.name == "streets" else "/collections/streets/items?limit=2000",
+    )

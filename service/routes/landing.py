@@ -1,8 +1,7 @@
-"""The front door: what there is and where, and what the service conforms to."""
+"""The front door: what there is and where."""
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,16 +9,13 @@ from fastapi.responses import Response
 
 from service.access import visible_collections
 from service.context import InContext
+from service.links import HTML, JSON, OPENAPI, link
 from service.pages import page
+from service.routes.collections import answer_json
 from service.schemas import PageQuery
 from service.store import figures
 
 router = APIRouter(tags=["service"])
-
-CONFORMS = (
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-)
 
 
 @router.get("/", summary="Where everything is", response_class=Response)
@@ -31,26 +27,23 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
         with context.reading() as connection:
             communities = figures.select_communities(connection, context.principal)
             example = figures.select_example(connection, context.principal)
-        collections = visible_collections(context.principal)
+        collections = visible_collections(context.principal, context.catalogues.current().all())
         return page(
             context, "landing.html", communities=communities, collections=collections, example=example
         )
     say = catalogue("service").say
     places = (
-        ("/", "self", "application/json"),
-        ("/api", "service-desc", "application/vnd.oai.openapi+json;version=3.1"),
-        ("/conformance", "conformance", "application/json"),
-        ("/collections", "data", "application/json"),
+        ("/?f=json", "self", JSON),
+        ("/?f=html", "alternate", HTML),
+        ("/api", "service-desc", OPENAPI),
+        ("/api.html", "service-doc", HTML),
+        ("/conformance", "conformance", JSON),
+        ("/collections", "data", JSON),
     )
-    body = {
-        "title": say("page.name", context.lang),
-        "description": say("landing.lead", context.lang),
-        "links": [{"href": context.href(path), "rel": rel, "type": kind} for path, rel, kind in places],
-    }
-    return Response(json.dumps(body, ensure_ascii=False), media_type="application/json")
-
-
-@router.get("/conformance", summary="Standards kept")
-def show_conformance(context: InContext, query: Annotated[PageQuery, Query()]) -> dict[str, list[str]]:
-    """Conformance classes of OGC API – Features."""
-    return {"conformsTo": list(CONFORMS)}
+    return answer_json(
+        {
+            "title": say("page.name", context.lang),
+            "description": say("landing.lead", context.lang),
+            "links": [link(context.href(path), rel, kind) for path, rel, kind in places],
+        }
+    )

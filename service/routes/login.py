@@ -1,35 +1,74 @@
-"""In by a one-time link, out by a button."""
+"""In by a one-time link or an API key, out by a button; and who one is."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
+from service.accounts import COOKIE, SESSION, csrf_of
 from service.context import InContext
 from service.faults import LinkSpentError
-from service.schemas import LoginQuery
-from service.sessions import COOKIE, LIFETIME_S
+from service.guard import is_loopback
+from service.pages import page
+from service.schemas import HealthQuery, LoginQuery
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(tags=["service"])
 
 
-@router.get("/login")
-def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> RedirectResponse:
-    """Trade the link for a cookie; the link is spent afterwards."""
-    cookie = context.sessions.redeem(query.token)
+@router.get("/login", include_in_schema=False)
+def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Response:
+    """Trade the link for a session; the link is spent afterwards. Without one, ask for a key."""
+    if query.token is None:
+        return page(context, "login.html")
+    cookie = context.accounts.redeem(query.token)
     if cookie is None:
         raise LinkSpentError("link-spent")
+    return _let_in(context.request, cookie)
+
+
+@router.post("/login", include_in_schema=False)
+def log_in_by_key(context: InContext, key: Annotated[str, Form(max_length=8_000)]) -> Response:
+    """Trade an API key (or a JWT) typed into the page for a session."""
+    return _let_in(context.request, context.accounts.trade(key.strip()))
+
+
+@router.post("/logout", include_in_schema=False)
+def log_out(context: InContext) -> Response:
+    """End the session: neither this browser's cookie nor a copy of it lets anyone in again."""
+    context.accounts.end(context.request.cookies.get(COOKIE))
     answer = RedirectResponse("/", status_code=303)
-    answer.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", path="/")
+    answer.delete_cookie(COOKIE, httponly=True, samesite="lax", path="/")
     return answer
 
 
-@router.post("/logout")
-def log_out(context: InContext) -> RedirectResponse:
-    """End the session: neither this browser's cookie nor a copy of it lets anyone in again."""
-    context.sessions.end(context.request.cookies.get(COOKIE))
+@router.get("/session", summary="Who I am")
+def show_session(context: InContext, query: Annotated[HealthQuery, Query()]) -> dict[str, Any]:
+    """Role, divisions and grids of whoever asks; for a session also the token that changes must bring."""
+    principal = context.principal
+    told: dict[str, Any] = {
+        "role": principal.role.value,
+        "scope": list(principal.scope),
+        "grids": sorted(principal.grids),
+        "subject": principal.subject,
+    }
+    cookie = context.request.cookies.get(COOKIE)
+    if cookie and principal.role != "public" and "authorization" not in context.request.headers:
+        told["csrf"] = csrf_of(cookie)
+    return told
+
+
+def _let_in(request: Request, cookie: str) -> Response:
     answer = RedirectResponse("/", status_code=303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", path="/")
+    answer.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(SESSION.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        # a plain connection is safe on this machine only
+        secure=not is_loopback(request.url.hostname or ""),
+        path="/",
+    )
     return answer

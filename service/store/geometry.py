@@ -24,12 +24,13 @@ def stored(frame: gpd.GeoSeries) -> list[str]:
     shapes = shapely.force_2d(frame.to_crs(SRID).to_numpy())
     for i in np.flatnonzero(~shapely.is_valid(shapes)):
         shapes[i] = _mended(shapes[i])  # what was valid to a hair may not be after the transformation
+    shapes = shapely.orient_polygons(shapes)  # outer rings counterclockwise, as GeoJSON has them
     return [str(text) for text in shapely.to_wkb(shapely.set_srid(shapes, SRID), hex=True, include_srid=True)]
 
 
 def stored_any(frame: gpd.GeoSeries) -> list[str | None]:
     """Hexadecimal EWKB in EPSG:4326 of geometries of any kind as they are; None where there is none."""
-    shapes = shapely.force_2d(frame.to_crs(SRID).to_numpy())
+    shapes = shapely.orient_polygons(shapely.force_2d(frame.to_crs(SRID).to_numpy()))
     texts = shapely.to_wkb(shapely.set_srid(shapes, SRID), hex=True, include_srid=True)
     return [None if text is None else str(text) for text in texts]
 

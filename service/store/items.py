@@ -1,150 +1,259 @@
-"""Features as GeoJSON text made by PostGIS; every filter runs on what the principal may see."""
+"""Features as GeoJSON text made by PostGIS and passed through as bytes.
+
+Every filter runs on what the principal may see. One statement, one snapshot: the version of the collection
+is that of the very rows beside it.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Engine
 
-from service.access import Access
-from service.registry import Collection
-from service.schemas import Box, Span
+from service.access import Access, Principal
+from service.query.condition import Condition
+from service.query.crs import Crs
+from service.query.question import (
+    Question,
+    after,
+    condition,
+    cursor_text,
+    order_by,
+    place_of,
+    selected,
+)
+from service.query.span import meets
+from service.registry import Collection, Column
+from service.store.reading import WHO, read_row, who
 
-DIGITS = 7  # about 1 cm
+# Doubles are written with as many digits as tell them apart, so that what is read can be written back.
+DIGITS = 15
+_HEAD = b'{"type":"Feature","id":'
 
 
 @dataclass(frozen=True)
 class Page:
-    """Features as GeoJSON text, joined by commas. `following`: cursor of the next page, None at the end."""
+    """Features as GeoJSON text, joined by commas.
 
-    features: str
+    version: of the collection. following: cursor of the next page, None at the end. matched: how many there
+    are on all pages, where that was asked or is plain.
+    """
+
+    version: int
+    features: bytes
     returned: int
-    following: int | None
+    following: str | None = None
+    matched: int | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One feature as GeoJSON text, with the surrogate key and the version of its row."""
+
+    feature: bytes
+    row: int
+    version: int
+
+
+def select_version(engine: Engine, principal: Principal, sources: tuple[str, ...]) -> int:
+    """The version of the collections `sources` (`Collection.sources`); grows with every change of them."""
+    sql = f"select v.version from {WHO} cross join lateral ({version_sql('who.told is not null')}) v"  # noqa: S608
+    return int(read_row(engine, sql, {**who(principal), "sources": list(sources)})[0])
 
 
 def select_page(
-    connection: Connection,
+    engine: Engine, principal: Principal, collection: Collection, access: Access, question: Question
+) -> Page:
+    """A page of features, in the sort order."""
+    rows = condition(question, collection, access)
+    beyond = after(question, collection, access)
+    matched = "null::bigint"
+    if question.count:
+        matched = (
+            f"(select count(*) from {collection.table} t"  # noqa: S608  # identifiers of the registry
+            f" where v.version is not null and {rows.sql})"
+        )
+    sql = f"""
+        select v.version, p.features, p.found, p.place, p.matched
+        from {WHO}
+        cross join lateral ({version_sql("who.told is not null")}) v
+        cross join lateral (
+            select string_agg(f.feature, ',') as features, cardinality(array_agg(f.id)) as found,
+                   (array_agg(f.place))[:limit]::text as place,
+                   {matched} as matched
+            from (
+                select t.id, {place_of(question, collection, access) if question.sort else "t.id"} as place,
+                       {feature_sql(collection, access, question)} as feature
+                from (
+                    select t.* from {collection.table} t
+                    where v.version is not null and {rows.sql} and ({beyond.sql})
+                    order by {order_by(question, collection, access)} limit :fetched offset :offset
+                ) t
+                cross join lateral (select {columns_sql(selected(question, access))}) r
+            ) f
+        ) p
+    """  # noqa: S608  # identifiers come from the registry only
+    parameters = {
+        **who(principal),
+        **rows.parameters,
+        **beyond.parameters,
+        "sources": list(collection.sources),
+        "limit": question.limit,
+        "fetched": question.limit + 1,
+        "offset": question.offset,
+    }
+    # a plan kept for all boxes, filters and offsets would be a bad one for most
+    planned = not (question.narrowed or question.sort or question.offset)
+    version, features, found, place, counted = read_row(engine, sql, parameters, planned=planned, raw=True)
+    found = found or 0
+    following = None
+    if found > question.limit:
+        features = _but_last(features)
+        following = cursor_text(json.loads(place) if question.sort else [int(place)])
+    elif counted is None and question.cursor is None and (found or not question.offset):
+        counted = question.offset + found  # the last page, reached by counting
+    return Page(version, features or b"", min(found, question.limit), following, counted)
+
+
+def count_rows(
+    engine: Engine, principal: Principal, collection: Collection, access: Access, question: Question
+) -> int:
+    """How many features answer the question, on all pages."""
+    rows = condition(question, collection, access)
+    sql = f"""
+        select c.count from {WHO} cross join lateral (
+            select count(*) as count from {collection.table} t where who.told is not null and {rows.sql}
+        ) c
+    """  # noqa: S608  # identifiers come from the registry only
+    return int(read_row(engine, sql, {**who(principal), **rows.parameters}, planned=False)[0])
+
+
+def select_item(
+    engine: Engine,
+    principal: Principal,
     collection: Collection,
     access: Access,
-    *,
-    limit: int,
-    offset: int = 0,
-    cursor: int | None = None,
-    box: Box | None = None,
-    span: Span | None = None,
-) -> Page:
-    """At most `limit` features after `cursor`, within `box` and `span`, in the order of the surrogate key."""
-    parameters: dict[str, Any] = {
-        **access.parameters,
-        "limit": limit,
-        "offset": offset,
-        "cursor": cursor or 0,
-    }
-    boxes = _envelopes(box)
-    for place, (west, south, east, north) in enumerate(boxes):
-        parameters |= {f"w{place}": west, f"s{place}": south, f"e{place}": east, f"n{place}": north}
-    timed = span is not None and bool(collection.begins)
-    if timed and span is not None:
-        parameters |= {"begin": span.begin, "end": span.end}
-    row = connection.execute(_page_sql(collection, _Shape(access), len(boxes), timed), parameters).one()
-    return Page(row.features or "", row.returned, row.last if row.found > limit else None)
+    key: str,
+    question: Question | None = None,
+) -> Item | None:
+    """One feature; None if there is none that the principal may see.
 
-
-def select_item(connection: Connection, collection: Collection, access: Access, key: str) -> str | None:
-    """One feature as GeoJSON text; None if there is none that the principal may see."""
-    sql = _item_sql(collection, _Shape(access))
-    return connection.execute(sql, {**access.parameters, "key": key}).scalar()
+    Of the question its CRS, its properties and its time count; of several versions at that time, the latest.
+    """
+    asked = question or Question()
+    found = find_by(collection, key)
+    if found is None:
+        return None
+    rows = Condition(access.always if asked.span else access.predicate, access.parameters)
+    timed = Condition("true")
+    if asked.span is not None and collection.begins:
+        timed = meets(asked.span, collection.begins, collection.ends, "q_")
+    sql = f"""
+        select p.feature, p.id, p.version from {WHO} cross join lateral (
+            select {feature_sql(collection, access, asked)} as feature, t.id, t.version
+            from {collection.table} t
+            cross join lateral (select {columns_sql(selected(asked, access))}) r
+            where who.told is not null and {rows.sql} and {timed.sql} and {found.sql}
+            order by t.id desc limit 1
+        ) p
+    """  # noqa: S608  # identifiers come from the registry only
+    parameters = {**who(principal), **rows.parameters, **timed.parameters, **found.parameters}
+    row = read_row(engine, sql, parameters, raw=True)
+    return None if row is None else Item(*row)
 
 
 def select_at(
-    connection: Connection, collection: Collection, access: Access, *, lon: float, lat: float
-) -> str | None:
-    """The feature at a point in degrees as GeoJSON text; on a border the one of the lowest key."""
-    sql = _at_sql(collection, _Shape(access))
-    return connection.execute(sql, {**access.parameters, "lon": lon, "lat": lat}).scalar()
+    engine: Engine, principal: Principal, collection: Collection, access: Access, *, lon: float, lat: float
+) -> Item | None:
+    """The feature at a point in degrees; on a border the one of the lowest key."""
+    point = "st_setsrid(st_makepoint(:lon, :lat), 4326)"
+    sql = f"""
+        select p.feature, p.id, p.version from {WHO} cross join lateral (
+            select {feature_sql(collection, access, Question())} as feature, t.id, t.version
+            from {collection.table} t
+            cross join lateral (select {columns_sql(access.columns)}) r
+            where who.told is not null and {access.predicate}
+              and ({" or ".join(f"{one} && {point}" for one in access.indexed)})
+              and st_intersects({access.geometry}, {point})
+            order by {collection.key} limit 1
+        ) p
+    """  # noqa: S608  # identifiers come from the registry only
+    parameters = {**who(principal), **access.parameters, "lon": lon, "lat": lat}
+    row = read_row(engine, sql, parameters, raw=True)
+    return None if row is None else Item(*row)
 
 
-def _envelopes(box: Box | None) -> list[tuple[float, float, float, float]]:
-    if box is None:
-        return []
-    if box.west <= box.east:
-        return [(box.west, box.south, box.east, box.north)]
-    return [(box.west, box.south, 180.0, box.north), (-180.0, box.south, box.east, box.north)]
+# --- parts of statements ---
 
 
-class _Shape:
-    """The SQL of an access without its parameters' values: what distinguishes one query text from another."""
-
-    def __init__(self, access: Access) -> None:
-        self.predicate = access.predicate
-        self.geometry = access.geometry
-        self.columns = tuple((column.name, sql) for column, sql in access.columns)
-
-    def __hash__(self) -> int:
-        return hash((self.predicate, self.geometry, self.columns))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shape) and vars(self) == vars(other)
-
-
-def _feature(collection: Collection, shape: _Shape) -> str:
-    properties = ", ".join(f"'{name}', {sql}" for name, sql in shape.columns)
+def version_sql(told: str) -> str:
+    """SQL of the version of the collections `:sources`; told: what makes sure that policies know who asks."""
     return (
-        f"""'{{"type":"Feature","id":' || to_json({collection.key})::text"""
-        f""" || ',"geometry":' || coalesce(st_asgeojson({shape.geometry}, {DIGITS}), 'null')"""
-        f""" || ',"properties":' || json_build_object({properties})::text || '}}'"""
+        "select coalesce(sum(version), 0)::bigint as version from collection_versions"  # noqa: S608
+        f" where {told} and collection = any(:sources)"
     )
 
 
-@lru_cache(maxsize=256)
-def _page_sql(collection: Collection, shape: _Shape, boxes: int, timed: bool) -> TextClause:
-    where = [shape.predicate, "t.id > :cursor"]
-    if boxes:
-        within = (
-            f"({shape.geometry} && st_makeenvelope(:w{n}, :s{n}, :e{n}, :n{n}, 4326)"
-            f" and st_intersects({shape.geometry}, st_makeenvelope(:w{n}, :s{n}, :e{n}, :n{n}, 4326)))"
-            for n in range(boxes)
-        )
-        where.append("(" + " or ".join(within) + ")")
-    if timed:
-        where.append(f"{collection.begins} <= coalesce(cast(:end as timestamptz), 'infinity')")
-        where.append(
-            f"coalesce({collection.ends}, 'infinity') >= coalesce(cast(:begin as timestamptz), '-infinity')"
-        )
-    # rows are chosen before a single geometry is written out; one more shows whether there is a next page
-    return text(f"""
-        with chosen as (
-            select t.id from {collection.table} t where {" and ".join(where)}
-            order by t.id limit cast(:limit as integer) + 1 offset :offset
-        ), page as (select id from chosen order by id limit :limit)
-        select string_agg(f.feature, ',' order by f.id) as features, count(*) as returned, max(f.id) as last,
-               (select count(*) from chosen) as found
-        from (
-            select t.id, {_feature(collection, shape)} as feature
-            from {collection.table} t join page using (id)
-        ) f
-    """)  # noqa: S608  # identifiers come from the registry only
+def feature_sql(collection: Collection, access: Access, question: Question) -> str:
+    """SQL of a row as a GeoJSON feature, its properties being the row `r`."""
+    return (
+        f"""'{_HEAD.decode()}' || to_json({collection.key})::text || ',"geometry":'"""
+        f""" || coalesce({geojson_sql(access.geometry, question.crs)}, 'null')"""
+        """ || ',"properties":' || row_to_json(r)::text || '}'"""
+    )
 
 
-@lru_cache(maxsize=256)
-def _item_sql(collection: Collection, shape: _Shape) -> TextClause:
-    return text(f"""
-        select {_feature(collection, shape)} from {collection.table} t
-        where {shape.predicate} and {collection.key} = :key
-          and t.division_code in (
-              select d.code from divisions d where starts_with(:key, d.code)
-          )
-        order by t.id limit 1
-    """)  # noqa: S608  # identifiers come from the registry only
+def geojson_sql(geometry: str, crs: Crs) -> str:
+    """SQL of a geometry as GeoJSON in `crs`, in its authority's order of axes, with all its digits."""
+    return f"st_asgeojson({crs.ordered(geometry)}, {DIGITS}, 0)"
 
 
-@lru_cache(maxsize=256)
-def _at_sql(collection: Collection, shape: _Shape) -> TextClause:
-    point = "st_setsrid(st_makepoint(:lon, :lat), 4326)"
-    return text(f"""
-        select {_feature(collection, shape)} from {collection.table} t
-        where {shape.predicate} and {shape.geometry} && {point} and st_intersects({shape.geometry}, {point})
-        order by {collection.key} limit 1
-    """)  # noqa: S608  # identifiers come from the registry only
+def columns_sql(columns: tuple[tuple[Column, str], ...]) -> str:
+    """SQL of columns by their public names."""
+    return ", ".join(f"{sql} as {quoted(column.name)}" for column, sql in columns)
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier, in SQL whose parameters begin with a colon."""
+    escaped = name.replace('"', '""').replace(":", r"\:")
+    return f'"{escaped}"'
+
+
+def find_by(collection: Collection, key: str) -> Condition | None:
+    """The rows whose feature id is `key`, by columns that an index has; None if it can be nobody's id.
+
+    The id itself is made of several columns and no policy lets an index on it be used.
+    """
+    if "\x00" in key:
+        return None
+    if collection.by == "code":
+        return Condition("t.code = :key", {"key": key})
+    if collection.by == "row":
+        whole = _whole(key, 18)
+        return None if whole is None else Condition("t.id = :key", {"key": whole})
+    parts = key.split(":")
+    heads = [":".join(parts[:place]) for place in range(1, min(len(parts), 9))]
+    tails: list[object] = [":".join(parts[place:]) for place in range(1, min(len(parts), 9))]
+    if collection.local == "ordinal":
+        tails = [whole for tail in tails if (whole := _whole(str(tail), 9)) is not None]
+    else:
+        tails += [str(tail).rpartition("~")[0] for tail in tails if "~" in str(tail)]
+    if not tails:
+        return None
+    return Condition(
+        f"t.division_code = any(:key_divisions) and t.{collection.local} = any(:key_locals)"
+        f" and {collection.key} = :key",
+        {"key_divisions": heads, "key_locals": tails, "key": key},
+    )
+
+
+def _whole(text: str, digits: int) -> int | None:
+    return int(text) if re.fullmatch(rf"0|[1-9]\d{{0,{digits - 1}}}", text, re.ASCII) else None
+
+
+def _but_last(features: bytes) -> bytes:
+    """All but the last of features joined by commas. No text within a feature holds a bare quotation mark,
+    so the beginning of a feature is found nowhere else."""
+    return features[: features.rindex(b"," + _HEAD)]

@@ -17,12 +17,12 @@ from partition.area import Area
 from partition.wishes.policy import Profile, Size
 from service import db
 from service.access import Principal, Role
+from service.accounts import COOKIE, Accounts, csrf_of
 from service.cluster import Cluster
 from service.intake import Layers, check_layers
 from service.main import create_app
 from service.planning import plan_community
 from service.serving import make_server
-from service.sessions import Sessions
 from service.store.communities import load_area
 from service.store.grids import publish_plan
 
@@ -37,7 +37,7 @@ class Served:
     """A running service. `database` is the one behind it."""
 
     address: str
-    sessions: Sessions
+    accounts: Accounts
     database: db.Database
     area: Area
     clients: list[httpx.Client] = dataclasses.field(default_factory=list)
@@ -49,9 +49,10 @@ class Served:
         client = httpx.Client(base_url=self.address, timeout=30)
         self.clients.append(client)
         if role is not Role.PUBLIC:
-            token = self.sessions.invite(Principal(role, scope, grids, f"test {role}"))
+            token = self.accounts.invite(Principal(role, (scope,), grids, f"test {role}"))
             answer = client.get("/login", params={"token": token})
             assert answer.status_code == 303
+            client.headers["x-csrf-token"] = csrf_of(client.cookies[COOKIE])
         return client
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
@@ -89,12 +90,12 @@ def fill(database: db.Database) -> Area:
 @contextmanager
 def serve(database: db.Database, area: Area) -> Iterator[Served]:
     """The application behind a port of loopback, in a thread."""
-    sessions = Sessions()
-    server = make_server(create_app(database, sessions=sessions))
+    accounts = Accounts(database.app)
+    server = make_server(create_app(database, accounts=accounts))
     with socket.create_server(("127.0.0.1", 0)) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
-        served = Served(f"http://127.0.0.1:{bound.getsockname()[1]}", sessions, database, area)
+        served = Served(f"http://127.0.0.1:{bound.getsockname()[1]}", accounts, database, area)
         try:
             yield served
         finally:

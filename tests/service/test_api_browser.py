@@ -49,7 +49,7 @@ def test_a_visitor_finds_the_map_and_the_data(served: Served, page: Page) -> Non
 def test_a_login_link_opens_the_centres_map_and_works_once(
     served: Served, page: Page, trouble: Trouble
 ) -> None:
-    token = served.sessions.invite(Principal(Role.CENTRE, subject="browser"))
+    token = served.accounts.invite(Principal(Role.CENTRE, subject="browser"))
     page.goto(f"{served.address}/login?token={token}")
     assert page.url == f"{served.address}/"
     page.goto(f"{served.address}/maps/{CODE}?lang=zh")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+import shapely
 
 from service.access import Principal, Role, access
 from service.disclosure import rules
+from service.query.question import PARAMETERS
 from service.registry import COLLECTIONS
 
 from .api import HIDDEN
@@ -139,7 +142,7 @@ def test_an_item_has_what_its_page_has(served: Served) -> None:
                 assert answer.status_code == 200
                 assert answer.headers["content-type"] == "application/geo+json"
                 body = answer.json()
-                assert {link["rel"] for link in body.pop("links")} == {"self", "collection"}
+                assert {link["rel"] for link in body.pop("links")} == {"self", "alternate", "collection"}
                 assert body == feature
 
 
@@ -246,8 +249,8 @@ def test_the_last_day_there_is_may_end_an_interval(served: Served) -> None:
         ("/collections/grids/items?limit=1.5", "whole-number", "1.5"),
         ("/collections/grids/items?limit=٣", "whole-number", "limit"),
         ("/collections/grids/items?offset=-1", "whole-number", "offset"),
-        ("/collections/grids/items?cursor=x", "whole-number", "cursor"),
-        ("/collections/grids/items?cursor=99999999999999999999", "whole-number", "cursor"),
+        ("/collections/grids/items?cursor=x", "cursor", "x"),
+        ("/collections/grids/items?cursor=99999999999999999999", "cursor", "9999"),
         ("/collections/grids/items?colour=red", "parameter-unknown", "colour"),
         ("/healthz?colour=red", "parameter-unknown", "colour"),
         ("/collections/grids/items?limit=1&limit=2", "parameter-repeated", "limit"),
@@ -331,32 +334,86 @@ def test_a_fault_within_is_answered_without_internals(served: Served) -> None:
 
 
 def test_collections_describe_what_the_role_may_see(served: Served) -> None:
-    for role in (Role.PUBLIC, Role.PLANNER):
+    for role in (Role.PUBLIC, Role.PLANNER, Role.CENTRE):
         client = served.client(role)
         listed = client.get("/collections").json()["collections"]
         assert [one["id"] for one in listed] == list(COLLECTIONS)
         for one in listed:
             assert client.get(f"/collections/{one['id']}").json() == one
             features = everything(client, one["id"])
-            assert {column["name"] for column in one["columns"]} == set(features[0]["properties"])
+            links = {link["rel"].rpartition("/")[2]: link["href"] for link in one["links"]}
+            schemas = {
+                purpose: client.get(links[purpose]).json()["properties"]
+                for purpose in ("schema", "queryables", "sortables")
+            }
+            names = set(features[0]["properties"])
+            assert set(schemas["schema"]) == names | {"id", "geom"}
+            assert set(schemas["queryables"]) == names | {"geom"}
+            assert set(schemas["sortables"]) == names
             west, south, east, north = one["extent"]["spatial"]["bbox"][0]
             assert -180 < west < east < 180
             assert -90 < south < north < 90
+            for feature in features:
+                left, bottom, right, top = shapely.from_geojson(json.dumps(feature["geometry"])).bounds
+                assert west <= left <= right <= east
+                assert south <= bottom <= top <= north
     titles = [
         client.get("/collections/grids", params={"lang": lang}).json()["title"] for lang in ("zh", "en")
     ]
     assert titles == ["网格", "grids"]
 
 
+def test_the_extent_in_time_is_that_of_the_rows(served: Served) -> None:
+    first, last = served.rows("select min(time), max(time) from cases")[0]
+    interval = served.client(Role.CENTRE).get("/collections/cases").json()["extent"]["temporal"]["interval"]
+    assert [datetime.fromisoformat(one) for one in interval[0]] == [first, last]
+    in_force = served.client().get("/collections/grids").json()["extent"]["temporal"]["interval"][0]
+    assert in_force[1] is None
+    assert "temporal" not in served.client().get("/collections/streets").json()["extent"]
+
+
 def test_openapi_names_every_path(served: Served) -> None:
-    paths = json.loads(served.client().get("/api").text)["paths"]
-    assert {
-        "/",
-        "/conformance",
-        "/collections",
-        "/collections/{name}/items",
-        "/locate",
-        "/maps/{community}",
-    } <= set(paths)
-    parameters = {one["name"] for one in paths["/collections/{name}/items"]["get"]["parameters"]}
-    assert parameters == {"name", "limit", "offset", "cursor", "bbox", "datetime", "f", "lang"}
+    client = served.client()
+    answer = client.get("/api")
+    assert answer.headers["content-type"] == "application/vnd.oai.openapi+json;version=3.0"
+    document = answer.json()
+    assert document["openapi"].startswith("3.0")
+    paths = document["paths"]
+    assert {"/", "/conformance", "/collections", "/collections/grids/items", "/locate"} <= set(paths)
+    assert not any("{name}" in path for path in paths)
+    shared = document["components"]["parameters"]
+    parameters = {
+        shared[one["$ref"].rpartition("/")[2]]["name"] if "$ref" in one else one["name"]
+        for one in paths["/collections/buildings/items"]["get"]["parameters"]
+    }
+    assert parameters > PARAMETERS
+    assert parameters - PARAMETERS == {"building_id", "community", "use", "grid"}
+
+
+def test_openapi_tells_nobody_of_what_they_may_not_see(served: Served) -> None:
+    for role in Role:
+        document = served.client(role).get("/api").json()
+        told = document["components"]["schemas"]["buildingsFeature"]["allOf"][1]["properties"]["properties"]
+        allowed = access(Principal(role), COLLECTIONS["buildings"])
+        assert allowed is not None
+        assert set(told["properties"]) == {column.name for column, _ in allowed.columns}
+
+
+def test_every_route_is_described(served: Served) -> None:
+    """What the application routes, the document has; but for pages of its own doors and its assets."""
+    document = served.client(Role.ADMIN).get("/api").json()
+    for path, method in routed(served):
+        if path.startswith("/collections/{name}") and method != "get":
+            continue  # described where the role may write
+        shown = path.replace("{name}", "facilities").replace(":path}", "}")
+        assert method in document["paths"][shown], (method, path)
+
+
+def routed(served: Served) -> list[tuple[str, str]]:
+    """Paths and methods of the application that are meant for clients."""
+    from fastapi.routing import APIRoute
+
+    from service.main import create_app
+
+    routes = [one for one in create_app(served.database).routes if isinstance(one, APIRoute)]
+    return [(one.path, method.lower()) for one in routes if one.include_in_schema for method in one.methods]

@@ -1,0 +1,193 @@
+"""API keys, login links and sessions. Of a secret only its SHA-256 is kept: each is 256 random bits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, func, insert, or_, select, update
+
+from service import models
+from service.access import Principal, Role
+from service.store.errors import NotFoundError
+
+
+@dataclass(frozen=True)
+class Key:
+    """What may be known of an API key; `hint` is how it begins."""
+
+    number: int
+    hint: str
+    name: str
+    principal: Principal
+    issued_by: str
+    issued_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    used_at: datetime | None
+
+    def state(self, now: datetime) -> str:
+        """`valid`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "valid" if now < self.expires_at else "expired"
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+# --- API keys ---
+
+
+def add_key(
+    connection: Connection,
+    secret: str,
+    principal: Principal,
+    *,
+    hint: str,
+    name: str,
+    issued_by: str,
+    expires_at: datetime,
+) -> int:
+    """Keep a new key; returns its number."""
+    return int(
+        connection.execute(
+            insert(models.api_keys)
+            .values(
+                digest=digest(secret),
+                hint=hint,
+                name=name,
+                issued_by=issued_by,
+                expires_at=expires_at,
+                **_columns(principal),
+            )
+            .returning(models.api_keys.c.id)
+        ).scalar_one()
+    )
+
+
+def find_key(connection: Connection, secret: str) -> Principal | None:
+    """Who a valid key stands for; None if it is unknown, expired or revoked. Notes that it was used."""
+    keys = models.api_keys
+    row = connection.execute(
+        select(keys).where(
+            keys.c.digest == digest(secret), keys.c.revoked_at.is_(None), keys.c.expires_at > func.now()
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    # once a minute is enough to tell which keys are in use
+    minute_ago = func.now() - func.make_interval(0, 0, 0, 0, 0, 1)
+    connection.execute(
+        update(keys)
+        .where(keys.c.id == row.id, or_(keys.c.used_at.is_(None), keys.c.used_at < minute_ago))
+        .values(used_at=func.now())
+    )
+    return _principal(row)
+
+
+def list_keys(connection: Connection) -> list[Key]:
+    """All keys, the newest first."""
+    rows = connection.execute(select(models.api_keys).order_by(models.api_keys.c.id.desc()))
+    return [
+        Key(
+            row.id,
+            row.hint,
+            row.name,
+            _principal(row),
+            row.issued_by,
+            row.issued_at,
+            row.expires_at,
+            row.revoked_at,
+            row.used_at,
+        )
+        for row in rows
+    ]
+
+
+def revoke_key(connection: Connection, number: int) -> None:
+    """End a key. NotFoundError if there is none of that number, or it was ended before."""
+    keys = models.api_keys
+    done = connection.execute(
+        update(keys).where(keys.c.id == number, keys.c.revoked_at.is_(None)).values(revoked_at=func.now())
+    )
+    if done.rowcount == 0:
+        raise NotFoundError("token-unknown", number=number)
+
+
+def has_keys(connection: Connection) -> bool:
+    """Whether any key lets somebody in now."""
+    keys = models.api_keys
+    valid = select(keys.c.id).where(keys.c.revoked_at.is_(None), keys.c.expires_at > func.now())
+    return connection.execute(valid.limit(1)).one_or_none() is not None
+
+
+# --- login links and sessions ---
+
+
+def add_link(connection: Connection, secret: str, principal: Principal, expires_at: datetime) -> None:
+    """Keep a link that lets one browser in, once."""
+    connection.execute(
+        insert(models.login_links).values(digest=digest(secret), expires_at=expires_at, **_columns(principal))
+    )
+
+
+def spend_link(connection: Connection, secret: str) -> Principal | None:
+    """Who the link stands for, and the link is spent; None if it is unknown, spent or too old."""
+    links = models.login_links
+    row = connection.execute(
+        update(links)
+        .where(links.c.digest == digest(secret), links.c.used_at.is_(None), links.c.expires_at > func.now())
+        .values(used_at=func.now())
+        .returning(links)
+    ).one_or_none()
+    return None if row is None else _principal(row)
+
+
+def add_session(connection: Connection, secret: str, principal: Principal, expires_at: datetime) -> None:
+    """Begin a browser's session."""
+    connection.execute(
+        insert(models.sessions).values(digest=digest(secret), expires_at=expires_at, **_columns(principal))
+    )
+
+
+def find_session(connection: Connection, secret: str) -> Principal | None:
+    """Whose session it is; None if it is unknown, too old or ended."""
+    sessions = models.sessions
+    row = connection.execute(
+        select(sessions).where(
+            sessions.c.digest == digest(secret),
+            sessions.c.ended_at.is_(None),
+            sessions.c.expires_at > func.now(),
+        )
+    ).one_or_none()
+    return None if row is None else _principal(row)
+
+
+def end_session(connection: Connection, secret: str) -> None:
+    """Let a session, and every copy of its cookie, be worth nothing from now on."""
+    _end(connection, models.sessions, digest(secret))
+
+
+def _end(connection: Connection, table: Table, of: bytes) -> None:
+    connection.execute(
+        update(table).where(table.c.digest == of, table.c.ended_at.is_(None)).values(ended_at=func.now())
+    )
+
+
+def _columns(principal: Principal) -> Mapping[str, Any]:
+    return {
+        "role": principal.role.value,
+        "scope": list(principal.scope),
+        "grids": sorted(principal.grids),
+        "subject": principal.subject,
+    }
+
+
+def _principal(row: Row[Any]) -> Principal:
+    return Principal(Role(row.role), tuple(row.scope), frozenset(row.grids), row.subject)
