@@ -162,6 +162,7 @@ def test_usual() -> None:
 """
 
 
+@pytest.mark.long
 def test_faults_are_found_through_compiled_kernels_of_other_wings_and_only_where_they_show(
     tmp_path: Path,
 ) -> None:
