@@ -28,6 +28,11 @@ from service.routes import (
 )
 from service.store.catalogue import Catalogues
 
+ROOMS = (
+    *(landing, api, conformance, health, collections, schema, items, item),
+    *(locate, maps, static, login, options),
+)
+
 
 def create_app(
     database: Database,
@@ -55,10 +60,9 @@ def create_app(
     app.state.catalogues = Catalogues(database.app)
     app.state.licence = licence
     app.state.maps = Maps()
-    for routes in (landing, api, conformance, health, collections, schema, items, item, locate, maps, static):
-        app.include_router(routes.router)
-    for routes in (login, options):
-        app.include_router(routes.router)
+    for room in ROOMS:
+        app.include_router(room.router)
+    app.state.routes = tuple(route for room in ROOMS for route in room.router.routes)
     add_handlers(app)
     app.add_middleware(Guard, hosts=hosts)
     return app

@@ -31,7 +31,7 @@ def show_methods(request: Request, path: str) -> Response:
     context = find_context(request)
     methods: set[str] = set()
     name = ""
-    for route in request.app.routes:
+    for route in request.app.state.routes:
         match, scope = route.matches({**request.scope, "method": "GET"})
         own = set(getattr(route, "methods", None) or ()) - {"OPTIONS"}
         if match is not Match.NONE and own:
