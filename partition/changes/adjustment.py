@@ -406,7 +406,7 @@ class _Search:
             (natural < self.lower / 2).any(axis=1) & (natural > 0).any(axis=1)
         )
         starts = [self.split(plan, grid, size) for grid in np.flatnonzero(over & there & ~stuck).tolist()]
-        starts += [self.dissolve(plan, grid) for grid in np.flatnonzero(under & there & ~stuck).tolist()]
+        starts += [self.dissolve(plan, [grid]) for grid in np.flatnonzero(under & there & ~stuck).tolist()]
         for labels in starts:
             if labels is not None:
                 start = self.judge(labels)
@@ -414,12 +414,15 @@ class _Search:
                     yield start
 
     def without_empty(self, plan: Adjusted) -> Iterator[Adjusted]:
-        """The plan without one of the grids that hold less than half of a lower bound."""
+        """The plan without one of the grids that hold less than half of a lower bound, and without them
+        all.
+        """
         held = self.held(plan.labels)
         empty = (held < self.lower / 2).any(axis=1) & (np.bincount(plan.labels, minlength=len(held)) > 0)
         empty[plan.labels[self.frozen]] = False
-        for grid in np.flatnonzero(empty).tolist():
-            labels = self.dissolve(plan, grid)
+        grids = np.flatnonzero(empty).tolist()
+        for some in [*([grid] for grid in grids), *([grids] if len(grids) > 1 else [])]:
+            labels = self.dissolve(plan, some)
             if labels is not None:
                 start = self.judge(labels)
                 if start.moved <= self.cap:
@@ -452,7 +455,7 @@ class _Search:
                 assert changed is not None  # noqa: S101 - the loop ends else
                 fresh = max(int(changed.labels.max()) + 1, self.before)
                 labels = (
-                    self.split(changed, grid, fresh) if grids is fullest else self.dissolve(changed, grid)
+                    self.split(changed, grid, fresh) if grids is fullest else self.dissolve(changed, [grid])
                 )
                 if labels is None:
                     break
@@ -473,10 +476,10 @@ class _Search:
         labels[members[half != int(np.argmax(kept))]] = fresh
         return labels
 
-    def dissolve(self, plan: Adjusted, grid: int) -> Numbers | None:
-        """A grid is shared out among its neighbours."""
+    def dissolve(self, plan: Adjusted, grids: list[int]) -> Numbers | None:
+        """Grids are shared out among their neighbours."""
         labels = plan.labels.copy()
-        labels[labels == grid] = -1
+        labels[np.isin(labels, grids)] = -1
         _fill(self.graph, labels)
         return labels if (labels >= 0).all() else None
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from partition.arrays import Lengths, Numbers
+from partition.codes import GRID_CODE
 
 FLOW_COLUMNS = ["old_code", "new_code", "change", "buildings", "households", "staff", "boards"]
 GRID_COLUMNS = [
@@ -25,7 +25,7 @@ GRID_COLUMNS = [
     "staff",
     "board",
 ]
-CHANGES = ("kept", "redrawn", "split", "merged", "renumbered", "built", "demolished")
+CHANGES = ("kept", "redrawn", "split", "merged", "renumbered", "built", "demolished", "left")
 BOARDS = ("", "renew", "new", "remove")
 
 
@@ -34,11 +34,11 @@ class Register:
     """The change register of one redraw. Households are those of today.
 
     flows: one row for each pair of old and new grid that share buildings, where a grid changed: old_code (""
-    for new buildings), new_code ("" for demolished ones, whose households count as 0), change (one of
-    `CHANGES`), buildings, households, staff (of both grids), boards (the sign boards to `renew`, to make
-    `new`, or to `remove`, by code). grids: one row for each grid that changed, ended or began: code, change,
-    households and buildings before (those that were in it and are still there) and now, staff, board
-    (`renew`: its border changed; `new`; `remove`).
+    for new buildings), new_code ("" for demolished ones, whose households count as 0, and for those that left
+    with their ground the area that is divided), change (one of `CHANGES`), buildings, households, staff (of
+    both grids), boards (the sign boards to `renew`, to make `new`, or to `remove`, by code). grids: one row
+    for each grid that changed, ended or began: code, change, households and buildings before (those that were
+    in it and are still there) and now, staff, board (`renew`: its border changed; `new`; `remove`).
     """
 
     flows: pd.DataFrame
@@ -115,10 +115,10 @@ def trace_changes(
         }
     )
     gone = pd.DataFrame({"old_code": list(demolished), "new_code": "", "households": 0})
-    table = pd.concat([atoms, gone], ignore_index=True)
+    table = pd.concat([atoms.assign(there=True), gone.assign(there=False)], ignore_index=True)
     table = table[(table["old_code"] != "") | (table["new_code"] != "")]
     flows = (
-        table.groupby(["old_code", "new_code"], sort=True)["households"]
+        table.groupby(["old_code", "new_code", "there"], sort=True)["households"]
         .agg(buildings="size", households="sum")
         .reset_index()
     )
@@ -132,7 +132,8 @@ def trace_changes(
     changed -= {""}
     flows = flows[flows["old_code"].isin(changed) | flows["new_code"].isin(changed)].reset_index(drop=True)
     flows["change"] = [
-        _change(old, new, before, now) for old, new in zip(flows["old_code"], flows["new_code"], strict=True)
+        _change(old, new, before, now, there)
+        for old, new, there in zip(flows["old_code"], flows["new_code"], flows["there"], strict=True)
     ]
     board = {code: _board(code, before, now, redrawn) for code in changed}
     flows["staff"] = [
@@ -147,11 +148,11 @@ def trace_changes(
     return Register(flows[FLOW_COLUMNS], _grids(flows, sorted(changed), before, now, board, staff))
 
 
-def _change(old: str, new: str, before: set[str], now: set[str]) -> str:
+def _change(old: str, new: str, before: set[str], now: set[str], there: bool) -> str:
     if not old:
         return "built"
     if not new:
-        return "demolished"
+        return "left" if there else "demolished"
     if old == new:
         return "kept"
     ended, begun = old not in now, new not in before
@@ -184,7 +185,8 @@ def _grids(
     now_is = flows.groupby("new_code")[["households", "buildings"]].sum().reindex(codes, fill_value=0)
     away = flows[flows["change"].isin(("split", "merged", "renumbered"))]
     word = dict(zip(away["new_code"], away["change"].where(away["change"] != "merged"), strict=True))
-    ended = dict(zip(away["old_code"], away["change"], strict=True))
+    left = dict.fromkeys(flows.loc[flows["change"] == "left", "old_code"], "left")
+    ended = left | dict(zip(away["old_code"], away["change"], strict=True))
     rows = {
         "code": codes,
         "change": [
@@ -203,22 +205,28 @@ def _grids(
     return pd.DataFrame(rows, columns=GRID_COLUMNS)
 
 
-def name_staff(table: pd.DataFrame, codes: list[str]) -> dict[str, str]:
+def name_staff(table: pd.DataFrame, codes: Collection[str]) -> dict[str, str]:
     """Who answers for each grid, "name (role)", from a table with `grid`, `name` and (if known) `role`.
 
-    `grid` is a code, or the grid's place in the order of codes (1, "012"). Telephones are not taken over.
+    `grid` is a code, or the number at its end (1, "012": the community's code may be left out, and stands in
+    `community` where several have such a grid); of codes without numbers the place in their order.
+    Telephones are not taken over.
     """
-    ordered, known = sorted(codes), set(codes)
+    known = set(codes)
+    numbered: dict[int, list[str]] = {}
+    for place, code in enumerate(sorted(known), 1):
+        numbered.setdefault(int(code[-3:]) if GRID_CODE.fullmatch(code) else place, []).append(code)
     found: dict[str, list[str]] = {}
-    roles = table["role"] if "role" in table.columns else pd.Series("", index=table.index)
-    for grid, name, role in zip(table["grid"], table["name"], roles, strict=True):
+    none = pd.Series("", index=table.index)
+    roles, communities = (table.get(column, none) for column in ("role", "community"))
+    for grid, name, role, community in zip(table["grid"], table["name"], roles, communities, strict=True):
         code = str(grid).strip()
-        if code not in known and code.isdigit() and len(code) <= 6 and 1 <= int(code) <= len(ordered):
-            code = ordered[int(code) - 1]
+        if code not in known and code.isdigit() and len(code) <= 6:
+            ends = numbered.get(int(code), [])
+            if len(ends) > 1:
+                ends = [one for one in ends if one[:-3].rstrip("-") == str(community).strip()]
+            code = ends[0] if len(ends) == 1 else ""
         if code in known and str(name).strip():
             said = f"{str(name).strip()} ({str(role).strip()})" if str(role).strip() else str(name).strip()
             found.setdefault(code, []).append(said)
     return {code: ", ".join(dict.fromkeys(names)) for code, names in found.items()}
-
-
-Codes = npt.NDArray[np.object_]

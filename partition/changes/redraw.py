@@ -111,7 +111,7 @@ def redraw_area(
             grid[own_rows] = one.grid
         buildings = area.buildings.assign(grid=grid)
         frame = pd.concat([one.grids for one in done], ignore_index=True)
-        touched = former.led_round.union(*(one.touched for one in done))
+        touched = former.reshaped.union(*(one.touched for one in done))
         if touched:
             frame = match_edges(drop_marks(frame, former.grids, touched), former.grids)
         totals = total_by_grid(buildings[buildings["grid"] != ""], frame["code"].to_list())
@@ -125,11 +125,11 @@ def redraw_area(
         code
         for code, shape in zip(frame["code"], frame.geometry, strict=True)
         if code in shapes and shapely.equals_exact(shape, shapes[code], 0.0)
-    } - former.led_round
+    } - former.reshaped
     listed = buildings.assign(before=np.where(former.fresh, "", former.was))
     codes = set(frame["code"])
     register = trace_changes(
-        listed, demolished, touched & codes, staff, grids_before=known | former.led_round, grids_now=codes
+        listed, demolished, touched & codes, staff, grids_before=known | former.codes, grids_now=codes
     )
     tell("judge", 0.0)
     with clock.step("judge"):

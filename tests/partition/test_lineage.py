@@ -92,6 +92,32 @@ def test_a_grid_without_buildings_is_told_too() -> None:
     assert grids["change"].to_dict() == {"B": "merged", "C": "redrawn", "P": "redrawn", "Q": "demolished"}
 
 
+def test_buildings_that_left_with_their_ground_are_there_still() -> None:
+    frame = buildings([(60, "A", ""), (80, "B", ""), (20, "B", "B"), (5, "", "")])
+    register = trace_changes(frame, ["B"], ["B"], grids_before=["A", "B"], grids_now=["B"])
+    told = register.flows[["old_code", "new_code", "change", "buildings", "households"]].to_numpy().tolist()
+    assert told == [
+        ["A", "", "left", 1, 60],
+        ["B", "", "demolished", 1, 0],
+        ["B", "", "left", 1, 80],
+        ["B", "B", "kept", 1, 20],
+    ]
+    assert register.moved_households == 0
+    grids = register.grids.set_index("code")
+    assert grids["change"].to_dict() == {"A": "left", "B": "redrawn"}
+    assert grids["board"].to_dict() == {"A": "remove", "B": "renew"}
+
+
+def test_staff_by_number_where_codes_ended() -> None:
+    table = pd.DataFrame({"grid": ["2", "003", "1"], "name": ["Wang", "Zhao", "Nobody"]})
+    assert name_staff(table, ["C1-002", "C1-003"]) == {"C1-002": "Wang", "C1-003": "Zhao"}
+    # of several communities the one that is named; none where that is not said
+    named = table.assign(community=["C2", "C1", ""])
+    codes = ["C1-001", "C1-002", "C1-003", "C2-001", "C2-002", "C2-003"]
+    assert name_staff(named, codes) == {"C2-002": "Wang", "C1-003": "Zhao"}
+    assert name_staff(table, ["A", "B", "C"]) == {"B": "Wang", "C": "Zhao", "A": "Nobody"}
+
+
 def test_staff_by_code_and_by_place() -> None:
     table = pd.DataFrame(
         {

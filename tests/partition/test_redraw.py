@@ -143,6 +143,56 @@ def test_polygons_that_do_not_cover_are_drawn_anew() -> None:
     assert "redraw_drawn_anew" in {finding.code for finding in made.split.report.findings}
 
 
+def with_ground(area: Area, ground: shapely.Geometry) -> Area:
+    """The area with another border of its community; buildings beyond it lie in none."""
+    frame = area.communities.copy()
+    frame.loc[0, "geometry"] = ground
+    inside = shapely.within(shapely.point_on_surface(area.buildings.geometry.to_numpy()), ground)
+    return replace(
+        area, communities=frame, buildings=area.buildings.assign(community=np.where(inside, 0, -1))
+    )
+
+
+def test_a_community_that_lost_ground_keeps_its_other_grids_to_the_last_vertex() -> None:
+    area, split = planned(6)
+    x0, y0, x1, y1 = area.communities.total_bounds
+    edge = x0 + 0.3 * (x1 - x0)
+    today = with_ground(area, shapely.box(edge, y0, x1, y1))
+    former = recall_plan(today, PROFILE, split.grids[["code", "geometry"]], mapping_of(split))
+    assert former.redrawn == ()
+    old = split.grids.set_index("code").geometry
+    cut = set(old.index[old.bounds["minx"] < edge - 0.01])
+    assert former.fitted == cut
+    assert all(shapely.equals_exact(old[code], shape) for code, shape in
+               zip(former.grids["code"], former.grids.geometry, strict=True) if code not in cut)  # fmt: skip
+    made = redraw_area(today, former, PROFILE)
+    assert_valid_plan(today, made.split)
+    # whoever left is in the register, with the boards of all grids whose border was moved
+    left = split.buildings[today.buildings["community"] < 0]
+    flows = made.register.flows[made.register.flows["change"] == "left"].set_index("old_code")
+    assert flows["households"].to_dict() == left.groupby("grid")["households"].sum().to_dict()
+    assert (flows["new_code"] == "").all()
+    board = made.register.grids.set_index("code")["board"]
+    now = set(made.split.grids["code"])
+    assert {code: board[code] for code in cut} == {c: "renew" if c in now else "remove" for c in cut}
+    assert "redraw_fitted" in {finding.code for finding in made.split.report.findings}
+
+
+def test_ground_that_a_community_gained_joins_a_grid_beside_it() -> None:
+    area, split = planned(6)
+    x0, y0, x1, y1 = area.communities.total_bounds
+    today = with_ground(
+        area, shapely.union(shapely.box(x0, y0, x1, y1), shapely.box(x1, y0, x1 + 30, y0 + 120))
+    )
+    former = recall_plan(today, PROFILE, split.grids[["code", "geometry"]], mapping_of(split))
+    assert former.redrawn == ()
+    (grid,) = former.fitted
+    assert former.grids.set_index("code").geometry[grid].bounds[2] == pytest.approx(x1 + 30)
+    made = redraw_area(today, former, PROFILE)
+    assert_valid_plan(today, made.split)
+    assert made.register.grids.set_index("code")["board"].to_dict() == {grid: "renew"}
+
+
 def test_no_more_than_the_cap_moves_and_it_is_said() -> None:
     area, split = planned(2)
     today = grown(area, [0, 1, 30], 130)

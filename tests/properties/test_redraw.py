@@ -135,7 +135,7 @@ def assert_registered(area: Area, former: Former, made: Redraw) -> None:
             assert board[code] == "new"
         else:
             same = shapely.area(shapely.symmetric_difference(old[code], new[code])) < 1e-2
-            assert board.get(code, "") == ("" if same and code not in former.led_round else "renew")
+            assert board.get(code, "") == ("" if same and code not in former.reshaped else "renew")
 
 
 def assert_told(made: Redraw) -> None:
