@@ -246,6 +246,8 @@ def comparison() -> dict[str, Any]:
     def is_ours(thing: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
         if kind == "index" and name is not None and name.startswith("ex_"):
             return False  # the index of an exclusion constraint
+        if kind == "table" and name is not None and name.startswith("procrastinate_"):
+            return False  # the queue's own, as its library makes them
         return bool(alembic_helpers.include_object(thing, name, kind, reflected, other))  # type: ignore[no-untyped-call]
 
     return {

@@ -35,9 +35,10 @@ end $$;
 create schema layers;
 grant usage on schema layers to wangge_app;
 
-grant select on collection_versions, added_collections to wangge_app;
+grant select on collection_versions, added_collections, secrets to wangge_app;
 grant select, insert, update on api_keys, login_links, sessions, runs to wangge_app;
-grant select, insert on plan_revisions, plan_notes, published_figures, case_steps, events to wangge_app;
+grant select, insert on plan_revisions, plan_notes, published_figures, figure_bases, case_steps, events to wangge_app;
+grant delete on published_figures to wangge_app;
 
 do $$
 declare
@@ -48,7 +49,7 @@ declare
     rule constant text := 'create policy %s on %I for %s to wangge_app %s ((select wangge_role()) in (%s) and %s)';
 begin
     foreach name in array array['api_keys', 'login_links', 'sessions', 'added_collections', 'runs', 'plan_revisions',
-        'plan_notes', 'published_figures', 'case_steps', 'events', 'collection_versions']
+        'plan_notes', 'published_figures', 'figure_bases', 'secrets', 'case_steps', 'events', 'collection_versions']
     loop
         execute format('alter table %I enable row level security', name);
     end loop;
@@ -61,10 +62,27 @@ begin
     -- to read a figure is to read counts of people
     execute format(rule, 'reading', 'published_figures', 'select', 'using', $p$'centre', 'disclosure'$p$, within);
     execute format(rule, 'adding', 'published_figures', 'insert', 'with check', $p$'disclosure'$p$, within);
+    execute format(rule, 'removing', 'published_figures', 'delete', 'using', $p$'disclosure'$p$, within);
+    execute format(rule, 'reading', 'figure_bases', 'select', 'using', $p$'disclosure'$p$, within);
+    execute format(rule, 'adding', 'figure_bases', 'insert', 'with check', $p$'disclosure'$p$, within);
 end $$;
 
+create policy reading on secrets for select to wangge_app using ((select wangge_role()) = 'disclosure');
 create policy reading on added_collections for select to wangge_app using (cardinality((select wangge_scopes())) > 0);
 create policy reading on collection_versions for select to wangge_app using (cardinality((select wangge_scopes())) > 0);
+
+-- The law wants a record of who handled what for three years (PIPL, article 56). Older lines may go, by the owner.
+create function wangge_audit_kept() returns trigger language plpgsql as $$
+begin
+    if old.at > now() - interval '3 years' then
+        raise exception 'the audit is append-only' using errcode = 'insufficient_privilege';
+    end if;
+    return old;
+end $$;
+drop trigger tr_audit_append_only on audit;
+create trigger tr_audit_append_only before update or truncate on audit
+    for each statement execute function wangge_append_only();
+create trigger tr_audit_kept before delete on audit for each row execute function wangge_audit_kept();
 
 create policy reading on api_keys for select to wangge_app using ((select wangge_role()) in ('gate', 'admin'));
 create policy adding on api_keys for insert to wangge_app with check ((select wangge_role()) = 'admin');
@@ -153,3 +171,18 @@ begin
              or ((select wangge_is('public', 'consumer', 'planner', 'grid_worker', 'privacy_officer', 'admin')) is not null
                  and place is not null)))$p$, within);
 end $$;
+
+-- --- plans as resources ---
+
+-- A publication finds the grid of every case anew, whoever publishes: the service itself does that.
+create policy relocating on cases for update to wangge_app using (
+    (select wangge_role()) = 'disclosure' and division_code ^@ any ((select wangge_scopes())::text[]));
+
+create function wangge_plan_published() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    insert into events (division_code, kind, collection, row_id, feature)
+        values (new.division_code, 'published', 'plans', new.id, new.id::text);
+    return null;
+end $$;
+create trigger tr_plans_published after update of status on plans for each row
+    when (old.status <> new.status and new.status = 'published') execute function wangge_plan_published();

@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
-    *("case_steps", "events", "published_figures", "runs", "plan_notes", "plan_revisions"),
+    *("case_steps", "events", "secrets", "figure_bases", "published_figures", "runs", "plan_notes", "plan_revisions"),
     *("collection_versions", "added_collections", "sessions", "login_links", "api_keys"),
     "published_divisions",
 )
@@ -45,6 +45,14 @@ alter policy reading on cases using (
                  'admin') and place is not null)));
 """
 
+AUDIT = """
+drop trigger tr_audit_kept on audit;
+drop trigger tr_audit_append_only on audit;
+drop function wangge_audit_kept();
+create trigger tr_audit_append_only before update or delete or truncate on audit
+    for each statement execute function wangge_append_only();
+"""
+
 
 def upgrade() -> None:
     """Make the tables, then guard them."""
@@ -56,12 +64,16 @@ def downgrade() -> None:
     """Remove them with their data."""
     for name in CHANGING:
         _run(f"drop trigger tr_{name}_changed on {name}")
+    _run(AUDIT)
     _run("drop schema layers cascade")
     _run(POLICIES)
     for event in ("insert", "update", "delete"):
         _run(f"drop trigger tr_grids_published_{event} on grids")
+    _run("drop trigger tr_plans_published on plans")
+    _run("drop policy relocating on cases")
     _run(f"drop table {', '.join(TABLES)}")
     _run("drop function wangge_changed(), wangge_published(), wangge_is(text[]), wangge_everywhere()")
+    _run("drop function wangge_plan_published()")
     _run("alter table plans drop column revision, drop column locked")
 
 

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.database
 _OBJECTS = """
     select 'table ' || relname from pg_class
         where relnamespace = 'public'::regnamespace and relkind in ('r', 'S', 'i')
-        and relname !~ '^(alembic_version|spatial_ref_sys)'
+        and relname !~ '^(alembic_version|spatial_ref_sys|(idx_)?procrastinate_)'
     union select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
         from pg_constraint where connamespace = 'public'::regnamespace and conrelid <> 0
-        and conrelid::regclass::text not in ('alembic_version', 'spatial_ref_sys')
+        and conrelid::regclass::text !~ '^(alembic_version$|spatial_ref_sys$|procrastinate_)'
     union select 'index ' || indexdef from pg_indexes where schemaname = 'public'
-        and tablename not in ('alembic_version', 'spatial_ref_sys')
+        and tablename !~ '^(alembic_version$|spatial_ref_sys$|procrastinate_)'
 """
 _GUARDS = """
     select 'trigger ' || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
@@ -34,6 +34,9 @@ _GUARDS = """
     union select 'policy ' || concat_ws(' ', tablename, policyname, cmd, qual, with_check) from pg_policies
     union select 'grant ' || concat_ws(' ', table_name, privilege_type)
         from information_schema.role_table_grants where grantee = 'wangge_app'
+    union select 'queue ' || relname from pg_class where relname like 'procrastinate_%'
+    union select 'queue ' || typname from pg_type where typname like 'procrastinate_%'
+    union select 'queue ' || oid::regprocedure from pg_proc where proname like 'procrastinate_%'
 """
 
 
