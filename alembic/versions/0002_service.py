@@ -12,7 +12,8 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
-    *("case_steps", "events", "secrets", "figure_bases", "published_figures", "runs", "plan_notes", "plan_revisions"),
+    *("case_steps", "events", "secrets", "figure_bases", "published_figures"),
+    *("runs", "plan_notes", "plan_revisions"),
     *("collection_versions", "added_collections", "sessions", "login_links", "api_keys"),
     "published_divisions",
 )

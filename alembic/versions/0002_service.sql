@@ -180,6 +180,35 @@ create table published_figures (
     constraint fk_published_figures_plan_id foreign key (plan_id) references plans (id) on delete cascade
 );
 
+create table figure_bases (
+    id bigint generated always as identity,
+    version integer default 1 not null,
+    updated_at timestamptz default now() not null,
+    division_code text not null,
+    category text not null,
+    count integer not null,
+    members jsonb default '{}' not null,
+    frozen_at timestamptz default now() not null,
+    constraint pk_figure_bases primary key (id),
+    constraint ck_figure_bases_category_is_key check (category ~ '^[a-z][a-z_]{1,39}$'),
+    constraint ck_figure_bases_count_not_negative check (count >= 0),
+    constraint fk_figure_bases_division_code foreign key (division_code) references divisions (code) on delete cascade on update cascade
+);
+create index ix_figure_bases_division_code_category on figure_bases (division_code, category);
+
+create table secrets (
+    id bigint generated always as identity,
+    version integer default 1 not null,
+    updated_at timestamptz default now() not null,
+    name text not null,
+    bits bytea not null,
+    constraint pk_secrets primary key (id),
+    constraint uq_secrets_name unique (name)
+);
+-- 244 random bits
+insert into secrets (name, bits) values
+    ('noise', decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
+
 create table case_steps (
     id bigint generated always as identity,
     version integer default 1 not null,

@@ -15,7 +15,7 @@ Triggers, row policies and grants stand in the migrations.
 
 from __future__ import annotations
 
-from service.models.accounts import api_keys, audit, login_links, sessions
+from service.models.accounts import api_keys, audit, login_links, secrets, sessions
 from service.models.base import (
     CASE_STATUSES,
     DIVISION_CLASSES,
@@ -39,6 +39,7 @@ from service.models.ground import (
     zones,
 )
 from service.models.plans import (
+    figure_bases,
     grid_lineage,
     grids,
     plan_assignments,
@@ -76,6 +77,7 @@ __all__ = [
     "divisions",
     "events",
     "facilities",
+    "figure_bases",
     "grid_lineage",
     "grid_staff",
     "grids",
@@ -92,6 +94,7 @@ __all__ = [
     "published_divisions",
     "published_figures",
     "runs",
+    "secrets",
     "sessions",
     "streets",
     "zones",

@@ -69,3 +69,11 @@ sessions = ledger(
     UniqueConstraint("digest"),
     Index(None, "expires_at"),
 )
+
+# Random bits of this installation that never leave it: what noise is made from.
+secrets = ledger(
+    "secrets",
+    words("name", None),
+    Column("bits", LargeBinary, nullable=False),
+    UniqueConstraint("name"),
+)

@@ -230,3 +230,16 @@ published_figures = table(
     UniqueConstraint("plan_id", "category", "grids"),
     CheckConstraint("category ~ '^[a-z][a-z_]{1,39}$'", "category_is_key"),
 )
+
+# What an area that figures were published of was on that day: people and households by building. A later
+# area that differs from it by too few people repeats its figure. For disclosure control alone, of no plan.
+figure_bases = table(
+    "figure_bases",
+    words("category", None),
+    number("count"),
+    document("members"),
+    moment("frozen_at", now=True),
+    Index(None, "division_code", "category"),
+    CheckConstraint("category ~ '^[a-z][a-z_]{1,39}$'", "category_is_key"),
+    *not_negative("count"),
+)
