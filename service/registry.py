@@ -82,7 +82,8 @@ class Collection:
     about. sensitivity: open, figures (columns about households), cases (points that equal homes); for cases
     `place` is the geometry shown to those without the right to the point.
     begins, ends: SQL of the time a row is about, for `datetime`. divided: rows belong to divisions, whose
-    code bounds who sees them.
+    code bounds who sees them. methods: those that change features, where `writable`; features that come, go
+    and move by loading or publishing only have neither POST nor DELETE.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Collection:
     begins: str = ""
     ends: str = ""
     writable: bool = False
+    methods: tuple[str, ...] = ("POST", "PUT", "PATCH", "DELETE")
     least: str = "public"
     divided: bool = True
     attribution: str = ""
@@ -166,6 +168,7 @@ _GRIDS = Collection(
     begins="t.valid_from",
     ends="t.valid_to",
     writable=True,
+    methods=("PUT", "PATCH"),
 )  # fmt: skip
 
 _BUILDINGS = Collection(
@@ -194,6 +197,7 @@ _BUILDINGS = Collection(
     ),
     sensitivity="figures",
     writable=True,
+    methods=("PUT", "PATCH"),
 )  # fmt: skip
 
 _STREETS = Collection(
@@ -229,10 +233,10 @@ _FACILITIES = Collection(
     about_zh="服务站、学校、摄像头、路灯、消防栓、井盖等。",
     about_en="Service stations, schools, cameras, lamps, hydrants, manholes and the like.",
     columns=(
-        Column("facility_id", "t.facility_id", "string", "设施编号", "id of the facility"),
-        _COMMUNITY,
-        Column("kind", "t.kind", "string", "类别", "kind", writable=True),
+        Column("code", "t.facility_id", "string", "设施编号", "code of the facility"),
         Column("name", "t.name", "string", "名称", "name", writable=True),
+        Column("kind", "t.kind", "string", "类别", "kind", writable=True),
+        _COMMUNITY,
     ),
     writable=True,
 )
@@ -276,6 +280,7 @@ _CASES = Collection(
     begins="t.time",
     ends="t.time",
     writable=True,
+    methods=("POST", "PUT", "PATCH"),
 )
 
 _COMPOUNDS = Collection(
@@ -324,6 +329,7 @@ _COMMUNITIES = Collection(
     ),
     rows="t.tier = 'community'",
     writable=True,
+    methods=("PUT", "PATCH"),
 )
 
 COLLECTIONS: Mapping[str, Collection] = {
