@@ -140,6 +140,7 @@ create trigger tr_grids_published_delete after delete on grids referencing old t
     for each statement execute function wangge_published();
 -- codes of divisions whose grids anybody may see
 grant select on published_divisions to wangge_app;
+alter table published_divisions enable row level security;
 
 -- --- reading policies, said so that the planner knows that they keep most rows ---
 -- "is not null" of a value found once a statement counts as nearly always true; a prefix of an unknown list as hardly
@@ -165,6 +166,7 @@ begin
         execute format($p$alter policy reading on %I using ((select wangge_is('public', 'consumer', 'planner', 'centre',
             'grid_worker', 'privacy_officer', 'admin', 'disclosure')) is not null and %s)$p$, name, within);
     end loop;
+    execute format('create policy reading on published_divisions for select to wangge_app using (%s)', within);
     execute format($p$alter policy reading on cases using (%s
         and ((select wangge_is('centre', 'disclosure')) is not null
              or ((select wangge_is('grid_worker')) is not null and grid_code = any ((select wangge_grids())::text[]))
