@@ -166,6 +166,25 @@ def may_write(principal: Principal, collection: Collection) -> bool:
     return principal.role in (Role.PLANNER, Role.ADMIN)
 
 
+def may_plan(principal: Principal) -> bool:
+    """Whether the principal may make, edit and decide on plans; of which divisions, scope says."""
+    return principal.role in (Role.PLANNER, Role.ADMIN)
+
+
+def plans_seen(principal: Principal) -> tuple[str, dict[str, Any]]:
+    """Which plans the principal sees, as a predicate over the alias `t` of `plans`, with its parameters.
+
+    Published ones are public; others are for those who plan, decide and answer for the division.
+    """
+    clauses, parameters = [], {}
+    if not principal.reaches(Role.PLANNER):
+        clauses.append("t.status = 'published'")
+    if "" not in principal.scope:
+        clauses.append("t.division_code ^@ any(cast(:scope as text[]))")
+        parameters["scope"] = list(principal.scope)
+    return " and ".join(clauses) or "true", parameters
+
+
 def visible_collections(
     principal: Principal, collections: Iterable[Collection] = tuple(COLLECTIONS.values())
 ) -> tuple[Collection, ...]:

@@ -49,6 +49,13 @@ class Context:
             introduce(connection, self.principal)
             yield connection
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The request's transaction, committed at its end, in which the row policies know the principal."""
+        with self.database.app.begin() as connection:
+            introduce(connection, self.principal)
+            yield connection
+
     @property
     def catalogues(self) -> Catalogues:
         """What is known of the collections."""

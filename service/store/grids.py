@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlalchemy import Connection, RowMapping, insert, select, text
 
 from partition.findings import Finding
 from service import models
+from service.access import Principal
+from service.db import EVERYWHERE, declare
 from service.store.cases import locate_cases
 from service.store.communities import locate_buildings
 from service.store.errors import ConflictError, PlanRefusedError
@@ -41,9 +44,14 @@ class Publication:
 
 
 def publish_plan(
-    connection: Connection, plan: int, *, over: int | None = None, author: str = ""
+    connection: Connection,
+    plan: int,
+    *,
+    over: int | None = None,
+    author: str = "",
+    principal: Principal | None = None,
 ) -> Publication:
-    """Bring the plan into force, within the caller's transaction.
+    """Bring the plan into force, within the caller's transaction; `principal` where the row policies know one.
 
     Checks coverage, contiguity and completeness in the database; closes the community's grids in force, opens
     the plan's, writes their lineage, finds the grid of buildings, cases and staff anew, and archives the plan
@@ -75,14 +83,15 @@ def publish_plan(
     for statement in (_CLOSE, _OPEN, _ARCHIVE, _PUBLISH):
         connection.execute(statement, values)
     locate_buildings(connection, division)
-    locate_cases(connection, division)
+    with counting(connection, principal, division):
+        locate_cases(connection, division)
     follow_lineage(connection, division, plan)
     assign_staff(connection, division)
     connection.execute(
         insert(models.audit).values(
             division_code=division,
             principal=author,
-            role="owner",
+            role="owner" if principal is None else principal.role.value,
             action="publish",
             details={"plan": plan, "over": before},
         )
@@ -96,6 +105,18 @@ def publish_plan(
         kept=tuple(sorted(set(old) & set(new))),
         households_moved=moved,
     )
+
+
+@contextmanager
+def counting(connection: Connection, principal: Principal | None, division: str) -> Iterator[None]:
+    """Let the service itself see every case of the division, and then the principal again."""
+    if principal is None:
+        yield
+        return
+    declare(connection, role="disclosure", scope=[division])
+    yield
+    scope = [prefix or EVERYWHERE for prefix in principal.scope]
+    declare(connection, role=principal.role.value, scope=scope, principal=principal.subject)
 
 
 _CLOSE = text("update grids set valid_to = :at where division_code = :division and valid_to is null")
