@@ -14,19 +14,27 @@ from starlette.exceptions import HTTPException
 
 from partition.texts import catalogue
 from service.faults import (
+    FixedError,
     ForbiddenError,
     ForeignPageError,
     ForgedError,
     LinkSpentError,
     MalformedError,
+    MediaError,
+    NoMethodError,
     NotAllowedInError,
     ServiceError,
+    StaleError,
+    TakenError,
+    TooLargeError,
     UnknownError,
+    UnlockedError,
     WrongHostError,
 )
 from service.headers import HEADERS
 from service.languages import language_of, wants_html
 from service.operating import OperatingError
+from service.store.errors import ConflictError, NotFoundError, PlanRefusedError, StaleError, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +50,23 @@ STATUS: dict[type[ServiceError], int] = {
     ForgedError: 403,
     ForeignPageError: 403,
     WrongHostError: 421,
+    NoMethodError: 405,
+    TakenError: 409,
+    FixedError: 409,
+    StaleError: 412,
+    TooLargeError: 413,
+    MediaError: 415,
+    UnlockedError: 428,
 }
+
+
+STORE_STATUS: tuple[tuple[type[StoreError], int], ...] = (
+    (NotFoundError, 404),
+    (StaleError, 412),
+    (ConflictError, 409),
+    (PlanRefusedError, 422),
+    (StoreError, 422),
+)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -57,6 +81,22 @@ def add_handlers(app: FastAPI) -> None:
         answer = problem(request, 401, error)
         answer.headers["WWW-Authenticate"] = 'Bearer realm="wangge"'
         return answer
+
+    @app.exception_handler(NoMethodError)
+    def name_methods(request: Request, error: NoMethodError) -> Response:
+        answer = problem(request, 405, error)
+        answer.headers["Allow"] = ", ".join(("GET", "HEAD", *error.methods, "OPTIONS"))
+        return answer
+
+    @app.exception_handler(StoreError)
+    def explain_store(request: Request, error: StoreError) -> Response:
+        more: dict[str, object] = {}
+        if isinstance(error, PlanRefusedError):
+            more["findings"] = [finding.to_dict() for finding in error.findings]
+        if "revision" in error.values:
+            more["revision"] = error.values["revision"]
+        status = next(status for kind, status in STORE_STATUS if isinstance(error, kind))
+        return problem(request, status, error, **more)
 
     @app.exception_handler(OperatingError)
     def explain_operation(request: Request, error: OperatingError) -> Response:
@@ -98,8 +138,13 @@ def add_handlers(app: FastAPI) -> None:
         return answer
 
 
-def problem(request: Request, status: int, error: ServiceError) -> Response:
-    """The answer to a request that failed: a page for a browser, problem+json for the rest."""
+def problem(
+    request: Request, status: int, error: ServiceError | OperatingError, **more: object
+) -> Response:
+    """The answer to a request that failed: a page for a browser, problem+json for the rest.
+
+    more: further members of the problem.
+    """
     lang = language_of(request)
     texts = catalogue("service")
     title = texts.say(f"status.{status}" if f"status.{status}" in texts else "status.request", lang)
@@ -113,6 +158,7 @@ def problem(request: Request, status: int, error: ServiceError) -> Response:
         "status": status,
         "detail": error.text(lang),
         "code": error.key,
+        **more,
     }
     return JSONResponse(body, status_code=status, media_type=PROBLEM)
 

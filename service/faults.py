@@ -48,3 +48,35 @@ class WrongHostError(ServiceError):
 
 class ForeignPageError(ServiceError):
     """A page of another server asks for a change."""
+
+
+class TakenError(ServiceError):
+    """Something of that name is there already, or somebody else holds it."""
+
+
+class FixedError(ServiceError):
+    """What is to be changed changes in another way only."""
+
+
+class NoMethodError(ServiceError):
+    """The collection has no such method. `methods`: those it has."""
+
+    def __init__(self, key: str, methods: tuple[str, ...], /, **values: object) -> None:
+        self.methods = methods
+        super().__init__(key, methods=", ".join(methods), **values)
+
+
+class StaleError(ServiceError):
+    """The feature is no longer the one that the client read (If-Match)."""
+
+
+class UnlockedError(ServiceError):
+    """A change does not say on which version it was made."""
+
+
+class MediaError(ServiceError):
+    """The body is of a media type that is not read here."""
+
+
+class TooLargeError(ServiceError):
+    """The body, or what it describes, is larger than what is taken at once."""
