@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     oidc_grids_claim: str = Field(
         default="wangge_grids", description="Claim that holds the codes of a grid worker's own grids."
     )
+    licence: str = Field(
+        default="",
+        description="Licence of the built-in collections' data: an SPDX identifier or an address.",
+    )
     lang: Literal["zh", "en"] | None = Field(
         default=None, description="Language of the command line; default: the locale's."
     )

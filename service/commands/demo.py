@@ -185,7 +185,12 @@ def _serve(
 
             webbrowser.open(lines[-1][1])
 
-    app = create_app(opened, accounts=accounts, hosts=names_of(settings, bound.getsockname()[0]))
+    app = create_app(
+        opened,
+        accounts=accounts,
+        hosts=names_of(settings, bound.getsockname()[0]),
+        licence=settings.licence,
+    )
     run(app, bound, ready=announce, log=log)
 
 
