@@ -26,7 +26,7 @@ from partition.solver.seed import seed_plan
 EFFORT, FEW = 500, 40  # proposals by unit that takes part, in each run, as if they were at least so many
 RUNS = 2  # from one plan, each with a seed of its own
 TURNS, IDLE = 60, 12  # times that each grid is taken up anew, and in vain before it is left at that
-LIMIT, LEAST = 8000, 500  # proposals in all, by unit, of which there are counted at least so many
+LIMIT, LEAST = 8000, 1500  # proposals in all, by unit, of which there are counted at least so many
 MAIN, BORDERS = 0.6, 0.2  # of them without a change of number, and for better borders
 REACHES = (1, 2, 4, 8)  # grids this many borders away from one out of range take part
 MOVED_M = 500.0  # metres of border for each household moved, unless the weights say otherwise

@@ -44,9 +44,16 @@ def dissolve(faces: Geometries, label: Numbers, count: int) -> Geometries:
     order = np.argsort(label, kind="stable")
     starts = np.searchsorted(label[order], np.arange(count + 1))
     return np.array(
-        [shapely.coverage_union_all(faces[order[starts[i] : starts[i + 1]]]) for i in range(count)],
+        [_unite(faces[order[starts[i] : starts[i + 1]]]) for i in range(count)],
         dtype=object,
     )
+
+
+def _unite(faces: Geometries) -> shapely.Geometry:
+    try:
+        return shapely.coverage_union_all(faces)
+    except shapely.GEOSException:  # borders that meet again within rounding: what a coverage may not have
+        return shapely.union_all(faces)
 
 
 def unit_frame(units: Units, grid_of_unit: list[str], crs: pyproj.CRS) -> gpd.GeoDataFrame:

@@ -12,7 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from partition.changes.adjustment import adjust_plan
-from partition.changes.edits import Draft, merge_grids, move_units, open_draft, rebalance, split_grid
+from partition.changes.edits import (
+    Draft,
+    lock_grids,
+    merge_grids,
+    move_units,
+    open_draft,
+    rebalance,
+    split_grid,
+    swap_units,
+    unlock_grids,
+)
 from partition.solver.balance import Balance
 from partition.solver.plan import make_plan
 from partition.solver.problem import Problem
@@ -99,6 +109,9 @@ def edits(problem: Problem, grids: int) -> None:
     other = codes[int(draft.labels[beside])]
     asked: dict[str, Callable[[], Draft]] = {
         "move a unit": lambda: move_units(draft, [beside], codes[7]),
+        "swap two units": lambda: swap_units(draft, [unit], [beside]),
+        "lock a grid": lambda: lock_grids(draft, [codes[7]]),
+        "unlock a grid": lambda: unlock_grids(lock_grids(draft, [codes[7]]), [codes[7]]),
         "merge two grids": lambda: merge_grids(draft, [codes[7], other]),
         "split a grid": lambda: split_grid(draft, codes[7]),
         "rebalance after a merger": lambda: rebalance(merge_grids(draft, [codes[7], other])),
@@ -107,6 +120,7 @@ def edits(problem: Problem, grids: int) -> None:
     say("edit", "CPU ms, with figures and violations")
     for name, edit in asked.items():
         edit()
+        draft = replace(draft)  # without the figures that the run before left in it
         start = time.process_time()
         made = edit()
         _ = made.figures, made.violations

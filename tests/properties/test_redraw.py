@@ -159,6 +159,26 @@ def test_year_after_year(town: Town, seed: int) -> None:
     years(town, seed, 2)
 
 
+def test_a_border_that_meets_itself_within_rounding() -> None:
+    """Found by `test_ten_years`: the union of units that are a coverage was refused."""
+    years(
+        Town(
+            columns=2,
+            rows=3,
+            gap_share=0.0,
+            most_households=80,
+            river=True,
+            bridges=0,
+            gates=2,
+            careless=True,
+            dual=True,
+            seed=357,
+        ),
+        508,
+        6,
+    )
+
+
 @pytest.mark.long
 @settings(quick, max_examples=25)
 @given(towns, st.integers(0, 1000))
