@@ -10,7 +10,9 @@ import pytest
 from partition.proof import settling
 from partition.proof.settling import settle
 from partition.solver.balance import Balance
+from partition.solver.enumeration import TooManySetsError, list_sets
 from partition.solver.graph import Graph, from_arcs
+from partition.solver.master import Choice
 from partition.solver.problem import Problem
 
 
@@ -70,3 +72,61 @@ def test_too_many_groups_settle_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     settled = settle(row_of([20] * 12))
     assert settled.labels is None
     assert not settled.proven
+
+
+def with_yards(loads: list[int], yards: int) -> Problem:
+    """The units in a row, and at each of them so many yards that hold nothing, each walkable to its unit."""
+    count = len(loads)
+    arcs = [(a, a + 1) for a in range(count - 1)]
+    arcs += [(a, count + a * yards + y) for a in range(count) for y in range(yards)]
+    pairs = np.array(arcs + [(b, a) for a, b in arcs])
+    size = count * (yards + 1)
+    lengths = np.full(len(pairs), 10.0)
+    graph = from_arcs(
+        np.array(loads + [0] * (count * yards)),
+        np.full(size, 100.0),
+        np.full(size, 20.0),
+        pairs[:, 0],
+        pairs[:, 1],
+        lengths,
+        lengths,
+        np.ones(len(pairs), dtype=bool),
+    )
+    return Problem.of_households(graph, Balance(50, 80, 100))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_empty_ground_does_not_hide_that_there_is_no_plan(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
+    loads = rng.integers(5, 70, rng.integers(4, 7)).tolist()
+    monkeypatch.setattr(settling, "MOST_SETS", 40)
+    problem = with_yards(loads, 4)
+    with pytest.raises(TooManySetsError):
+        list_sets(problem, most=40)
+    settled = settle(problem)
+    assert settled.labels is None
+    assert settled.proven == (not cuts_in_range(loads, None))
+
+
+def test_ground_without_anybody_may_be_walked_across_by_all() -> None:
+    """Four units round an empty one: each is beside each of the others; what hangs by a wall is not."""
+    arcs = [(0, 4), (1, 4), (2, 4), (3, 4)]
+    pairs = np.array(arcs + [(b, a) for a, b in arcs])
+    ones = np.ones(len(pairs))
+    walk = (pairs != 3).all(axis=1)
+    graph = from_arcs(
+        np.array([30, 30, 30, 30, 0]), np.ones(5), np.ones(5), pairs[:, 0], pairs[:, 1], ones, ones, walk
+    )
+    problem = Problem.of_households(graph, Balance(50, 80, 100))
+    looser = settling.without_empty(problem)
+    assert looser is not None
+    arcs_left = set(zip(looser.graph.rows().tolist(), looser.graph.indices.tolist(), strict=True))
+    assert arcs_left == {(a, b) for a in range(3) for b in range(3) if a != b}
+    assert looser.graph.households.tolist() == [30, 30, 30, 30]
+    free = Problem.of_households(graph, Balance(0, 80, 100))
+    assert settling.without_empty(free) is None, "a grid may be empty there"
+
+
+def test_a_search_that_was_cut_short_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "decide_sets", lambda *args, **options: Choice(None, certain=False))
+    assert not settle(row_of([60, 60, 60])).proven
