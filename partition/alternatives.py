@@ -15,6 +15,7 @@ from partition.geometry.wholes import find_wishes
 from partition.solver.atoms import contract, unite
 from partition.solver.constraints import out_of_range
 from partition.solver.layout import BASIC
+from partition.solver.partings import vary_partings
 from partition.solver.plan import EFFORT, Plan, make_plan
 from partition.solver.problem import Problem
 from partition.solver.refine import refine_plan
@@ -173,7 +174,8 @@ def vary_division(
         }
         kinds = (BASIC,) * plan.grids + tuple(division.kinds[grid] for grid in apart.tolist())
         varied = Plan(whole, plan.grids + len(apart), plan.outside, plan.value)
-        made.append(replace(division, plan=varied, kinds=kinds, reasons=reasons))
+        parted = vary_partings(division.partings, wishes, whole)
+        made.append(replace(division, plan=varied, kinds=kinds, reasons=reasons, partings=parted))
     if len(found) == count:
         return tuple(made)
     values = {"wanted": count, "made": len(found)}

@@ -16,12 +16,13 @@ from partition.geometry.grids import dissolve
 from partition.geometry.linework import Linework, build_linework, cluster_footprints
 from partition.geometry.units import Units, build_units
 from partition.geometry.wholes import crowded_compounds, find_wishes, mark_units, mixes_groups
-from partition.geometry.zones import Zones, find_zones, with_outlines
+from partition.geometry.zones import Mixing, Zones, find_zones, with_outlines
 from partition.solver.atoms import Hindrance, Wish
 from partition.solver.balance import Balance
 from partition.solver.constraints import Reason
 from partition.solver.graph import Graph
 from partition.solver.layout import Kind, Layout, Search, lay_out
+from partition.solver.partings import Parting
 from partition.solver.plan import Plan
 from partition.solver.problem import Problem, Weights
 from partition.wishes.loads import PREFIX, is_weighed, total_loads, weigh_area
@@ -37,7 +38,8 @@ class Division:
 
     sizes: the ranges that hold here, one for each column of `problem.load`. kinds: of each grid. hindered:
     what the rule keeps whole and could not be kept so, with why. atom: units of one number were kept
-    together.
+    together. partings: why compounds and village groups lie in several grids. mixed: why zones are not grids
+    of their own ground alone.
     """
 
     units: Units
@@ -49,6 +51,8 @@ class Division:
     hindered: tuple[tuple[str, Hindrance], ...] = ()
     atom: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     findings: tuple[Finding, ...] = ()
+    partings: tuple[Parting, ...] = ()
+    mixed: tuple[Mixing, ...] = ()
 
     @property
     def graph(self) -> Graph:
@@ -92,7 +96,7 @@ def divide_community(
         if best is None or _merit(division, grids) < _merit(best, grids):
             best = division
         enough_units = grids is None or division.plan.grids >= grids
-        if enough_units and all(why.proven and why.cause != "pocket" for why in division.reasons.values()):
+        if enough_units and all(why.proven and not why.is_pocket for why in division.reasons.values()):
             break
         if cut_above == 0 and all(why.proven for why in best.reasons.values()):
             break
@@ -236,6 +240,8 @@ class Ground:
             layout.reasons,
             layout.hindered,
             layout.atom,
+            partings=layout.partings,
+            mixed=self.zones.mixings(units, self.buildings),
         )
 
     def with_islands(self, graph: Graph, units: Units, load: Lengths) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import geopandas as gpd
 import numpy as np
@@ -20,7 +20,7 @@ from partition.geometry.grids import unit_frame
 from partition.geometry.outlines import draw_outlines
 from partition.geometry.pose import Pose, take_pose
 from partition.proof.optimality import Optimality, weigh_up
-from partition.reasons.explanation import explain
+from partition.reasons.explanation import Wholes, explain, explain_wholes
 from partition.reasons.judgement import CommunityJudgement, judge_community
 from partition.wishes.loads import name_measure
 from partition.wishes.policy import Profile
@@ -46,8 +46,9 @@ class Drawn:
     """One community on paper.
 
     grids: code, community, kind, geometry. units: as in `split.Split`. reasons: why grids are out of range,
-    by code. grid: the code of each building of the parcel. findings: what was done to its streets. clock: by
-    step. optimality: of the plan, where it was asked for.
+    by code. wholes: why compounds, village groups and zones are not whole. grid: the code of each building of
+    the parcel. findings: what was done to its streets. clock: by step. optimality: of the plan, where it was
+    asked for.
     """
 
     grids: gpd.GeoDataFrame
@@ -57,6 +58,7 @@ class Drawn:
     findings: tuple[Finding, ...]
     clock: Clock
     optimality: Optimality | None = None
+    wholes: Wholes = field(default_factory=dict)
 
 
 def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> tuple[Drawn, ...]:
@@ -100,15 +102,16 @@ def draw_parcel(order: Order, item: tuple[Area, Collection[str]]) -> tuple[Drawn
 
 
 def judge_parcel(
-    profile: Profile, item: tuple[Area, gpd.GeoDataFrame, dict[str, Finding]]
+    profile: Profile, item: tuple[Area, gpd.GeoDataFrame, dict[str, Finding], Wholes]
 ) -> tuple[CommunityJudgement, Clock]:
     """Judge the grids of a parcel's community. The item: the parcel, its buildings with `grid`; its grids
-    with their figures; the reasons for grids out of range. Also returns the clock that was kept.
+    with their figures; the reasons for grids out of range, and for what is not whole. Also returns the clock
+    that was kept.
     """
-    parcel, grids, reasons = item
+    parcel, grids, reasons, wholes = item
     clock = Clock()
     with clock.step("judge"):
-        found = judge_community(parcel, grids, profile, reasons)
+        found = judge_community(parcel, grids, profile, reasons, wholes)
     return found, clock
 
 
@@ -140,14 +143,19 @@ def draw_community(
         grid=np.where(unit >= 0, codes[plan.assignment[unit]], "")[pose.row],
         findings=division.findings,
         clock=clock,
+        wholes=explain_wholes(division.partings, division.mixed, division.sizes, _measures(parcel, division)),
     )
+
+
+def _measures(parcel: Area, division: Division) -> list[str]:
+    return [name_measure(parcel.buildings, size) for size in division.sizes]
 
 
 def _reasons(parcel: Area, division: Division, codes: Geometries) -> dict[str, Finding]:
     """Why grids are out of range, by code."""
     households, held = division.plan.households(division.graph), division.held()
     ids = parcel.buildings["id"].to_numpy().astype(str)
-    measures = [name_measure(parcel.buildings, size) for size in division.sizes]
+    measures = _measures(parcel, division)
     return {
         codes[grid]: explain(
             why,

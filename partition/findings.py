@@ -22,7 +22,8 @@ class Finding:
 
     `code` is the key of its sentence in `partition/texts.toml` (`finding.<code>` there); `rows` are ids as
     the input names them (else row numbers from 1, as `#3`); `values` fill the sentence's placeholders, a
-    "measure" by its word in the language (`measure.<it>`), a "form" by its description (`profile_form.<it>`).
+    "measure" (or "measure_…") by its word in the language (`measure.<it>`), a "form" by its description
+    (`profile_form.<it>`).
     Levels: refused (nothing was done), repaired (changed so that it can be used), noted (accepted as it is),
     violated (a wish or promise that the plan does not meet).
     """
@@ -40,8 +41,9 @@ class Finding:
         shown = name_rows(self.rows)
         texts = catalogue("partition")
         values = dict(self.values)
-        if "measure" in values:
-            values["measure"] = texts.say(f"measure.{values['measure']}", lang)
+        for key in values:
+            if key == "measure" or key.startswith("measure_"):
+                values[key] = texts.say(f"measure.{values[key]}", lang)
         if "form" in values:
             values["form"] = texts.say(f"profile_form.{values['form']}", lang)
         sentence = texts.say(

@@ -180,7 +180,9 @@ def _judge(
     """The judgement of every community that was drawn, with its clock. Those that fail join `failures`."""
     own = grids_by_community(area, grids)
     parcels = enumerate(cut_parcels(replace(area, buildings=buildings)))
-    items = ((parcel, grids.iloc[own[n]], drawn[n].reasons) for n, parcel in parcels if n in drawn)
+    items = (
+        (parcel, grids.iloc[own[n]], drawn[n].reasons, drawn[n].wholes) for n, parcel in parcels if n in drawn
+    )
     numbers = list(drawn)
     found = {}
     tell("judge", 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import shapely
 
@@ -54,3 +56,23 @@ def _uncrossed(area: Area):
         inside = shapely.length(shapely.intersection(edges[line], footprints[foot]))
         crossed[foot[inside > 0.01]] = True
     return footprints[~crossed]
+
+
+# what tells why, or says that nothing could be proven; what counts grids names its cause in words
+REASONED = re.compile(
+    r"size_(building|buildings|pocket|pocket_ranges|cut_off|zone|locked|too_few|no_number|two_ranges"
+    r"|indivisible|whole|wanted_number|narrow|unproven)"
+    r"|(compound|village_group)_split_(border|large|zone|crowded|shared|apart|range|number|weighed)"
+    r"|zone_mixed_(houses|ground)"
+    r"|grids_(fewer|more)"
+)
+
+
+def assert_reasoned(split: Split) -> None:
+    """Every violation of a plan has its reason, as data and in both languages."""
+    for finding in split.report.violations:
+        if finding.level == "violated":
+            assert REASONED.fullmatch(finding.code), (finding.code, finding.rows, dict(finding.values))
+            if finding.code.startswith("size_"):
+                assert finding.values["proven"] is (finding.code not in ("size_narrow", "size_unproven"))
+        assert finding.text("zh") != finding.text("en")

@@ -28,7 +28,10 @@ def find_wishes(units: Units, area: Area, buildings: gpd.GeoDataFrame, profile: 
     groups = _village_groups(units, buildings)
     wishes = [
         *(Wish(name, members, "estates_whole" in profile.wishes) for _, name, members in compounds),
-        *(Wish(name, members, "village_groups" in profile.wishes) for name, members in groups),
+        *(
+            Wish(name, members, "village_groups" in profile.wishes, "village_group")
+            for name, members in groups
+        ),
     ]
     return tuple(sorted((wish for wish in wishes if len(wish.units) > 1), key=lambda wish: not wish.hard))
 

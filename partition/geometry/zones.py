@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import geopandas as gpd
 import numpy as np
@@ -13,15 +14,29 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from partition.area import Area
-from partition.arrays import Flags, Geometries, Numbers
+from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.geometry.units import Units, largest_within
 from partition.intake.inner import inner_points
 from partition.wishes.rules import Profile
 
 COMPLEX = "complex"  # the kind of a zone that counts for more instead of standing apart
 LEAST_M2 = 1500.0  # a piece smaller than this, and than half of its zone, is the slip of a pen
+SLIP = 0.001  # of a zone's ground that may be in other units
 YARD_M = 20.0  # buildings of a use that stands apart are one yard when they are this near
 ROOM_M = 3.0  # of ground round such buildings, and half of that before others
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Why a zone is not a grid of its own ground alone. houses: it shares units that cannot be parted with
+    `buildings` (ids) that are lived in and stand outside. ground: `share` of it lies in units of other
+    ground, which are not cut along its outline. drawn: nothing hinders it, the plan was drawn so.
+    """
+
+    zone: str
+    cause: Literal["houses", "ground", "drawn"]
+    buildings: tuple[str, ...] = ()
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,19 +74,50 @@ class Zones:
         more than half of the unit's ground; in either case no building that is lived in lies outside.
         """
         found = np.full(len(units), -1, dtype=np.int64)
+        if len(self):
+            share = self._ground(units)
+            own = self._claimed(units, share)
+            own[units.building_unit[self.are_outside(buildings) & (units.building_unit >= 0)]] = False
+            found[own] = share.argmax(axis=1)[own]
+        return found
+
+    def mixings(self, units: Units, buildings: gpd.GeoDataFrame) -> tuple[Mixing, ...]:
+        """Why zones have ground in units that are not their own (see `of_units`), in the zones' order."""
         if not len(self):
-            return found
+            return ()
+        ground, own = self._ground(units), self.of_units(units, buildings)
+        claimed = self._claimed(units, ground)
+        outside = self.are_outside(buildings)
+        ids = buildings["id"].to_numpy().astype(str)
+        found = []
+        for number, name in enumerate(self.ids):
+            elsewhere = (ground[:, number] > 0) & (own != number)
+            held = elsewhere & claimed & (ground.argmax(axis=1) == number)
+            if held.any():
+                beside = ids[outside & np.isin(units.building_unit, np.flatnonzero(held))]
+                found.append(Mixing(name, "houses", tuple(sorted(set(beside.tolist())))))
+                continue
+            faces = units.blocks.faces[own[units.unit] == number]
+            inside = shapely.area(shapely.intersection(faces, self.shapes[number])).sum()
+            share = 1.0 - float(inside) / float(shapely.area(self.shapes[number]))
+            if share > SLIP:
+                found.append(Mixing(name, "ground", share=share))
+        return tuple(found)
+
+    def _ground(self, units: Units) -> Lengths:
+        """The m² of each zone in each unit, by whole faces, shape (units, zones)."""
         faces, unit = units.blocks.faces, units.unit
         area = shapely.area(faces)
         zone = self.of_points(shapely.point_on_surface(faces))
         share = np.zeros((len(units), len(self)))
         np.add.at(share, (unit[zone >= 0], zone[zone >= 0]), area[zone >= 0])
+        return share
+
+    def _claimed(self, units: Units, share: Lengths) -> Flags:
+        """The units that are a zone's by their ground."""
         largest = np.zeros(len(units), dtype=bool)
-        largest[unit[largest_within(faces, self.shapes)]] = True
-        own = (share.max(axis=1) > units.area_m2 / 2) | (largest & (share.max(axis=1) > 0))
-        own[units.building_unit[self.are_outside(buildings) & (units.building_unit >= 0)]] = False
-        found[own] = share.argmax(axis=1)[own]
-        return found
+        largest[units.unit[largest_within(units.blocks.faces, self.shapes)]] = True
+        return np.asarray((share.max(axis=1) > units.area_m2 / 2) | (largest & (share.max(axis=1) > 0)))
 
 
 def with_outlines(streets: gpd.GeoDataFrame, shapes: Geometries) -> gpd.GeoDataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
@@ -16,44 +16,92 @@ from partition.clock import Clock
 from partition.division import Ground
 from partition.findings import Finding
 from partition.geometry.units import Units
+from partition.geometry.wholes import find_wishes
+from partition.geometry.zones import Mixing
 from partition.parcels import cut_parcels
-from partition.reasons.explanation import explain
+from partition.reasons.explanation import Why, explain, explain_wholes
 from partition.reasons.judgement import Judgement, grids_by_community
+from partition.reasons.sizes import tell_why
 from partition.solver.constraints import Reason, out_of_range
+from partition.solver.partings import find_partings
+from partition.solver.problem import Problem
 from partition.wishes.loads import name_measure, weigh_area
 from partition.wishes.policy import Profile
+
+# violations that may be without a reason, and what is not whole there
+PARTED = {"compound_split": "compound", "village_group_split": "village_group", "zone_mixed": "zone"}
 
 
 def prove_causes(
     area: Area, grids: gpd.GeoDataFrame, buildings: gpd.GeoDataFrame, profile: Profile, judgement: Judgement
 ) -> Judgement:
     """The judgement with a proven reason for each grid out of range that has one: buildings that exceed the
-    range, parts that are cut off, a community with too few households, no number of grids that suits.
+    range, parts that are cut off, a community with too few households, no number of grids that suits. And why
+    compounds, village groups and zones are not whole: what hinders it in any plan, else that nothing does.
 
     grids, buildings: as in `judge_plan`, with `kind`. What only holds for the number of grids that was asked
     for, or for what a rule keeps whole, is not looked for.
     """
     wanted = {v.rows[0] for v in judgement.violations if v.code == "size_unproven"}
-    if not wanted:
+    parted = {(PARTED[v.code], v.rows[0]) for v in judgement.violations if v.code in PARTED}
+    if not wanted and not parted:
         return judgement
     weighed, _ = weigh_area(replace(area, buildings=buildings), profile)
     own = grids_by_community(area, grids)
     found: dict[str, Finding] = {}
+    why: dict[tuple[str, str], Why] = {}
     for parcel, rows in zip(cut_parcels(weighed), own, strict=True):
-        if wanted & set(grids["code"].iloc[rows]):
-            found |= _causes(parcel, grids.iloc[rows], profile, wanted)
-    told = tuple(found.get(v.rows[0], v) if v.code == "size_unproven" else v for v in judgement.violations)
-    return replace(judgement, violations=told)
+        own_grids = grids.iloc[rows]
+        if len(rows) and (parted or wanted & set(own_grids["code"])):
+            finest = _Finest.of(parcel, own_grids, profile)
+            found |= _causes(finest, parcel, own_grids, wanted)
+            why |= _wholes(finest, parcel, own_grids, profile)
+
+    def tell(violation: Finding) -> Finding:
+        if violation.code == "size_unproven":
+            return found.get(violation.rows[0], violation)
+        if violation.code in PARTED:
+            return tell_why(violation, why.get((PARTED[violation.code], violation.rows[0])))
+        return violation
+
+    return replace(judgement, violations=tuple(tell(violation) for violation in judgement.violations))
+
+
+@dataclass(frozen=True)
+class _Finest:
+    """One community in units that cannot be cut further; label: the grid (its place) of each."""
+
+    ground: Ground
+    units: Units
+    problem: Problem
+    label: Numbers
+
+    @classmethod
+    def of(cls, parcel: Area, grids: gpd.GeoDataFrame, profile: Profile) -> _Finest:
+        ground = Ground(parcel, 0, profile, Clock())
+        units = ground.units(0.0)
+        return cls(ground, units, ground.problem(units), _grid_of_units(units, parcel, grids))
+
+
+def _wholes(
+    finest: _Finest, parcel: Area, grids: gpd.GeoDataFrame, profile: Profile
+) -> dict[tuple[str, str], Why]:
+    """Why what lies in several grids of one community does."""
+    ground, units = finest.ground, finest.units
+    dedicated = (grids["kind"] == "dedicated").to_numpy()[finest.label]
+    wishes = find_wishes(units, ground.area, ground.buildings, profile)
+    partings = find_partings(finest.problem, wishes, finest.label, dedicated, ground.upper)
+    mixed = {one.zone: one for one in ground.zones.mixings(units, ground.buildings)}
+    mixings = [mixed.get(name, Mixing(name, "drawn")) for name in ground.zones.ids]
+    measures = [name_measure(parcel.buildings, size) for size in ground.sizes]
+    return explain_wholes(partings, mixings, ground.sizes, measures)
 
 
 def _causes(
-    parcel: Area, grids: gpd.GeoDataFrame, profile: Profile, wanted: Collection[str]
+    finest: _Finest, parcel: Area, grids: gpd.GeoDataFrame, wanted: Collection[str]
 ) -> dict[str, Finding]:
     """The reasons in one community, by code, those that are proven."""
-    ground = Ground(parcel, 0, profile, Clock())
-    units = ground.units(0.0)
-    problem = ground.problem(units)
-    label = _grid_of_units(units, parcel, grids)
+    ground, units, problem, label = finest.ground, finest.units, finest.problem, finest.label
     basic = np.flatnonzero((grids["kind"] == "basic").to_numpy()[label])
     used, assignment = np.unique(label[basic], return_inverse=True)
     reasons = out_of_range(

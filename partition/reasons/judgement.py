@@ -26,6 +26,7 @@ from partition.geometry.metrics import (
     variation,
 )
 from partition.parcels import cut_parcels
+from partition.reasons.explanation import Wholes
 from partition.reasons.sizes import Share, Sizes, judge_sizes, shares_of_compounds, sum_figures
 from partition.texts import LANGUAGES
 from partition.wishes.loads import is_weighed, weigh_area
@@ -93,12 +94,13 @@ def judge_plan(
     buildings: gpd.GeoDataFrame,
     profile: Profile,
     reasons: Mapping[str, Finding] | None = None,
+    wholes: Wholes | None = None,
 ) -> Judgement:
     """Judge a plan. All frames in `area.crs`.
 
     grids: code, community, households, residents, buildings, buildings_unknown, geometry, and `kind` where it
     is known. buildings: `area.buildings` with `grid`. reasons: for grids out of range, the finding that
-    explains it; others are called unproven.
+    explains it; others are called unproven. wholes: why compounds, village groups and zones are not whole.
     """
     found = []
     own = grids_by_community(area, grids)
@@ -107,7 +109,7 @@ def judge_plan(
     if not is_weighed(weighed, profile):
         weighed, notes = weigh_area(weighed, profile)
     for number, parcel in enumerate(cut_parcels(weighed)):
-        found.append(judge_community(parcel, grids.iloc[own[number]], profile, reasons))
+        found.append(judge_community(parcel, grids.iloc[own[number]], profile, reasons, wholes))
     judgement = sum_judgements(area, grids, buildings, found)
     return replace(judgement, violations=judgement.violations + notes)
 
@@ -124,10 +126,11 @@ def judge_community(
     grids: gpd.GeoDataFrame,
     profile: Profile,
     reasons: Mapping[str, Finding] | None = None,
+    wholes: Wholes | None = None,
 ) -> CommunityJudgement:
     """Judge the grids of one community (see `parcels.cut_parcels`); `parcel.buildings` has `grid`."""
     community = next(parcel.communities.itertuples())
-    sizes = judge_sizes(parcel, grids, profile, reasons or {})
+    sizes = judge_sizes(parcel, grids, profile, reasons or {}, wholes)
     bounds = find_abuttals(grids, parcel)
     streetwise = measure_streets(grids.geometry.to_numpy(), community.geometry, parcel.streets)
     held = grids["households"].to_numpy()
@@ -155,7 +158,7 @@ def judge_community(
             *_cut_faults(parcel, grids),
             *sizes.findings,
         ),
-        compounds=shares_of_compounds(parcel, profile),
+        compounds=shares_of_compounds(parcel, profile, wholes),
         targets=sizes.targets,
     )
 

@@ -19,7 +19,7 @@ from partition.geometry.metrics import variation
 from partition.geometry.zones import Zones, find_zones
 from partition.intake.inner import inner_points
 from partition.parcels import cut_parcels
-from partition.reasons.explanation import explain, note_size, plain
+from partition.reasons.explanation import Wholes, Why, explain, note_size, plain
 from partition.solver.balance import Balance
 from partition.solver.constraints import Reason, beyond
 from partition.wishes.loads import is_weighed, name_measure, total_loads, weigh_area
@@ -43,22 +43,33 @@ class Sizes:
 
 
 def judge_sizes(
-    parcel: Area, grids: gpd.GeoDataFrame, profile: Profile, reasons: Mapping[str, Finding]
+    parcel: Area,
+    grids: gpd.GeoDataFrame,
+    profile: Profile,
+    reasons: Mapping[str, Finding],
+    wholes: Wholes | None = None,
 ) -> Sizes:
     """Judge the grids of a parcel's community by every size that holds there.
 
     grids: code, households, geometry; `kind` if it is known, else a grid that is a zone which stands apart is
-    known by its ground. parcel.buildings has `grid`. reasons: for grids out of range, by code.
+    known by its ground. parcel.buildings has `grid`. reasons: for grids out of range, by code. wholes: why
+    zones and village groups are not whole.
     """
     parcel = parcel if is_weighed(parcel, profile) else weigh_area(parcel, profile)[0]
-    return _Judging(parcel, grids, profile, reasons).sizes()
+    return _Judging(parcel, grids, profile, reasons, wholes or {}).sizes()
 
 
 class _Judging:
     def __init__(
-        self, parcel: Area, grids: gpd.GeoDataFrame, profile: Profile, reasons: Mapping[str, Finding]
+        self,
+        parcel: Area,
+        grids: gpd.GeoDataFrame,
+        profile: Profile,
+        reasons: Mapping[str, Finding],
+        wholes: Wholes,
     ) -> None:
-        self.parcel, self.grids, self.profile, self.reasons = parcel, grids, profile, reasons
+        self.parcel, self.grids, self.profile = parcel, grids, profile
+        self.reasons, self.wholes = reasons, wholes
         self.buildings = parcel.buildings
         self.community = parcel.communities.iloc[0]
         self.sizes_ = profile.sizes_for(str(self.community["class"]))
@@ -158,9 +169,11 @@ class _Judging:
             with_it = {*grid[(zone == number) & ~dedicated[grid] & (shared > 1.0)].tolist()}
             with_it |= set(self.place[astray & (inside == number)].tolist())
             codes = ", ".join(sorted(self.codes[sorted(with_it)]))
+            name = self.zones.ids[number]
             found.append(
-                Finding(
-                    "zone_mixed", "violated", "zones", rows=(self.zones.ids[number],), values={"grids": codes}
+                tell_why(
+                    Finding("zone_mixed", "violated", "zones", rows=(name,), values={"grids": codes}),
+                    self.wholes.get(("zone", name)),
                 )
             )
         return found
@@ -198,6 +211,7 @@ class _Judging:
                 "village_group", self.buildings.iloc[rows], self.codes[self.place[rows]].tolist(), self.sizes_
             )
             if len(share.codes) > 1:
+                share = replace(share, why=self.wholes.get(("village_group", name)))
                 found.append(share.finding(name))
         return found
 
@@ -249,13 +263,14 @@ class Share:
 
     what: "compound" or "village_group". load: by measure (a key of a text), with the upper bound of a grid
     and the load if no building held more than that bound. parted: whether it lies in several communities,
-    undivided in each.
+    undivided in each. why: it is divided, where that is known.
     """
 
     what: str
     codes: frozenset[str]
     load: Mapping[str, tuple[float, float, float]]
     parted: bool = False
+    why: Why | None = None
 
     def joined(self, other: Share) -> Share:
         """Both together, as of a compound that lies in two communities."""
@@ -265,7 +280,7 @@ class Share:
             load[measure] = (before + held, max(bound, upper), less + bounded)
         sides = [share for share in (self, other) if share.codes]
         parted = len(sides) > 1 and all(len(share.codes) == 1 or share.parted for share in sides)
-        return Share(self.what, self.codes | other.codes, load, parted)
+        return Share(self.what, self.codes | other.codes, load, parted, self.why or other.why)
 
     def finding(self, name: str) -> Finding:
         """That it lies in several grids, with the proof where it holds more than a grid may."""
@@ -279,11 +294,22 @@ class Share:
                 # a building above the bound has a grid to itself
                 values["least"] = math.ceil(bounded / upper)
                 return Finding(f"{self.what}_split_large", "violated", layer, rows=(name,), values=values)
-        return Finding(f"{self.what}_split", "violated", layer, rows=(name,), values=values)
+        return tell_why(
+            Finding(f"{self.what}_split", "violated", layer, rows=(name,), values=values), self.why
+        )
 
 
-def shares_of_compounds(parcel: Area, profile: Profile) -> dict[str, Share]:
-    """By compound, the grids that hold its buildings (by their inner points) in a weighed parcel."""
+def tell_why(finding: Finding, why: Why | None) -> Finding:
+    """The finding with its reason, where there is one."""
+    if why is None:
+        return finding
+    return replace(finding, code=f"{finding.code}_{why.code}", values={**finding.values, **why.values})
+
+
+def shares_of_compounds(parcel: Area, profile: Profile, wholes: Wholes | None = None) -> dict[str, Share]:
+    """By compound, the grids that hold its buildings (by their inner points) in a weighed parcel. wholes: why
+    compounds are divided.
+    """
     buildings, shapes = parcel.buildings, parcel.compounds.geometry.to_numpy()
     if not len(shapes) or not len(buildings):
         return {}
@@ -295,9 +321,9 @@ def shares_of_compounds(parcel: Area, profile: Profile) -> dict[str, Share]:
     for number in np.unique(compound).tolist():
         rows = np.sort(point[compound == number])
         rows = rows[codes[rows] != ""]
-        found[str(parcel.compounds["id"].iloc[number])] = share_of(
-            "compound", buildings.iloc[rows], codes[rows].tolist(), sizes
-        )
+        name = str(parcel.compounds["id"].iloc[number])
+        share = share_of("compound", buildings.iloc[rows], codes[rows].tolist(), sizes)
+        found[name] = replace(share, why=(wholes or {}).get(("compound", name)))
     return found
 
 

@@ -17,6 +17,7 @@ from partition.solver.problem import Problem
 # why units could not be put together: they are more than a grid may hold, or are so with what shares their
 # ground, or nobody can walk between them
 Hindrance = Literal["", "large", "shared", "apart"]
+What = Literal["compound", "village_group"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Wish:
     name: str
     units: Numbers
     hard: bool = False
+    what: What = "compound"
 
 
 @dataclass(frozen=True)

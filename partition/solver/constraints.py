@@ -16,6 +16,7 @@ from partition.solver.problem import Problem
 Cause = Literal[
     "building",
     "pocket",
+    "pocket_ranges",
     "cut_off",
     "zone",
     "locked",
@@ -28,6 +29,7 @@ Cause = Literal[
     "unproven",
 ]
 
+Span = tuple[int, int | None]
 FEW = 12  # units whose groupings are all tried
 ROUNDING = 1e-6  # weighted figures add up to this
 
@@ -46,11 +48,27 @@ class Shares:
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """What is to be divided, by measure, and the least and the greatest number of grids that each range
+    allows for it; the greatest is None where the range has no lower bound.
+    """
+
+    amounts: tuple[float, ...]
+    numbers: tuple[Span, ...]
+
+    @classmethod
+    def of(cls, amounts: Lengths, spans: Sequence[Span | None]) -> Allowed:
+        """Where every range allows some number."""
+        return cls(tuple(amounts.tolist()), tuple(span for span in spans if span is not None))
+
+
+@dataclass(frozen=True)
 class Reason:
     """Why one grid is out of range.
 
     building: a unit that cannot be cut exceeds the upper bound alone (`unit`, `amount`). pocket: what is
-    left beside such units cannot make grids in range. cut_off: water, rail or walls part this amount from the
+    left beside such units cannot make grids in range. pocket_ranges: there, some number of grids suits each
+    of the ranges, but none suits both. cut_off: water, rail or walls part this amount from the
     rest. zone: zones that stand apart do. too_few: the community holds less than one grid. no_number: no
     number of grids puts all of them in range. two_ranges: some number does for each of the ranges, but none
     for both. indivisible: no grouping of the buildings does; whole: nor of them and of what stays whole.
@@ -58,7 +76,8 @@ class Reason:
     none of these.
 
     amount: in the measure of the range at place `measure`. division: where units that hang together cannot be
-    shown to be indivisible, how the plan divides them.
+    shown to be indivisible, how the plan divides them. allowed: where no number suits two ranges, those that
+    suit each.
     """
 
     cause: Cause
@@ -66,10 +85,16 @@ class Reason:
     unit: int = -1
     measure: int = 0
     division: Shares | None = None
+    allowed: Allowed | None = None
 
     @property
     def proven(self) -> bool:
         return self.cause != "unproven"
+
+    @property
+    def is_pocket(self) -> bool:
+        """Whether finer units could mend it: then less may exceed a bound alone."""
+        return self.cause in ("pocket", "pocket_ranges")
 
 
 def beyond(held: Lengths, ranges: Sequence[Balance]) -> Lengths:
@@ -142,8 +167,10 @@ class _Proof:
         large = members[self.oversize[members]]
         others = members[~self.oversize[members] & lived]
         if len(large) == 1 and not len(others):
-            above = beyond(self.load[large], self.ranges)[0]
-            by = int(np.argmax(above / [balance.target for balance in self.ranges]))
+            above = [
+                (held - b.upper) / b.target for held, b in zip(self.load[large[0]], self.ranges, strict=True)
+            ]
+            by = int(np.argmax(above))
             return Reason("building", float(self.load[large[0], by]), int(large[0]), by)
         whole = self.load[same].sum(axis=0)
         for by, balance in enumerate(self.ranges):
@@ -153,9 +180,21 @@ class _Proof:
             return self.undivided(same, whole, measure)
         left = [self.load[self.pocket == p].sum(axis=0) for p in np.unique(self.pocket[others])]
         if left and all(numbers(amount, self.ranges) is None for amount in left):
-            amount = float(sum(amount[measure] for amount in left))
-            return Reason("pocket", amount, int(large[0]) if len(large) else -1, measure)
+            return self.beside(left, int(large[0]) if len(large) else -1, measure)
         return Reason("unproven", float(self.load[members].sum(axis=0)[measure]), measure=measure)
+
+    def beside(self, left: Sequence[Lengths], large: int, measure: int) -> Reason:
+        """Why pockets with these amounts, none of which makes grids in range, do not; by `measure` if so."""
+        for amount in left:
+            spans = _spans(amount, self.ranges)
+            if None not in spans:
+                return Reason(
+                    "pocket_ranges", float(amount[measure]), large, measure, allowed=Allowed.of(amount, spans)
+                )
+        lacking = [[span is None for span in _spans(amount, self.ranges)] for amount in left]
+        by = measure if any(lack[measure] for lack in lacking) else lacking[0].index(True)
+        held = [float(amount[by]) for amount, lack in zip(left, lacking, strict=True) if lack[by]]
+        return Reason("pocket", sum(held), large, by)
 
     def parted(self, members: Numbers, same: Flags, measure: int) -> Cause:
         """What parts the units marked in `same` from the rest of the community, if anything."""
@@ -165,12 +204,14 @@ class _Proof:
 
     def undivided(self, same: Flags, whole: Lengths, measure: int) -> Reason:
         """Why units that hang together, none of them above a bound, are not divided well."""
-        for by, balance in enumerate(self.ranges):
-            if numbers(whole[by : by + 1], [balance]) is None:
-                return Reason("no_number", float(whole[by]), measure=by)
+        spans = _spans(whole, self.ranges)
+        if None in spans:
+            by = spans.index(None)
+            return Reason("no_number", float(whole[by]), measure=by)
         possible = numbers(whole, self.ranges)
         if possible is None:
-            return Reason("two_ranges", float(whole[measure]), measure=measure)
+            allowed = Allowed.of(whole, spans)
+            return Reason("two_ranges", float(whole[measure]), measure=measure, allowed=allowed)
         loads = self.load[same & (self.load > 0).any(axis=1)]
         if self.finest and len(loads) <= FEW and not _groups(loads, self.ranges):
             cause: Cause = "whole" if self.united[same].any() else "indivisible"
@@ -193,6 +234,15 @@ def numbers(amount: Lengths, ranges: Sequence[Balance]) -> tuple[int, int] | Non
     if greatest is None:
         return least, least
     return (least, greatest) if least <= greatest else None
+
+
+def _spans(amounts: Lengths, ranges: Sequence[Balance]) -> list[Span | None]:
+    """The numbers of grids that each of the ranges allows by itself, as in `numbers`."""
+    found: list[Span | None] = []
+    for by, balance in enumerate(ranges):
+        span = numbers(amounts[by : by + 1], [balance])
+        found.append(span if span is None or balance.lower > 0 else (span[0], None))
+    return found
 
 
 def _groups(loads: Lengths, ranges: Sequence[Balance]) -> bool:

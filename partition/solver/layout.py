@@ -12,6 +12,7 @@ import numpy as np
 from partition.arrays import Flags, Lengths, Numbers
 from partition.solver.atoms import Atoms, Hindrance, Wish, contract, pieces, unite
 from partition.solver.constraints import Reason, out_of_range
+from partition.solver.partings import Parting, given_up, hindered_parting, is_parted
 from partition.solver.plan import Plan, make_plan
 from partition.solver.problem import Problem
 
@@ -23,7 +24,8 @@ DEDICATED: Kind = "dedicated"
 @dataclass(frozen=True)
 class Layout:
     """A plan of all units, the kind of each of its grids, why grids are out of range, and for each hard wish
-    that could not be met its name and why. atom: units of one number were kept together.
+    that could not be met its name and why. atom: units of one number were kept together. partings: why what
+    should be whole is in several grids.
     """
 
     plan: Plan
@@ -31,6 +33,7 @@ class Layout:
     reasons: dict[int, Reason]
     hindered: tuple[tuple[str, Hindrance], ...] = ()
     atom: Numbers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    partings: tuple[Parting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,17 @@ def lay_out(
     alone = int(dedicated.max(initial=-1)) + 1
     rest = np.flatnonzero(~apart)
     if not len(rest):
-        return Layout(Plan(dedicated, alone, 0.0, 0.0), _kinds(0, alone), {}, (), np.arange(len(zone)))
+        plan = Plan(dedicated, alone, 0.0, 0.0)
+        stand = tuple(Parting(wish.name, wish.what, "zone") for wish in wishes if is_parted(wish, dedicated))
+        return Layout(plan, _kinds(0, alone), {}, (), np.arange(len(zone)), stand)
     basic = problem.subset(rest)
     within = [_within(wish, rest) for wish in wishes]
     number = None if search.grids is None else max(search.grids - alone, 1)
     search = replace(search, grids=number)
-    plan, atoms, group = divide(basic, upper, [wish for wish in within if len(wish.units) > 1], search)
-    hard = [wish for wish in within if len(wish.units) > 1 and wish.hard]
+    several = [wish for wish in within if len(wish.units) > 1]
+    divided = divide(basic, upper, several, search)
+    plan, atoms, group = divided.plan, divided.must, divided.group
+    hard = [wish for wish in several if wish.hard]
     hindered = tuple((wish.name, why) for wish, why in zip(hard, atoms.hindrances, strict=True) if why)
     reasons = _explain(basic, plan, atoms, search, problem.graph.components()[rest])
     atom = np.arange(len(zone)) + len(rest)
@@ -80,6 +87,7 @@ def lay_out(
         },
         hindered,
         atom,
+        _partings(wishes, within, assignment, divided, basic, upper, search),
     )
 
 
@@ -87,11 +95,22 @@ def _kinds(basic: int, dedicated: int) -> tuple[Kind, ...]:
     return tuple(BASIC if grid < basic else DEDICATED for grid in range(basic + dedicated))
 
 
-def divide(
-    problem: Problem, upper: Lengths, wishes: Sequence[Wish], search: Search
-) -> tuple[Plan, Atoms, Numbers]:
-    """The plan of units without zones, the atoms of what must stay together, and the atom of each unit by
-    what did.
+@dataclass(frozen=True)
+class Divided:
+    """The plan of units without zones. must: the atoms of what must stay together; should: those of all
+    wishes, whose hindrances come last there; group: the atom of each unit by what did stay together. whole:
+    the plan that met all wishes that could be met, where it was given up.
+    """
+
+    plan: Plan
+    must: Atoms
+    should: Atoms
+    group: Numbers
+    whole: Plan | None = None
+
+
+def divide(problem: Problem, upper: Lengths, wishes: Sequence[Wish], search: Search) -> Divided:
+    """Divide units without zones.
 
     What should stay whole does as long as that puts no more out of range: it is tried with all wishes first,
     then with the hard ones alone.
@@ -106,12 +125,45 @@ def divide(
     ]
     must = replace(unite(problem, [*hard, *parts], upper), hindrances=must.hindrances)
     should = unite(problem, [*hard, *parts, *wishes], upper)
-    plan, group = _make(problem, should, search), should.group
+    plan = _make(problem, should, search)
     if should.group.max() < must.group.max() and not _is_fine(plan, search):
         free = _make(problem, must, search)
         if _misses(free, search) < _misses(plan, search):
-            plan, group = free, must.group
-    return plan, must, group
+            return Divided(free, must, should, must.group, plan)
+    return Divided(plan, must, should, should.group)
+
+
+def _partings(
+    wishes: Sequence[Wish],
+    within: Sequence[Wish],
+    assignment: Numbers,
+    divided: Divided,
+    problem: Problem,
+    upper: Lengths,
+    search: Search,
+) -> tuple[Parting, ...]:
+    """Why wishes are not met. within: the wishes by their units in `problem`, that of what is no zone;
+    assignment: of all units.
+    """
+    found = []
+    plan, whole, should = divided.plan, divided.whole, divided.should
+    count = sum(len(wish.units) > 1 for wish in within)
+    hindrances = iter(should.hindrances[len(should.hindrances) - count :])
+    for wish, inside in zip(wishes, within, strict=True):
+        hindrance = next(hindrances) if len(inside.units) > 1 else ""
+        if not is_parted(wish, assignment):
+            continue
+        if not is_parted(inside, plan.assignment):
+            found.append(Parting(wish.name, wish.what, "zone"))
+        elif hindrance:
+            found.append(hindered_parting(inside, hindrance, should.group, problem.load, upper))
+        elif whole is None:
+            found.append(Parting(wish.name, wish.what, "weighed"))
+        elif _misses(whole, search)[0] > _misses(plan, search)[0]:
+            found.append(Parting(wish.name, wish.what, "number", kept=whole.grids, made=plan.grids))
+        else:
+            found.append(given_up(wish, problem, whole.assignment, plan.assignment))
+    return tuple(found)
 
 
 def _parts(problem: Problem, wish: Wish, upper: Lengths, search: Search) -> list[Wish]:

@@ -9,7 +9,7 @@ import pytest
 
 from partition.reasons.explanation import explain
 from partition.solver.balance import Balance
-from partition.solver.constraints import Shares, numbers, out_of_range
+from partition.solver.constraints import Allowed, Shares, numbers, out_of_range
 from partition.solver.plan import make_plan
 from partition.solver.problem import Problem
 from partition.wishes.rules import Size
@@ -90,6 +90,34 @@ def test_two_ranges_that_no_number_of_grids_suits_are_proven() -> None:
     reasons = out_of_range(problem, thirds, fixed=False)
     assert {(why.cause, why.measure, why.amount) for why in reasons.values()} == {("two_ranges", 1, 4800.0)}
     assert all(why.proven for why in reasons.values())
+    assert {why.allowed for why in reasons.values()} == {Allowed((600.0, 4800.0), ((2, 3), (5, 6)))}
+
+
+def test_two_ranges_are_the_cause_beside_a_building_above_the_bound_too() -> None:
+    homes, people = Balance(200, 250, 300), Balance(800, 900, 1000)
+    problem = two_measures([(100, 800)] * 6 + [(400, 900)], homes, people)
+    plan = np.array([0, 0, 1, 1, 2, 2, 3])
+    reasons = out_of_range(problem, plan, fixed=False)
+    assert {grid: why.cause for grid, why in reasons.items()} == {
+        0: "pocket_ranges",
+        1: "pocket_ranges",
+        2: "pocket_ranges",
+        3: "building",
+    }
+    assert reasons[0].allowed == Allowed((600.0, 4800.0), ((2, 3), (5, 6)))
+    assert reasons[0].is_pocket
+    # what one of the ranges alone forbids is told in that measure
+    few = two_measures([(250, 300), (400, 900)], homes, people)
+    reason = out_of_range(few, np.array([0, 1]), fixed=False)[0]
+    assert (reason.cause, reason.measure, reason.amount) == ("pocket", 1, 300.0)
+    assert reason.is_pocket
+
+
+def test_a_building_is_told_in_the_measure_that_it_exceeds() -> None:
+    """323 households are 23 too many; 678 residents are 122 too few, which no building is to blame for."""
+    problem = two_measures([(323, 678), (250, 900)], Balance(200, 250, 300), Balance(800, 900, 1000))
+    reason = out_of_range(problem, np.array([0, 1]), fixed=False)[0]
+    assert (reason.cause, reason.measure, reason.amount) == ("building", 0, 323.0)
 
 
 def test_the_range_that_is_broken_is_named() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from partition.findings import Finding, name_rows
-from partition.reasons.explanation import explain, note_size, plain
-from partition.solver.constraints import Reason, Shares
+from partition.geometry.zones import Mixing
+from partition.reasons.explanation import explain, explain_wholes, note_size, plain
+from partition.reasons.sizes import Share, tell_why
+from partition.solver.constraints import Allowed, Reason, Shares
+from partition.solver.partings import Parting
 from partition.wishes.rules import Size
 
 SIZES = (Size("households", 150, 200, 300), Size("residents", 400, 500, 600.5))
@@ -39,6 +42,9 @@ def test_a_reason_is_told_in_its_measure() -> None:
         "lower": 150,
         "upper": 300,
         "alone": 99,
+        "measure_alone": "households",
+        "lower_alone": 150,
+        "upper_alone": 300,
         "building": "",
         "community": "C1",
         "proven": True,
@@ -47,6 +53,85 @@ def test_a_reason_is_told_in_its_measure() -> None:
     assert (second["measure"], second["held"], second["upper"]) == ("residents", 700.25, 600.5)
     assert (second["alone"], second["lower"]) == (700.25, 400)
     assert told(Reason("unproven", 1.0)).values["proven"] is False
+
+
+def test_a_grid_is_told_by_the_range_that_it_misses_whatever_the_cause_is_in() -> None:
+    """Too few households in the community; this grid has enough of them, and too many residents."""
+    found = explain(
+        Reason("no_number", 310.0),
+        code="C1-001",
+        households=250,
+        held=[250.0, 700.0],
+        sizes=SIZES,
+        measures=["households", "residents"],
+        community="C1",
+    )
+    assert found.text() == (
+        "grids: grid C1-001 holds 700 residents, outside 400–600.5: no number of grids divides the 310 "
+        "households here so that all are in range."
+    )
+    assert "310 户，无论分成几个网格" in found.text("zh")
+
+
+def test_two_ranges_name_the_numbers_that_each_allows() -> None:
+    allowed = Allowed((900.0, 1150.5), ((3, 6), (2, 2)))
+    for cause in ("two_ranges", "pocket_ranges"):
+        found = told(Reason(cause, 1150.5, measure=1, allowed=allowed))  # type: ignore[arg-type]
+        assert found.code == f"size_{cause}"
+        assert "the 900 households and 1150.5 residents" in found.text()
+        assert "allow 3–6 and 2 grids; no number suits both ranges" in found.text()
+        assert "900 户、1150.5 人，前者要求分成 3–6 个网格，后者要求 2 个" in found.text("zh")
+    free = told(Reason("two_ranges", 1.0, allowed=Allowed((900.0, 1150.5), ((3, None), (2, 2)))))
+    assert free.values["possible_first"] == "≥3"
+
+
+@pytest.mark.parametrize(
+    ("parting", "code", "words"),
+    [
+        (Parting("E1", "compound", "zone"), "zone", "stands apart"),
+        (Parting("E1", "compound", "apart"), "apart", "nobody can walk"),
+        (Parting("E1", "compound", "weighed"), "weighed", "weighed more"),
+        (Parting("E1", "compound", "large", 1, 640.0), "crowded", "640 residents"),
+        (Parting("E1", "village_group", "shared", 0, 310.5), "shared", "310.5 households"),
+        (Parting("E1", "compound", "range", 0, kept=40.0, made=2.0), "range", "40 households beyond"),
+        (Parting("E1", "village_group", "number", kept=3, made=5), "number", "would have 3 grids; the 5"),
+    ],
+)
+def test_why_a_whole_is_divided_is_told_with_its_figures(parting: Parting, code: str, words: str) -> None:
+    wholes = explain_wholes([parting], [], SIZES, ["households", "residents"])
+    why = wholes[(parting.what, "E1")]
+    assert why.values["cause"] == parting.cause
+    load = {"households": (100.0, 300.0, 100.0)}
+    found = Share(parting.what, frozenset({"a", "b"}), load, why=why).finding("E1")
+    assert (found.code, found.values["grids"]) == (f"{parting.what}_split_{code}", "a, b")
+    assert words in found.text()
+    assert found.text("zh") != found.text()
+    # what holds too much by itself, or lies across a border, has its own reason
+    large = Share(parting.what, frozenset({"a", "b"}), {"households": (400.0, 300.0, 400.0)}, why=why)
+    assert large.finding("E1").code == f"{parting.what}_split_large"
+    other = Share(parting.what, frozenset({"c"}), {})
+    assert large.joined(other).why == other.joined(large).why == why
+
+
+def test_why_a_zone_is_mixed_is_told_with_its_figures() -> None:
+    mixed = [Mixing("Z1", "houses", ("B1", "B2")), Mixing("Z2", "ground", share=0.125), Mixing("Z3", "drawn")]
+    wholes = explain_wholes([], mixed, SIZES, ["households", "residents"])
+    found = [
+        tell_why(
+            Finding("zone_mixed", "violated", rows=(zone,), values={"grids": "a"}), wholes[("zone", zone)]
+        )
+        for zone in ("Z1", "Z2", "Z3")
+    ]
+    assert [finding.code for finding in found] == [
+        "zone_mixed_houses",
+        "zone_mixed_ground",
+        "zone_mixed_drawn",
+    ]
+    assert "buildings B1, B2 outside it" in found[0].text()
+    assert "12.5 % of it" in found[1].text()
+    assert all(finding.text("zh") != finding.text() for finding in found)
+    bare = Finding("zone_mixed", "violated", rows=("Z1",), values={"grids": "a"})
+    assert tell_why(bare, None) is bare
 
 
 def test_one_building_or_several_are_to_blame() -> None:
@@ -95,7 +180,10 @@ def test_at_most_ten_rows_are_named() -> None:
 
 
 def test_a_sentence_says_where_and_counts_one_as_one() -> None:
-    values = {"measure": "households", "held": 1, "community": "C1", "alone": 1, "lower": 150}
+    values = {
+        "measure": "households", "held": 1, "community": "C1", "alone": 1,
+        "measure_alone": "households", "lower_alone": 150,
+    }  # fmt: skip
     one = Finding("size_too_few", "violated", "grids", "code", ("C1-001",), values, "plan.gpkg")
     assert one.text("en").startswith("plan.gpkg: grids.code: grid C1-001 holds 1 household:")
     assert one.text("zh").startswith("plan.gpkg: grids.code: 网格 C1-001 有 1 户")

@@ -17,7 +17,7 @@ from partition.solver.atoms import Wish, contract, unite
 from partition.split import split_area
 from partition.wishes.loads import weigh_area
 from partition.wishes.policy import Profile, ZoneRule, load_profile, profile_names
-from tests.asserts import assert_valid_plan
+from tests.asserts import assert_reasoned, assert_valid_plan
 from tests.lattice import Town, make_town
 
 EFFORT = 200
@@ -63,6 +63,7 @@ def holds(town: Town, profile: Profile) -> None:
     area = make_town(town)
     made = split_area(area, profile, effort=EFFORT)
     assert_valid_plan(area, made)
+    assert_reasoned(made)
     figures = made.report.judgement.figures
     assert figures["gaps"] == figures["overlaps"] == figures["buildings_cut"] == 0
     dedicated = made.grids["kind"].to_numpy() == "dedicated"
