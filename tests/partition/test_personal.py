@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,12 @@ import pytest
 
 from partition.errors import InputError
 from partition.intake.frames import check_area, clear_personal
-from partition.intake.personal import find_personal, holds_identity_number, is_personal_name
+from partition.intake.personal import (
+    find_personal,
+    holds_identity_number,
+    holds_personal_number,
+    is_personal_name,
+)
 from tests.frames import buildings, community, raw, refusal, streets
 
 MOBILE = "13800001234"
@@ -131,3 +137,82 @@ def test_no_value_is_ever_said() -> None:
     with pytest.raises(InputError) as caught:
         check_area(raw(streets=lanes))
     assert MOBILE not in str(caught.value)
+
+
+class Today(date):
+    """The date class on the first of March 2024."""
+
+    @classmethod
+    def today(cls) -> Today:
+        return cls(2024, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "personal"),
+    [
+        ("11010119000101777", True),
+        ("11010118991231777", False),  # nobody alive was born before 1900
+        ("11010120240301777", True),
+        ("11010120240302777", False),  # nor tomorrow
+        ("11010120230229777", False),
+        ("83010119900307777", True),
+        ("84010119900307777", False),  # no such province
+        ("10010119900307777", False),
+    ],
+)
+def test_the_province_and_the_birth_date_must_be_possible(
+    first: str, personal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("partition.intake.personal.date", Today)
+    number = with_check_digit(first)
+    assert holds_identity_number(number) == personal
+    # as a float, which has lost its last digits, the birth date alone tells
+    found = find_personal(pd.DataFrame({"remark": [float(first + "0"), 3.0]}), "buildings")
+    assert bool(found) == (personal or first.startswith(("84", "10")))
+
+
+@pytest.mark.parametrize("name", ["building_id", "id", "uuid", "楼栋编号", "备注"])
+@pytest.mark.parametrize(("mobiles", "others", "personal"), [(2, 2, True), (1, 2, False), (1, 0, True)])
+def test_of_identifiers_half_must_look_like_mobiles(
+    name: str, mobiles: int, others: int, personal: bool
+) -> None:
+    texts = [MOBILE] * mobiles + [f"K{n}" for n in range(others)] + [""]
+    found = find_personal(pd.DataFrame({name: texts}), "buildings")
+    named = name not in ("备注",)
+    assert bool(found) == (personal or not named)
+    if found:
+        assert found[name].tolist() == [True] * mobiles + [False] * (others + 1)
+    numbers = [float(MOBILE)] * mobiles + [7.0] * others + [np.nan, np.inf][: 1 + (others == 0)]
+    assert bool(find_personal(pd.DataFrame({name: numbers}), "buildings")) == (personal or not named)
+
+
+@pytest.mark.parametrize(
+    ("number", "personal"),
+    [(13_000_000_000, True), (12_999_999_999, False), (19_999_999_999, True), (2e10, False)],
+)
+def test_which_numbers_are_mobiles(number: float, personal: bool) -> None:
+    assert bool(find_personal(pd.DataFrame({"x": [float(number), np.nan]}), "buildings")) == personal
+    assert bool(find_personal(pd.DataFrame({"x": [str(int(number))]}), "buildings")) == personal
+
+
+def test_neither_yes_and_no_nor_dates_are_personal() -> None:
+    frame = pd.DataFrame(
+        {
+            "geometry": [MOBILE],
+            "gated": [True],
+            "since": pd.to_datetime(["2020-01-01"]),
+            "addr:phone": ["none"],
+            "tel": [None],
+            "phone": [13_800_001_234.0],
+        }
+    )
+    found = find_personal(frame, "staff")
+    assert {name: rows.tolist() for name, rows in found.items()} == {"addr:phone": [True], "tel": [False]}
+    assert find_personal(frame, "buildings")["phone"].tolist() == [True]
+
+
+def test_either_number_in_a_text_is_seen() -> None:
+    right = with_check_digit("11010119900307774")
+    for text, seen in ((right, True), (MOBILE, True), (f"a {MOBILE} b", True), (MOBILE[:-1], False)):
+        assert holds_personal_number(text) == seen
+    assert holds_personal_number(f"{right} {MOBILE}")
