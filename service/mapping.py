@@ -18,12 +18,13 @@ from sqlalchemy import Connection, Engine
 
 from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, Language, catalogue
-from service.access import Principal, Role, access, may_see_exact, may_see_group, may_see_phone
+from service.access import Principal, Role, access, may_see_phone
 from service.db import EVERYWHERE, Database, declare
-from service.disclosure import Cell, Figure, GroupRule, band_label, exact_cells, merge_upward, rules
+from service.disclosure import Cell, GroupRule, band_label, rank
 from service.faults import UnknownError
 from service.registry import COLLECTIONS
-from service.store import figures
+from service.store import audit, figures
+from service.store.freezing import uncleared
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -34,10 +35,10 @@ RECENT_SHOWN = 5
 
 @dataclass(frozen=True)
 class Drawn:
-    """A view, and the groups whose exact figures stand in it with their number of grids, for the record."""
+    """A view, and the groups whose exact figures stand in it with the grids' codes, for the record."""
 
     view: CommunityView
-    exact: Mapping[str, int]
+    exact: Mapping[str, tuple[str, ...]]
 
 
 def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
@@ -229,46 +230,30 @@ def _recent_case(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _groups(
     connection: Connection, principal: Principal, division: str, grids: gpd.GeoDataFrame
-) -> tuple[list[GroupSurface], dict[str, list[dict[str, str]]], dict[str, int]]:
-    """Cleared figures: a surface a group, each grid's lines for its card, and exact grids by group."""
+) -> tuple[list[GroupSurface], dict[str, list[dict[str, str]]], dict[str, tuple[str, ...]]]:
+    """Published figures: a surface a group, each grid's lines for its card, and exact grids by group."""
     if grids.empty:
         return [], {}, {}
-    with _uncleared(connection, principal):
-        counts = figures.select_group_counts(connection, division)
-        households = figures.select_households(connection, division)
-    beside = neighbours_of(grids)
     surfaces: list[GroupSurface] = []
     cards: dict[str, list[dict[str, str]]] = {}
-    exact: dict[str, int] = {}
-    for rule in rules().groups.values():
-        if rule.name not in counts:
-            continue
-        of_group = {
-            code: Figure(counts[rule.name].get(code, 0), households.get(code, 0)) for code in grids["code"]
-        }
-        own = {code for code in of_group if may_see_exact(principal, rule, code)}
+    exact: dict[str, tuple[str, ...]] = {}
+    for seen in figures.select_groups(connection, principal, division):
+        rule, own = seen.rule, seen.counts
         if own:
-            exact[rule.name] = len(own)
-        for code in own:
-            cards.setdefault(code, []).append(_card(rule, str(of_group[code].count), ()))
-        if not may_see_group(principal, rule):
+            exact[rule.name] = tuple(sorted(own))
+        for code, count in own.items():
+            cards.setdefault(code, []).append(_card(rule, str(count), ()))
+        if not seen.areas:
             continue
-        whole = own == set(of_group)
-        cells = exact_cells(of_group, rule) if whole else merge_upward(of_group, beside, rule)
-        surfaces.append(_surface(rule, cells, grids, exact=whole))
-        for cell in cells:
-            for code in set(cell.codes) - own:
+        whole = own.keys() >= set(grids["code"])
+        cells = [Cell((code,), own[code], rank(own[code], rule)) for code in sorted(own)]
+        surfaces.append(_surface(rule, cells if whole else seen.areas, grids, exact=whole))
+        for cell in seen.areas:
+            for code in set(cell.codes) - own.keys():
                 others = [other for other in cell.codes if other != code]
-                cards.setdefault(code, []).append(_card(rule, cell.count, others))
+                mixed = any(other in own for other in others)
+                cards.setdefault(code, []).append(_card(rule, None if mixed else cell.count, others, mixed))
     return surfaces, cards, exact
-
-
-@contextmanager
-def _uncleared(connection: Connection, principal: Principal) -> Iterator[None]:
-    """Let the service itself read what only disclosure control may see, then be the principal again."""
-    declare(connection, role="disclosure", scope=[EVERYWHERE], principal=principal.subject)
-    yield
-    introduce(connection, principal)
 
 
 @contextmanager
@@ -288,20 +273,6 @@ def introduce(connection: Connection, principal: Principal) -> None:
         grids=sorted(principal.grids),
         principal=principal.subject,
     )
-
-
-def neighbours_of(grids: gpd.GeoDataFrame) -> dict[str, set[str]]:
-    """Grids (codes) that share a border, of a frame with `code` and the geometry of a coverage."""
-    import shapely
-
-    codes, shapes = grids["code"].to_numpy(), grids.geometry.to_numpy()
-    ones, others = grids.sindex.query(grids.geometry, predicate="touches")
-    shared = shapely.length(shapely.intersection(shapes[ones], shapes[others]))
-    beside: dict[str, set[str]] = {code: set() for code in codes}
-    for one, other, length in zip(ones, others, shared, strict=True):
-        if length > 0:
-            beside[codes[one]].add(codes[other])
-    return beside
 
 
 def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *, exact: bool) -> GroupSurface:
@@ -327,13 +298,20 @@ def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *,
     return GroupSurface(rule.name, rule.label, note, gpd.GeoDataFrame(rows, geometry=geometry, crs=4326))
 
 
-def _card(rule: GroupRule, value: int | str | None, others: Sequence[str]) -> dict[str, str]:
-    """A group's line on a grid's card: an exact count (text), or the band of a cell that `others` share."""
+def _card(
+    rule: GroupRule, value: int | str | None, others: Sequence[str], mixed: bool = False
+) -> dict[str, str]:
+    """A group's line on a grid's card: an exact count (text), or the band of a cell that `others` share.
+
+    mixed: the reader has exact counts of some of these, so that the band would tell of the rest.
+    """
     say = catalogue("service").say
     entry = {f"label_{lang}": rule.label[lang] for lang in LANGUAGES}
     for lang in LANGUAGES:
         if isinstance(value, str):
             shown = say("group.exact", lang, count=value)
+        elif mixed:
+            shown = say("group.mixed", lang)
         else:
             shown = band_label(value, rule, lang)
             if others:
@@ -347,14 +325,14 @@ class Maps:
     """Rendered maps, kept for as long as nothing on them has changed."""
 
     def __init__(self, most: int = 32) -> None:
-        self._pages: OrderedDict[tuple[Any, ...], tuple[str, Mapping[str, int]]] = OrderedDict()
+        self._pages: OrderedDict[tuple[Any, ...], tuple[str, Mapping[str, tuple[str, ...]]]] = OrderedDict()
         self._most = most
         self._lock = Lock()
 
     def page(self, connection: Connection, principal: Principal, division: str, lang: Language) -> str:
         """A community's map for `principal`, a page with scripts from `/static`. Exact views are recorded."""
         seen_as = (principal.role, principal.scope, principal.grids)
-        with _uncleared(connection, principal):
+        with uncleared(connection):
             state = figures.select_state(connection, division)
         key = (division, state, seen_as, lang)
         with self._lock:
@@ -371,7 +349,7 @@ class Maps:
                 while len(self._pages) > self._most:
                     self._pages.popitem(last=False)
         html, exact = kept
-        _record(connection, principal, division, exact)
+        _record(connection, principal, division, exact, "/maps")
         return html
 
 
@@ -385,10 +363,16 @@ def write_map(
     with replacing(file) as part, one_state(database.app) as connection:
         introduce(connection, principal)
         drawn = draw(connection, principal, division)
-        _record(connection, principal, division, drawn.exact)
+        _record(connection, principal, division, drawn.exact, "map file")
         part.write_text(render(drawn.view, lang=lang, assets="inline"), encoding="utf-8")
 
 
-def _record(connection: Connection, principal: Principal, division: str, exact: Mapping[str, int]) -> None:
-    for group, cells in exact.items():
-        figures.record_view(connection, principal, division, group, cells)
+def _record(
+    connection: Connection,
+    principal: Principal,
+    division: str,
+    exact: Mapping[str, tuple[str, ...]],
+    route: str,
+) -> None:
+    for group, codes in exact.items():
+        audit.record_view(connection, principal, division, group, codes, route)

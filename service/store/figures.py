@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
 
-from service.access import Access, Principal, access
+from service.access import Access, Principal, access, may_see_exact, may_see_group
+from service.disclosure import Cell, GroupRule
 from service.registry import COLLECTIONS, Collection
+from service.store.freezing import read_frozen, uncleared
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -156,35 +158,37 @@ def select_staff(connection: Connection, division: str) -> list[dict[str, str]]:
     return [dict(row) for row in rows.mappings()]
 
 
-def select_group_counts(connection: Connection, division: str) -> dict[str, dict[str, int]]:
-    """People by group and grid in force. For `service.disclosure` only: nothing of it may leave uncleared.
+@dataclass(frozen=True)
+class Group:
+    """What one principal may see of a group's published figures in a community.
 
-    To be called with the role `disclosure` declared to the row policies.
+    areas: told of in bands, `count` being the band's lower bound; none where the principal may see none.
+    counts: exact, by grid. uppers: upper bound of each area's band; none where it is open.
     """
-    counts: dict[str, dict[str, int]] = {}
-    for row in connection.execute(
-        text("""
-            select p.category, b.grid_code as grid, sum(p.count) as people
-            from population_groups p
-            join (select distinct division_code, building_id, grid_code from buildings) b
-              using (division_code, building_id)
-            join grids g on g.code = b.grid_code and g.valid_to is null
-            where p.division_code = :division
-            group by p.category, b.grid_code
-        """),
-        {"division": division},
-    ):
-        counts.setdefault(row.category, {})[row.grid] = int(row.people)
-    return counts
+
+    rule: GroupRule
+    frozen_at: datetime
+    areas: tuple[Cell, ...]
+    uppers: Mapping[tuple[str, ...], int | None]
+    counts: Mapping[str, int]
 
 
-def select_households(connection: Connection, division: str) -> dict[str, int]:
-    """Households by grid in force."""
-    rows = connection.execute(
-        text("select code, households from grids where division_code = :division and valid_to is null"),
-        {"division": division},
-    )
-    return {row.code: row.households for row in rows}
+def select_groups(connection: Connection, principal: Principal, division: str) -> list[Group]:
+    """The published figures of groups that the principal may see in a community that it may see.
+
+    Exact counts go into the audit: see `service.store.audit.record_view`.
+    """
+    with uncleared(connection):
+        frozen = read_frozen(connection, division)
+    found = []
+    for one in frozen:
+        counts = {
+            code: count for code, count in one.counts.items() if may_see_exact(principal, one.rule, code)
+        }
+        areas = one.cells if may_see_group(principal, one.rule) else ()
+        if counts or areas:
+            found.append(Group(one.rule, one.frozen_at, areas, one.uppers, counts))
+    return found
 
 
 def select_state(connection: Connection, division: str) -> str:
@@ -194,26 +198,8 @@ def select_state(connection: Connection, division: str) -> str:
         f" from {table} where division_code = :division"
         for table in (
             *("divisions", "grids", "plans", "buildings", "streets", "facilities", "cases"),
-            *("population_groups", "grid_staff"),
+            *("published_figures", "grid_staff"),
         )
     )
     rows = connection.execute(text(parts), {"division": division})
     return ";".join(f"{row[0]}:{row[1]}:{row[2]}:{row[3]}" for row in rows)
-
-
-def record_view(connection: Connection, principal: Principal, division: str, group: str, cells: int) -> None:
-    """Put on record that the principal saw exact figures of a group in a community's grids."""
-    connection.execute(
-        text("""
-            insert into audit (division_code, principal, role, action, group_code, place, details)
-            values (:division, :principal, :role, 'view', :group, :division,
-                    json_build_object('grids', cast(:cells as integer)))
-        """),
-        {
-            "division": division,
-            "principal": principal.subject,
-            "role": principal.role.value,
-            "group": group,
-            "cells": cells,
-        },
-    )
