@@ -18,6 +18,7 @@ from service.db import EVERYWHERE, declare
 from service.store.cases import locate_cases
 from service.store.communities import locate_buildings
 from service.store.errors import ConflictError, PlanRefusedError
+from service.store.freezing import freeze_figures
 from service.store.geometry import read_metric
 from service.store.locks import claim_division
 from service.store.plans import get_plan, published_plan, settle_codes
@@ -51,10 +52,10 @@ def publish_plan(
     author: str = "",
     principal: Principal | None = None,
 ) -> Publication:
-    """Bring the plan into force, within the caller's transaction; `principal` where the row policies know one.
+    """Bring the plan into force, within the caller's transaction.
 
-    Checks coverage, contiguity and completeness in the database; closes the community's grids in force, opens
-    the plan's, writes their lineage, finds the grid of buildings, cases and staff anew, and archives the plan
+    principal: who asks, where row policies bind. Checks coverage, contiguity and completeness in the
+    database; closes the community's grids in force, opens the plan's, writes their lineage, finds the grid of buildings, cases and staff anew, and archives the plan
     published so far. A plan made on an older publication than the present one is refused unless `over` names
     the present one. Publishing the published plan again changes nothing. Raises ConflictError or
     PlanRefusedError.
@@ -87,6 +88,7 @@ def publish_plan(
         locate_cases(connection, division)
     follow_lineage(connection, division, plan)
     assign_staff(connection, division)
+    freeze_figures(connection, division, plan)
     connection.execute(
         insert(models.audit).values(
             division_code=division,
