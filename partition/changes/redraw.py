@@ -31,6 +31,7 @@ from partition.geometry.units import Units, build_units
 from partition.geometry.wholes import find_wishes
 from partition.intake.inner import inner_points
 from partition.parcels import buildings_by_community, cut_parcels
+from partition.reasons.causes import prove_causes
 from partition.reasons.explanation import explain, plain
 from partition.reasons.judgement import judge_plan
 from partition.report import Report
@@ -134,7 +135,9 @@ def redraw_area(
     tell("judge", 0.0)
     with clock.step("judge"):
         reasons = {code: why for one in done for code, why in one.reasons.items()}
-        judgement = judge_plan(weighed, frame, weighed.buildings.assign(grid=grid), profile, reasons)
+        homed = weighed.buildings.assign(grid=grid)
+        judgement = judge_plan(weighed, frame, homed, profile, reasons)
+        judgement = prove_causes(weighed, frame, homed, profile, judgement)
     tell("judge", 1.0)
     changes = tuple(finding for one in done for finding in one.findings)
     findings = (*area.findings, *profile.findings(), *notes, *former.findings, *changes)

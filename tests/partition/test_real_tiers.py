@@ -31,6 +31,7 @@ def test_real_areas_nest_and_every_miss_has_its_proof(name: str) -> None:
     assert split.grids["code"].to_list() == sorted(split.grids["code"])
     misses = [finding for finding in tiers.violations if not finding.values["proven"]]
     assert len(misses) <= 0.05 * len(tiers.violations)
+    assert not [finding for finding in misses if finding.values["tier_en"] == "small grid"]
     small = tiers.frame[(tiers.frame["tier"] == 3) & ~tiers.frame["in_range"]]
     heavy = [finding for finding in tiers.violations if finding.code == "tier_building"]
     assert len(heavy) > len(small) / 2  # towers of flats are the reason
