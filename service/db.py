@@ -93,7 +93,9 @@ def open_app(url: URL) -> Engine:
         url,
         pool_size=10,
         application_name="wangge serve",
-        options=f"-c timezone=UTC -c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
+        # plans are made for the box and the page at hand, never kept for all; sorting a page needs no disk
+        options="-c timezone=UTC -c plan_cache_mode=force_custom_plan -c jit=off -c work_mem=16MB "
+        f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
         f"-c idle_in_transaction_session_timeout={2 * STATEMENT_MS}",
     )
 

@@ -10,7 +10,7 @@ from service.faults import MalformedError
 from service.query.condition import Condition
 from service.query.crs import CRS84, MERCATOR, MERCATOR_M, Crs, mercator_degrees
 
-MARGIN = 5e-5  # degrees; boxes in indexes are rounded outward to single precision, by less than that
+MARGIN = 2e-5  # degrees; boxes in indexes are rounded outward to single precision, by less than that
 STEPS = 32  # corners along each side of a box in a belt, where a straight side is no parallel
 
 

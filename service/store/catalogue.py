@@ -118,7 +118,6 @@ def _read_about(
         ) e
         """,  # noqa: S608  # identifiers come from the registry only
         {**who(principal), **access.parameters, "sources": list(collection.sources)},
-        planned=False,
     )
     version, west, south, east, north, begin, end, attributions = row
     extent = None

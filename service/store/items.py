@@ -104,9 +104,7 @@ def select_page(
         "fetched": question.limit + 1,
         "offset": question.offset,
     }
-    # a plan kept for all boxes, filters and offsets would be a bad one for most
-    planned = not (question.narrowed or question.sort or question.offset)
-    version, features, found, place, counted = read_row(engine, sql, parameters, planned=planned, raw=True)
+    version, features, found, place, counted = read_row(engine, sql, parameters, raw=True)
     found = found or 0
     following = None
     if found > question.limit:
@@ -127,7 +125,7 @@ def count_rows(
             select count(*) as count from {collection.table} t where who.told is not null and {rows.sql}
         ) c
     """  # noqa: S608  # identifiers come from the registry only
-    return int(read_row(engine, sql, {**who(principal), **rows.parameters}, planned=False)[0])
+    return int(read_row(engine, sql, {**who(principal), **rows.parameters})[0])
 
 
 def select_item(

@@ -52,27 +52,20 @@ def read_row(
     sql: str,
     parameters: Mapping[str, object],
     *,
-    planned: bool = True,
     raw: bool = False,
 ) -> Any:
-    """The first row that `sql` yields, None if there is none.
-
-    planned: the statement may be prepared, and its plan kept for all values of its parameters. raw: texts
-    come as bytes of UTF-8.
-    """
+    """The first row that `sql` yields, None if there is none. raw: texts come as bytes of UTF-8."""
     statement = _driver_text(sql)
     # a connection that broke while it lay idle costs a second attempt, not the request
     try:
-        return _read_row(engine, statement, parameters, planned, raw)
+        return _read_row(engine, statement, parameters, raw)
     except psycopg.OperationalError as error:
         if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
             raise
-        return _read_row(engine, statement, parameters, planned, raw)
+        return _read_row(engine, statement, parameters, raw)
 
 
-def _read_row(
-    engine: Engine, statement: str, parameters: Mapping[str, object], planned: bool, raw: bool
-) -> Any:
+def _read_row(engine: Engine, statement: str, parameters: Mapping[str, object], raw: bool) -> Any:
     taken = engine.raw_connection()
     connection = cast("psycopg.Connection[Any]", taken.driver_connection)
     try:
@@ -80,7 +73,7 @@ def _read_row(
         with connection.cursor(binary=True) as cursor:
             if raw:
                 cursor.adapters.register_loader("text", _Unread)
-            cursor.execute(statement, parameters, prepare=None if planned else False)
+            cursor.execute(statement, parameters)
             return cursor.fetchone()
     finally:
         if connection.closed:
