@@ -152,6 +152,11 @@ def may_see_exact(principal: Principal, rule: GroupRule, grid: str) -> bool:
     return principal.role is Role.CENTRE or (principal.role is Role.GRID_WORKER and grid in principal.grids)
 
 
+def may_read_audit(principal: Principal) -> bool:
+    """Whether the principal may read the audit, as far as its scope reaches."""
+    return principal.role in (Role.PRIVACY_OFFICER, Role.ADMIN)
+
+
 def may_see_phone(principal: Principal) -> bool:
     """Whether the work phones of staff are shown; who is responsible for a grid, everybody may know."""
     return principal.reaches(Role.CONSUMER)
