@@ -20,6 +20,25 @@ def _read_degrees(name: str, most: int) -> Any:
     return BeforeValidator(read)
 
 
+def _plain(name: str) -> Any:
+    def read(value: object) -> object:
+        if isinstance(value, str) and "\x00" in value:
+            raise MalformedError("parameter-value", name=name, value="U+0000", choice="UTF-8")
+        return value
+
+    return BeforeValidator(read)
+
+
+def _read_count(name: str, most: int) -> Any:
+    def read(value: object) -> object:
+        text = str(value)
+        if value is None or (text.isascii() and text.isdecimal() and 1 <= int(text[:19]) <= most):
+            return value
+        raise MalformedError("whole-number", name=name, value=short(text), least=1, most=most)
+
+    return BeforeValidator(read)
+
+
 class PageQuery(BaseModel):
     """Parameters that every answer has."""
 
@@ -78,3 +97,48 @@ class LoginQuery(PageQuery):
     """A one-time login link."""
 
     token: str | None = Field(None, description="Printed by the server.", max_length=200)
+
+
+class FiguresQuery(BaseModel):
+    """Figures of groups in a community."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    division: Annotated[str, _plain("division")] = Field(description="Code of the community.")
+    category: Annotated[str | None, _plain("category")] = Field(None, description="Key of one group.")
+    f: Literal["json"] | None = Field(None, description="JSON is the only form.")
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of labels.")
+
+
+class RatesQuery(BaseModel):
+    """Rates of cases in a community."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    division: Annotated[str, _plain("division")] = Field(description="Code of the community.")
+    datetime: Annotated[str | None, _plain("datetime")] = Field(
+        None, description="Cases of this time only: an instant, a date, or begin/end of RFC 3339."
+    )
+    f: Literal["json"] | None = Field(None, description="JSON is the only form.")
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of error texts.")
+
+
+class AuditQuery(BaseModel):
+    """Which lines of the audit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Annotated[str | None, _plain("since")] = Field(None, description="From this date or time on.")
+    until: Annotated[str | None, _plain("until")] = Field(None, description="Before this date or time.")
+    subject: Annotated[str | None, _plain("subject")] = Field(None, description="Who.")
+    division: Annotated[str | None, _plain("division")] = Field(
+        None, description="Prefix of the division's code."
+    )
+    category: Annotated[str | None, _plain("category")] = Field(None, description="Key of a group.")
+    action: Annotated[str | None, _plain("action")] = Field(None, description="What was done.")
+    limit: Annotated[int, _read_count("limit", 1000)] = Field(100, ge=1, le=1000, description="Lines a page.")
+    before: Annotated[int | None, _read_count("before", 10**18)] = Field(
+        None, ge=1, description="Lines before this number; part of the link `next`."
+    )
+    f: Literal["json"] | None = Field(None, description="JSON is the only form.")
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of error texts.")

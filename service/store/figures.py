@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from service.access import Access, Principal, access, may_see_exact, may_see_group
-from service.disclosure import Cell, GroupRule
+from service.disclosure import Cell, GroupRule, Rate, rate, rules
+from service.query.condition import Condition
+from service.query.span import Span, meets
 from service.registry import COLLECTIONS, Collection
 from service.store.freezing import read_frozen, uncleared
 
@@ -189,6 +191,53 @@ def select_groups(connection: Connection, principal: Principal, division: str) -
         if counts or areas:
             found.append(Group(one.rule, one.frozen_at, areas, one.uppers, counts))
     return found
+
+
+def select_rates(
+    connection: Connection, principal: Principal, division: str, span: Span | None
+) -> dict[str, Rate]:
+    """Cases for every 1,000 households by grid in force, of the cases that the principal may see.
+
+    A case counts in its own grid where the principal may see that, else in the one at its place.
+    """
+    grids, cases = access(principal, COLLECTIONS["grids"]), access(principal, COLLECTIONS["cases"])
+    if grids is None or cases is None:
+        return {}
+    households = next(sql for column, sql in grids.columns if column.name == "households")
+    own = next((sql for column, sql in cases.columns if column.name == "grid"), "null::text")
+    timed = Condition("true")
+    if span is not None:
+        timed = meets(span, "t.time", "t.time", "q_")
+    rows = connection.execute(
+        text(f"""
+            with c as (
+                select {own} as own, {cases.geometry} as place from cases t
+                where {cases.predicate} and {timed.sql} and t.division_code = :division
+            ),
+            g as (
+                select t.code, t.geom, {households} as households from grids t
+                where {grids.predicate} and t.division_code = :division
+            ),
+            placed as (
+                select coalesce(c.own, (
+                    select g.code from g where c.own is null and g.geom && c.place
+                        and st_covers(g.geom, c.place) and g.code <> all(cast(:own_codes as text[]))
+                    order by g.code limit 1
+                )) as code from c
+            )
+            select g.code, g.households, count(placed.code) as cases
+            from g left join placed on placed.code = g.code group by g.code, g.households order by g.code
+        """),  # noqa: S608  # identifiers come from the registry only
+        {
+            **grids.parameters,
+            **cases.parameters,
+            **timed.parameters,
+            "division": division,
+            "own_codes": sorted(principal.grids),
+        },
+    )
+    floor = rules().floor
+    return {row.code: rate(row.cases, row.households or 0, floor) for row in rows}
 
 
 def select_state(connection: Connection, division: str) -> str:
