@@ -262,7 +262,15 @@ def test_a_building_of_several_rows_is_one_building_in_the_reason() -> None:
 
 def test_one_household_is_told_as_one() -> None:
     def said(held: int) -> str:
-        values = {"measure": "households", "held": held, "alone": 1, "lower": 1, "upper": 9}
+        values = {
+            "measure": "households",
+            "held": held,
+            "alone": 1,
+            "measure_alone": "households",
+            "lower_alone": 150,
+            "lower": 1,
+            "upper": 9,
+        }
         return Finding("size_cut_off", "violated", "grids", rows=("001",), values=values).text("en")
 
     assert "holds 1 household:" in said(1)
