@@ -198,6 +198,20 @@ def _nearby(root, rank, indptr, indices, walk, load, upper):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True)
+def _is_known(piece, value, place, found_units, found_count, found_value):  # type: ignore[no-untyped-def]
+    """Whether the piece is one of the sets found: several nodes of the search may end in the same."""
+    count = piece.sum()
+    for q in range(len(found_value)):
+        if found_value[q] == value and found_count[q] == count:
+            same = True
+            for p in range(count):
+                same = same and piece[place[found_units[q, p]]]
+            if same:
+                return True
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
     root,
     rank,
@@ -560,6 +574,8 @@ def _search(  # type: ignore[no-untyped-def]
                         true += weight[e]
         if fits and true < best:
             floor = min(floor, true)
+        met = found_count[:found], found_value[:found]
+        if fits and true < best and not _is_known(piece, true, place, found_units, *met):
             slot = found
             if found == each:
                 slot = 0
