@@ -33,15 +33,27 @@ def find_places(buildings: Points, least: int) -> Points:
     return places
 
 
+class Places:
+    """The places of a community's buildings, found once for many cases. Safe to share between threads."""
+
+    def __init__(self, buildings: Points, least: int) -> None:
+        order = np.lexsort((buildings[:, 1], buildings[:, 0]))
+        ordered = buildings[order]
+        self._places = find_places(ordered, least)
+        self._tree = cKDTree(ordered) if len(buildings) >= least else None
+
+    def of(self, cases: Points) -> Points:
+        """The place of each case, shape (m, 2): that of the building nearest to it; NaN if there is none."""
+        if self._tree is None or not len(cases):
+            return np.full(cases.shape, np.nan)
+        _, nearest = self._tree.query(cases)
+        found: Points = self._places[nearest]
+        return found
+
+
 def move_to_places(cases: Points, buildings: Points, least: int) -> Points:
     """The place of each case, shape (m, 2): that of the building nearest to it; NaN where there is none."""
-    if not len(cases) or len(buildings) < least:
-        return np.full(cases.shape, np.nan)
-    order = np.lexsort((buildings[:, 1], buildings[:, 0]))
-    sorted_buildings = buildings[order]
-    _, nearest = cKDTree(sorted_buildings).query(cases)
-    places: Points = find_places(sorted_buildings, least)[nearest]
-    return places
+    return Places(buildings, least).of(cases)
 
 
 def spread(cases: Points, buildings: Points, least: int) -> Points:

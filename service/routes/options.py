@@ -42,6 +42,8 @@ def show_methods(request: Request, path: str) -> Response:
         collection = context.catalogues.find(name)
         if collection is None or not may_write(context.principal, collection):
             methods -= _CHANGING
+        else:
+            methods -= _CHANGING - set(collection.methods)
     if not methods:
         raise UnknownError("no-page", path=request.url.path[:60])
     if "GET" in methods:

@@ -6,11 +6,19 @@ hold fewer addresses than either.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from service.disclosure import rules
-from service.places import Points, move_to_places, spread
+from service.places import Places, Points, move_to_places, spread
+
+# communities whose places are kept in memory; a thousand buildings take about 100 kB
+KEPT = 512
 
 _BUILDINGS = text("""
     select avg(st_x(p)) as x, avg(st_y(p)) as y
@@ -64,3 +72,37 @@ def place_cases(connection: Connection, division: str) -> int:
         },
     )
     return int(found.sum())
+
+
+# --- places of cases that come one by one ---
+
+
+@dataclass(frozen=True)
+class _Kept:
+    version: int
+    places: Places
+    stretch: Points
+
+
+_kept: WeakKeyDictionary[Engine, OrderedDict[str, _Kept]] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def find_places_of(connection: Connection, division: str, points: Points, version: int) -> Points:
+    """The places (degrees; NaN: none) of points in the division, equal to those of `place_cases`.
+
+    version: of the collection of buildings, read earlier in this transaction, which must not have changed
+    buildings itself. What is kept is never older than its version, so it is never stale.
+    """
+    with _lock:
+        mine = _kept.setdefault(connection.engine, OrderedDict())
+        kept = mine.get(division)
+    if kept is None or kept.version != version:
+        buildings, stretch = _read_buildings(connection, division)
+        kept = _Kept(version, Places(buildings * stretch, rules().floor.addresses), stretch)
+        with _lock:
+            mine[division] = kept
+            mine.move_to_end(division)
+            while len(mine) > KEPT:
+                mine.popitem(last=False)
+    return np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7)
