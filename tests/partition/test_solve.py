@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from partition.errors import InputError
-from partition.proof.instance import read_instance
-from partition.solve import main, solve, solve_within
+from partition.proof.instance import Instance, read_instance
+from partition.solve import _is_small, _unevenness, main, solve, solve_within
+from partition.solver.balance import Balance
 from partition.solver.joining import total_off
 from tests.partition.test_plan import connected
 from tests.partition.test_refine import town
+from tests.unit_lattice import lattice
 
 
 def arrays(side: int = 10) -> dict[str, object]:
@@ -213,3 +217,153 @@ def test_what_a_unit_has_of_the_outer_edge_is_what_no_neighbour_shares(tmp_path:
     graph = read_instance(write(tmp_path)).graph
     shared = np.bincount(graph.rows(), weights=graph.length, minlength=100)
     assert graph.outer == pytest.approx(np.maximum(400.0 - shared, 0.0))
+
+
+# --- what the command says ---
+
+
+def small(folder: Path) -> Path:
+    """A town of 36 units and 12 grids, about three a grid: small enough that its plan is proven."""
+    return write(folder, **(arrays(6) | {"target": 90, "lo": 40, "hi": 160, "k": 12}))
+
+
+def run_main(
+    path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str
+) -> tuple[list[str], np.ndarray]:
+    """The lines that the command says, and its labels."""
+    monkeypatch.setattr(sys, "argv", ["solve", str(path), str(out), "--effort=300", "--threads=1", *options])
+    assert main() == 0
+    return capsys.readouterr().err.splitlines(), np.load(out)
+
+
+def test_a_small_instance_is_proven_and_what_is_larger_only_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out, proof = small(tmp_path), tmp_path / "labels.npy", tmp_path / "proof.json"
+    said, labels = run_main(path, out, monkeypatch, capsys)
+    assert said == ["optimal: at most 0.00 % above the best possible"]
+    again, same = run_main(path, out, monkeypatch, capsys, f"--certificate={proof}")
+    assert again == said
+    assert proof.exists()
+    assert same.tolist() == labels.tolist()
+    large = write(tmp_path)
+    said, _ = run_main(large, out, monkeypatch, capsys)
+    assert said == []
+    # a plan of few grids is proven where it is asked for
+    fewer = write(tmp_path, **(arrays(4) | {"target": 160, "lo": 100, "hi": 300, "k": 2}))
+    assert run_main(fewer, out, monkeypatch, capsys)[0] == []
+    said, _ = run_main(fewer, out, monkeypatch, capsys, f"--certificate={proof}")
+    assert said == ["optimal: at most 0.00 % above the best possible"]
+
+
+def test_bounds_of_the_command_narrow_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write(tmp_path), tmp_path / "labels.npy"
+    households = read_instance(path).graph.households
+    for options, lower, upper in (
+        (["--within=60"], 240, 360),
+        (["--within=80", "--lower=250"], 250, 380),
+        (["--within=80", "--upper=350"], 220, 350),
+        (["--within=1e6", "--lower=230"], 230, 400),
+        (["--range", "100", "310"], 100, 310),
+    ):
+        said, labels = run_main(path, out, monkeypatch, capsys, "--effort=1500", *options)
+        held = np.bincount(labels, weights=households)
+        assert said == []
+        assert lower <= held.min()
+        assert held.max() <= upper
+    said, labels = run_main(path, out, monkeypatch, capsys, "--within=0.5")
+    held = np.bincount(labels, weights=households)
+    outside = np.maximum(np.abs(held - 300) - 0.5, 0).sum()
+    assert said == [f"{outside:.0f} households are outside the range"]
+
+
+def test_the_seed_and_the_weight_of_evenness_are_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write(tmp_path), tmp_path / "labels.npy"
+    instance = read_instance(path)
+    _, first = run_main(path, out, monkeypatch, capsys)
+    _, other = run_main(path, out, monkeypatch, capsys, "--seed=3")
+    assert first.tolist() == solve(instance, effort=300).labels.tolist()
+    assert other.tolist() == solve(instance, effort=300, seed=3).labels.tolist()
+    assert first.tolist() != other.tolist()
+    _, even = run_main(path, out, monkeypatch, capsys, "--balance=90000")
+    assert even.tolist() == solve(instance, effort=300, balance=90_000.0).labels.tolist()
+    assert total_off(instance.problem(), even) < total_off(instance.problem(), first) / 2
+
+
+def test_who_is_stopped_by_the_clock_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write(tmp_path), tmp_path / "labels.npy"
+    for more in ([], ["--mean-within=200"]):
+        said, labels = run_main(
+            path, out, monkeypatch, capsys, "--effort=10000", "--time-limit=1e-9", *more
+        )
+        assert said[-1] == "stopped by the clock: this result will not repeat"
+        assert len(np.unique(labels)) == 10
+
+
+def test_a_proven_mean_deviation_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = small(tmp_path), tmp_path / "labels.npy"
+    instance = read_instance(path)
+    problem = instance.problem()
+    free = solve(instance, effort=2000)
+    mean = total_off(problem, free.labels) / instance.grids
+    even, least = solve_within(instance, 0.3 * mean, effort=300)
+    assert total_off(problem, even.labels) <= 0.3 * mean * instance.grids + 1e-6
+    assert free.value < least == pytest.approx(even.value, abs=0.01)
+    assert not even.hurried
+    said, labels = run_main(path, out, monkeypatch, capsys, f"--mean-within={0.3 * mean}")
+    assert said == [f"proven: any plan as even as that costs {int(least)} at least"]
+    assert labels.tolist() == even.labels.tolist()
+    loose, least = solve_within(instance, 1000.0, effort=300)
+    assert loose.value == pytest.approx(least, abs=0.01)
+    assert least <= free.value + 0.01
+    said, _ = run_main(path, out, monkeypatch, capsys, "--mean-within=0.01")
+    assert said[0].endswith("off their target in the mean, not within 0.01")
+    assert said[1:] == ["proven: no plan in range is as even as that"]
+    # what is not listed is not proven
+    _, least = solve_within(read_instance(write(tmp_path)), 60.0, effort=200)
+    assert least == -math.inf
+
+
+def test_a_file_that_is_refused_ends_with_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = write(tmp_path, k=101), tmp_path / "labels.npy"
+    monkeypatch.setattr(sys, "argv", ["solve", str(path), str(out)])
+    assert main() == 2
+    assert "101 grids cannot be made" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_how_much_hotter_a_search_for_even_grids_begins(tmp_path: Path) -> None:
+    instance = read_instance(write(tmp_path))
+    load = instance.graph.households
+    usual = float(np.median(load[load > 0]))
+    border = float(instance.graph.cost.mean())
+    assert _unevenness(instance.problem()) == 0.0
+    for weight in (1_000.0, 5_000.0):
+        expected = 2.0 * weight * (usual / 300.0) ** 2 / border
+        assert _unevenness(instance.problem(weight)) == pytest.approx(expected)
+    problem = instance.problem(1_000.0)
+    paying = replace(problem, graph=replace(problem.graph, cost=-problem.graph.cost))
+    assert _unevenness(paying) == pytest.approx(_unevenness(problem))
+    for empty in (
+        replace(problem, graph=replace(problem.graph, cost=0.0 * problem.graph.cost)),
+        replace(problem, load=0.0 * problem.load),
+        problem.subset(np.array([0])),
+    ):
+        assert _unevenness(empty) == 0.0
+
+
+@pytest.mark.parametrize(("units", "grids", "small"), [(28, 4, True), (29, 4, False), (350, 60, True)])
+def test_which_instances_are_small(units: int, grids: int, small: bool) -> None:
+    instance = Instance("row", lattice(units, 1, 10), Balance(10.0, 60.0, 90.0), grids)
+    assert _is_small(instance) == small
+    assert not _is_small(replace(instance, graph=lattice(351, 1, 10)))
