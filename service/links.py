@@ -7,6 +7,7 @@ GEOJSON = "application/geo+json"
 HTML = "text/html"
 SCHEMA = "application/schema+json"
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+MVT = "application/vnd.mapbox-vector-tile"
 OGC_REL = "http://www.opengis.net/def/rel/ogc/1.0/"
 
 

@@ -25,12 +25,14 @@ from service.routes import (
     options,
     schema,
     static,
+    tiles,
 )
 from service.store.catalogue import Catalogues
+from service.tiles.cache import TileCache
 
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item),
-    *(locate, maps, static, login, options),
+    *(tiles, locate, maps, static, login, options),
 )
 
 
@@ -59,6 +61,7 @@ def create_app(
     app.state.accounts = accounts or Accounts(database.app)
     app.state.catalogues = Catalogues(database.app)
     app.state.licence = licence
+    app.state.tiles = TileCache()
     app.state.maps = Maps()
     for room in ROOMS:
         app.include_router(room.router)

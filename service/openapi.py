@@ -16,10 +16,20 @@ from fastapi.openapi.utils import get_openapi
 from partition.texts import Language
 from service.access import Access, Principal, may_write
 from service.feature_schema import TYPES, describe_column
-from service.links import GEOJSON, HTML, JSON, OPENAPI, SCHEMA
+from service.links import GEOJSON, HTML, JSON, MVT, OPENAPI, SCHEMA
 from service.query.crs import CRS84, Crs
-from service.query.question import GENERAL, LANGUAGES, LIMIT, LIMIT_MOST, OFFSET_MOST, PARAMETERS
+from service.query.question import (
+    GENERAL,
+    LANGUAGES,
+    LIMIT,
+    LIMIT_MOST,
+    NARROWING,
+    OFFSET_MOST,
+    PARAMETERS,
+)
 from service.registry import Collection
+from service.tiles.matrices import LEVELS
+from service.tiles.matrices import NAME as WEB_MERCATOR_QUAD
 
 VERSION = "3.0.3"
 PROBLEM = "application/problem+json"
@@ -37,6 +47,14 @@ CONTENT: Mapping[str, tuple[tuple[str, str], ...]] = {
     f"{PREFIX}/schema": ((SCHEMA, "schema"),),
     f"{PREFIX}/queryables": ((SCHEMA, "schema"),),
     f"{PREFIX}/sortables": ((SCHEMA, "schema"),),
+    "/tileMatrixSets": ((JSON, "object"),),
+    "/tileMatrixSets/{matrices}": ((JSON, "object"),),
+    "/tiles": ((JSON, "object"),),
+    "/tiles/{matrices}": ((JSON, "object"),),
+    "/tiles/{matrices}/{level}/{row}/{column}": ((MVT, "tile"),),
+    f"{PREFIX}/tiles": ((JSON, "object"),),
+    f"{PREFIX}/tiles/{{matrices}}": ((JSON, "object"),),
+    f"{PREFIX}/tiles/{{matrices}}/{{level}}/{{row}}/{{column}}": ((MVT, "tile"),),
     "/locate": ((GEOJSON, "feature"),),
     "/maps/{community}": ((HTML, "html"),),
     "/healthz": ((JSON, "health"),),
@@ -143,6 +161,16 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str
             "content": {kind: {"schema": _ref(name)} for kind, name in CONTENT[path]},
         }
     responses.setdefault("400", {"$ref": "#/components/responses/problem"})
+    if path.endswith("/{column}"):
+        responses["204"] = {"description": "Nothing lies in the tile."}
+        responses["304"] = {"description": "What the client has, by If-None-Match, is the same."}
+        for one in made.get("parameters", []):
+            if one.get("name") in ("level", "row", "column"):
+                one["schema"] = {"type": "integer", "minimum": 0, "maximum": MOST.get(one["name"], 2**24 - 1)}
+        made["parameters"] = [*made.get("parameters", []), *_TILE_PARAMETERS]
+    for one in made.get("parameters", []):
+        if one.get("name") == "matrices":
+            one["schema"] = {"type": "string", "enum": [WEB_MERCATOR_QUAD]}
     if "{" in path:
         responses.setdefault("404", {"$ref": "#/components/responses/problem"})
     responses.setdefault("default", {"$ref": "#/components/responses/problem"})
@@ -167,6 +195,10 @@ def _of_collection(
         own["operationId"] = f"{own.get('operationId', path)}_{collection.name}"
         own["summary"] = f"{getattr(collection, lang)}: {own.get('summary', '')}"
         parameters = [one for one in own.get("parameters", []) if one.get("name") != "name"]
+        if path.endswith("/{column}"):
+            names = sorted(NARROWING - {"bbox", "bbox-crs"} | {"properties"})
+            parameters += [_asked(name, collection, allowed, systems) for name in names]
+            parameters += _property_parameters(allowed, lang)
         if method == "get" and path in (f"{PREFIX}/items", f"{PREFIX}/items/{{key}}"):
             one = path.endswith("{key}")
             names = ["crs", "properties", "datetime"] if one else sorted(PARAMETERS - GENERAL)
@@ -185,6 +217,13 @@ def _of_collection(
         made[method] = own
     return made
 
+
+MOST = {"level": LEVELS - 1}
+_TILE_PARAMETERS: list[dict[str, Any]] = [
+    {"name": "f", "in": "query", "description": "MVT is the only form.",
+     "schema": {"type": "string", "enum": ["mvt"]}},
+    {"$ref": "#/components/parameters/lang"},
+]  # fmt: skip
 
 _HEADERS = {
     "Content-Crs": {"description": "The coordinate system of the answer.", "schema": {"type": "string"}},
@@ -322,6 +361,7 @@ def _schemas() -> dict[str, Any]:
     return {
         "html": text,
         "object": {"type": "object"},
+        "tile": {"type": "string", "format": "binary"},
         "health": record(["status"], status=text),
         "link": record(["href", "rel"], href=text, rel=text, type=text, title=text, hreflang=text),
         "landingPage": record(["links"], title=text, description=text, links=links),

@@ -57,6 +57,7 @@ def describe(context: Context, collection: Collection, allowed: Access) -> dict[
             link(context.href(f"{path}/schema"), f"{OGC_REL}schema", SCHEMA),
             link(context.href(f"{path}/queryables"), f"{OGC_REL}queryables", SCHEMA),
             link(context.href(f"{path}/sortables"), f"{OGC_REL}sortables", SCHEMA),
+            link(context.href(f"{path}/tiles"), f"{OGC_REL}tilesets-vector", JSON),
         ],
     }
     if licence.startswith(("http://", "https://")):

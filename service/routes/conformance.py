@@ -16,6 +16,8 @@ from service.schemas import PageQuery
 router = APIRouter(tags=["service"])
 
 _FEATURES = "http://www.opengis.net/spec/ogcapi-features-"
+_TILES = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/"
+_TMS = "http://www.opengis.net/spec/tms/2.0/conf/"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf/"
 
 CONFORMS = (
@@ -38,6 +40,11 @@ CONFORMS = (
     f"{_FEATURES}5/1.0/conf/returnables-and-receivables",
     f"{_FEATURES}5/1.0/conf/queryables",
     f"{_FEATURES}5/1.0/conf/sortables",
+    *(f"{_TILES}{name}" for name in ("core", "tileset", "tilesets-list", "dataset-tilesets")),
+    *(f"{_TILES}{name}" for name in ("geodata-tilesets", "collections-selection", "datetime")),
+    *(f"{_TILES}{name}" for name in ("mvt", "oas30")),
+    *(f"{_TMS}{name}" for name in ("tilematrixset", "json-tilematrixset", "tilematrixsetlimits")),
+    *(f"{_TMS}{name}" for name in ("json-tilematrixsetlimits", "tilesetmetadata", "json-tilesetmetadata")),
     f"{_CQL2}cql2-text",
     f"{_CQL2}cql2-json",
     f"{_CQL2}basic-cql2",

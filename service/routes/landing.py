@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from service.access import visible_collections
 from service.context import InContext
-from service.links import HTML, JSON, OPENAPI, link
+from service.links import HTML, JSON, OGC_REL, OPENAPI, link
 from service.pages import page
 from service.routes.collections import answer_json
 from service.schemas import PageQuery
@@ -39,6 +39,8 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
         ("/api.html", "service-doc", HTML),
         ("/conformance", "conformance", JSON),
         ("/collections", "data", JSON),
+        ("/tiles", f"{OGC_REL}tilesets-vector", JSON),
+        ("/tileMatrixSets", f"{OGC_REL}tiling-schemes", JSON),
     )
     return answer_json(
         {

@@ -1,0 +1,69 @@
+"""Tiles that were made, kept in the memory of this process as long as the data is what they were made of.
+
+A tile is kept with the version of its collection, which the database counts in the transaction that changes
+it (DECISIONS 19). Whoever takes one out brings the version that is now; another version finds nothing. So
+nothing need be told to the cache when data changes, and several servers need not know of each other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+BYTES_MOST = 256 * 1024 * 1024
+OVERHEAD = 600  # bytes that a key and its entry take besides
+
+
+@dataclass(frozen=True)
+class MadeTile:
+    """A tile's bytes, of one version of its collection. thinned: some features were left out for its size."""
+
+    version: int
+    content: bytes
+    thinned: bool = False
+
+
+class TileCache:
+    """The tiles last used, up to a number of bytes."""
+
+    def __init__(self, most: int = BYTES_MOST) -> None:
+        self.most = most
+        self.held = 0
+        self._tiles: OrderedDict[Hashable, MadeTile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._tiles)
+
+    def holds(self, key: Hashable) -> bool:
+        """Whether there is a tile of some version: worth asking for the version that is now."""
+        return key in self._tiles
+
+    def take(self, key: Hashable, version: int) -> MadeTile | None:
+        """The tile, if it is of that very version."""
+        with self._lock:
+            tile = self._tiles.get(key)
+            if tile is None or tile.version != version:
+                return None
+            self._tiles.move_to_end(key)
+            return tile
+
+    def keep(self, key: Hashable, tile: MadeTile) -> None:
+        """Keep the tile, unless a later version is there; those not used for longest make room."""
+        size = len(tile.content) + OVERHEAD
+        if size > self.most:
+            return
+        with self._lock:
+            before = self._tiles.get(key)
+            if before is not None:
+                if before.version > tile.version:
+                    return
+                self.held -= len(before.content) + OVERHEAD
+            self._tiles[key] = tile
+            self._tiles.move_to_end(key)
+            self.held += size
+            while self.held > self.most:
+                _, gone = self._tiles.popitem(last=False)
+                self.held -= len(gone.content) + OVERHEAD
