@@ -13,7 +13,17 @@ from shapely import LineString, box
 from shapely.affinity import rotate
 
 from partition.area import Area
-from partition.geometry.abuttals import SIDES, Abuttals, find_abuttals
+from partition.geometry.abuttals import (
+    SIDES,
+    Abutment,
+    Abuttals,
+    _between,
+    _call,
+    _chief,
+    _Run,
+    _Stretch,
+    find_abuttals,
+)
 from tests.lattice import CRS, make_area
 
 SQUARE = box(0, 0, 400, 400)
@@ -209,3 +219,136 @@ def test_a_street_named_like_a_house_is_no_house() -> None:
     area = town({"A7" if name == "解放路" else name: row for name, row in STREETS.items()})
     assert say(find_abuttals(grids(), area))[1].startswith("东至A7，")
     assert "on the east by A7;" in say(find_abuttals(grids(), area), "en")[1]
+
+
+# --- what of a side is worth a word ---
+
+
+def runs(**metres: float) -> dict[_Stretch, _Run]:
+    """Stretches of a side by kind, one after the other, each in its middle."""
+    found, at = {}, 0.0
+    for name, length in metres.items():
+        kind, _, rest = name.partition("_")
+        run = _Run()
+        run.add(length, at + length / 2)
+        found[_Stretch(kind, rest)] = run  # type: ignore[arg-type]
+        at += length
+    return found
+
+
+def chief(**metres: float) -> list[tuple[str, tuple[str, ...], float]]:
+    return [(part.kind, part.names, part.length_m) for part in _chief(runs(**metres))]
+
+
+def test_a_street_is_told_from_a_quarter_of_a_side_on_and_open_ground_from_two_fifths() -> None:
+    assert chief(local_A=75, lane_B=25) == [("local", ("A",), 75), ("lane", ("B",), 25)]
+    assert chief(local_A=76, lane_B=24) == [("local", ("A",), 76)]
+    assert chief(local_A=60, community_B=40) == [("local", ("A",), 60), ("community", ("B",), 40)]
+    assert chief(local_A=61, community_B=39) == [("local", ("A",), 61)]
+    # the greatest part is told whatever its share, and no more than three
+    few = {f"lane_{n}": 10.0 for n in "ABCDEFGHIJ"}
+    assert chief(**few) == [("lane", ("A",), 10)]
+    assert chief(lane_A=25, lane_B=25, lane_C=25, lane_D=25) == [("lane", (n,), 25) for n in "ABC"]
+    assert chief(edge=12.34) == [("edge", (), 12.3)]
+    assert chief() == []
+
+
+def test_what_runs_twice_along_a_side_is_told_once_where_most_of_it_is() -> None:
+    first, second, other = _Run(), _Run(), _Run()
+    first.add(10, 0.0)
+    second.add(30, 100.0)
+    other.add(40, 60.0)
+    assert second.place == 100.0
+    side = {
+        _Stretch("grid", "G", ("1", "2")): first,
+        _Stretch("grid", "G"): second,
+        _Stretch("lane", "L"): other,
+    }
+    told = _chief(side)
+    assert [(part.kind, part.length_m) for part in told] == [("lane", 40), ("grid", 40)]
+    assert first.metres == 10  # what was looked at is left alone
+    side[_Stretch("grid", "G", ("1", "3"))] = early = _Run()
+    early.add(60, 10.0)
+    (grid, lane) = _chief(side)
+    assert (grid.kind, grid.names, grid.across, grid.length_m) == ("buildings", ("1",), ("3",), 70)
+    assert lane.kind == "lane"
+
+
+def gaps(*rows: tuple[str, str, float, float]) -> dict[tuple[str, str], _Run]:
+    found = {}
+    for own, other, metres, place in rows:
+        found[own, other] = _Run()
+        found[own, other].add(metres, place)
+    return found
+
+
+def test_a_border_runs_between_buildings_that_stand_along_enough_of_it() -> None:
+    assert _between(gaps(("1", "2", 30, 0)), 100) == Abutment("buildings", ("1",), 30, ("2",))
+    assert _between(gaps(("1", "2", 29, 0)), 100) is None
+    several = _between(gaps(("1", "8", 20, 0), ("1", "9", 20, 50), ("2", "9", 30, 20)), 100)
+    assert several == Abutment("buildings", ("2", "1"), 70, ("9",))
+    assert _between(gaps(("1", "8", 20, 0), ("2", "8", 20, 50)), 100) is None
+    assert _between(gaps(("1", "2", 40, 0), ("2", "3", 40, 50)), 100) is None
+    assert _between({}, 100) is None
+
+
+@pytest.mark.parametrize(
+    ("names", "zh", "en"),
+    [
+        (["12"], "12号楼", "12"),
+        (["A7", "B12"], "A7、B12栋", "A7 and B12"),
+        (["A-7"], "A-7栋", "A-7"),
+        (["文昌阁"], "文昌阁", "文昌阁"),
+        (["ABC7", "5"], "ABC7、5号楼", "ABC7 and 5"),
+        (["1", "2", "3"], "1、2、3号楼", "1, 2 and 3"),
+    ],
+)
+def test_how_buildings_are_called(names: list[str], zh: str, en: str) -> None:
+    assert _call(names, "zh") == zh
+    assert en in _call(names, "en")
+
+
+def test_a_side_of_nothing_and_the_same_word_twice() -> None:
+    assert Abuttals(dict.fromkeys(SIDES, ())).text("zh").count("至") >= 4
+    lane = Abutment("lane", (), 5.0)
+    sides = {side: (lane, Abutment("lane", (), 6.0)) for side in SIDES}
+    assert Abuttals(sides).text("zh") == "东至无名巷，南至无名巷，西至无名巷，北至无名巷。"
+    two = (Abutment("lane", ("甲巷",), 5.0), Abutment("local", ("乙路",), 6.0), lane)
+    assert Abuttals(dict.fromkeys(SIDES, two)).text("zh").startswith("东至甲巷、乙路、无名巷，")
+    assert "on the east by 甲巷, 乙路 and an unnamed lane;" in Abuttals(dict.fromkeys(SIDES, two)).text("en")
+
+
+def test_a_street_names_a_border_as_far_off_as_it_may_be_wide() -> None:
+    """A street alongside the southern edge of a grid, so many metres inside it."""
+    shape = {"C1-001": SQUARE}
+    for kind, reach in (("arterial", 14.0), ("secondary", 12.0), ("local", 4.0), ("water", 4.0)):
+        for off, told in ((reach - 0.2, True), (reach + 0.2, False)):
+            area = town({"长街": (kind, [(-10, off), (410, off)])})
+            (found,) = find_abuttals(grids(shape), area)
+            assert (found.sides["south"][0].names == ("长街",)) == told, (kind, off)
+
+
+def test_the_stronger_of_two_streets_names_the_border_and_a_named_one_before_another() -> None:
+    shape = {"C1-001": SQUARE}
+    south = [(-10, 0), (410, 0)]
+    lanes = {"小巷": ("lane", south), "大街": ("arterial", south)}
+    for streets in (lanes, dict(reversed(lanes.items()))):
+        assert find_abuttals(grids(shape), town(streets))[0].sides["south"][0].names == ("大街",)
+    for streets in (
+        {"": ("lane", south), "小巷": ("lane", south)},
+        {"小巷": ("lane", south), "": ("lane", south)},
+    ):
+        assert find_abuttals(grids(shape), town(streets))[0].sides["south"][0].names == ("小巷",)
+    nearer = {"小巷": ("lane", south), "大街": ("arterial", [(-10, 3), (410, 3)])}
+    assert find_abuttals(grids(shape), town(nearer))[0].sides["south"][0].names == ("小巷",)
+    # what crosses is no bound, what slants by 35 degrees is one, by 45 none
+    for degrees, named in ((30, True), (50, False)):
+        slanted = {}
+        for number, x in enumerate(range(-400, 410, 8)):
+            far = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]) * 7
+            slanted[f"斜街{' ' * number}"] = (
+                "local",
+                [tuple(np.array([x, 0]) - far), tuple(np.array([x, 0]) + far)],
+            )
+        (found,) = find_abuttals(grids(shape), town(slanted))
+        assert (found.sides["south"][0].names == ("斜街",)) == named, degrees
