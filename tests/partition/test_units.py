@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import shapely
 from shapely import LineString, box
 
 from partition.geometry.adjacency import build_graph, link_islands
+from partition.geometry.blocks import Borders
 from partition.geometry.grids import dissolve
-from partition.geometry.linework import build_linework, cluster_footprints
+from partition.geometry.linework import BORDER_CLASSES, build_linework, cluster_footprints
 from partition.geometry.metrics import cut_buildings, inner_borders
-from partition.geometry.units import Units, build_units, cut_between_buildings
+from partition.geometry.units import (
+    Units,
+    _Joining,
+    build_units,
+    cut_between_buildings,
+    largest_within,
+)
 from partition.wishes.policy import BORDER_COST, CROSSING_COST
 from tests.lattice import make_area
 
@@ -119,3 +128,149 @@ def test_only_small_islands_are_linked() -> None:
     outlines = dissolve(units.blocks.faces, units.unit, len(units))
     assert link_islands(graph, np.array([0, 1]), outlines, 200).links == ((1, 0),)
     assert link_islands(graph, np.array([0, 1]), outlines, 50).links == ()
+
+
+# --- faces joined to units ---
+
+LANE, ARTERIAL = BORDER_CLASSES.index("lane"), BORDER_CLASSES.index("arterial")
+
+
+def joining(
+    faces: list[shapely.Geometry], pairs: list[tuple[int, int, float, int, bool]], kept: tuple[int, ...] = ()
+) -> _Joining:
+    """Faces with the borders told: two faces, metres, class, and whether nobody can walk across."""
+    a, b, length, kind, severed = (list(column) for column in zip(*pairs, strict=True))
+    shared = np.bincount(a + b, weights=length + length, minlength=len(faces))
+    shapes = np.array(faces, dtype=object)
+    outer = shapely.length(shapes) - shared
+    borders = Borders(
+        np.array(a), np.array(b), np.array(length, float), np.array(kind), np.array(severed), outer
+    )
+    return _Joining(shapes, borders, np.isin(np.arange(len(faces)), kept), BORDER_COST)
+
+
+def groups(join: _Joining) -> list[list[int]]:
+    roots = join.roots()
+    return sorted(np.flatnonzero(roots == root).tolist() for root in np.unique(roots))
+
+
+def row(*widths: float) -> list[shapely.Geometry]:
+    ends = np.cumsum([0.0, *widths])
+    return [box(a, 0, b, 100) for a, b in itertools.pairwise(ends)]
+
+
+def test_a_face_is_small_by_its_area_or_its_width_or_where_nobody_reaches_it() -> None:
+    # 100 m high: 15 m wide is 1,500 m²; twice the area over the perimeter is 12 m at 13.64 m of width
+    for width, small in ((14.9, True), (15.1, False)):
+        join = joining(row(200, width, 200), [(0, 1, 100, LANE, False), (1, 2, 100, LANE, False)], (0, 2))
+        assert join._is_small(1) == small
+    thin = [box(0, 0, 300, 50), box(0, 50, 300, 62.4), box(0, 63, 300, 200)]
+    assert joining(thin, [(0, 1, 300, LANE, False)], (0,))._is_small(1)
+    wide = [box(0, 0, 300, 50), box(0, 50, 300, 63), box(0, 63, 300, 200)]
+    assert not joining(wide, [(0, 1, 300, LANE, False)], (0,))._is_small(1)
+    assert not joining(thin, [(0, 1, 300, LANE, False)], (0, 1))._is_small(1)
+    large = row(200, 200)
+    for metres, small in ((0.9, True), (1.0, False)):  # of border that can be walked across
+        pairs = [(0, 1, 99, LANE, True), (0, 1, metres, LANE, False)]
+        assert joining(large, pairs, (0,))._is_small(1) == small
+
+
+def test_a_small_face_joins_along_its_costliest_side_that_can_be_crossed() -> None:
+    faces = [box(0, 0, 100, 100), box(100, 0, 110, 100), box(110, 0, 200, 100), box(100, 100, 110, 300)]
+    ends = [(1, 3, 10, LANE, False)]
+
+    def beside(*pairs: tuple[int, int, float, int, bool]) -> int:
+        return joining(faces, [*pairs, *ends], (0, 2))._beside_most(1)
+
+    # a lane costs more than an arterial: the lane is joined over
+    assert beside((0, 1, 100, LANE, False), (1, 2, 100, ARTERIAL, False)) == 0
+    assert beside((0, 1, 100, ARTERIAL, False), (1, 2, 100, LANE, False)) == 2
+    assert beside((0, 1, 100, LANE, False), (1, 2, 100, LANE, False)) == 0  # of equal ones the first
+    assert beside((0, 1, 100, LANE, True), (1, 2, 100, ARTERIAL, False)) == 2
+    # along nothing that can be crossed: over its end
+    assert beside((0, 1, 100, LANE, True), (1, 2, 100, LANE, True)) == 3
+    # half its longest side is along it, less is an end
+    assert beside((0, 1, 100, ARTERIAL, False), (1, 2, 50, LANE, False)) == 2
+    assert beside((0, 1, 100, ARTERIAL, False), (1, 2, 49, LANE, False)) == 0
+    none = joining(faces[:3], [(0, 1, 100, ARTERIAL, True), (1, 2, 100, LANE, True)], (0, 2))
+    assert none._beside_most(1) == 2
+
+
+def test_small_faces_are_absorbed_the_smallest_first() -> None:
+    pairs = [(i, i + 1, 100.0, LANE, False) for i in range(4)]
+    # 4 m and 8 m together are less than 15 m and 13.6 m wide: they end with a neighbour both
+    join = joining(row(200, 4, 8, 6, 200), pairs, (0, 4))
+    join.absorb_small()
+    assert groups(join) == [[0, 1, 2, 3], [4]]
+    join = joining(row(200, 8, 9, 200, 200), pairs, (0, 4))
+    join.absorb_small()
+    assert groups(join) == [[0, 1, 2], [3], [4]]
+    assert join.area[join.root(0)] == pytest.approx(21_700)
+    assert join.kept[join.root(1)]
+    (entry,) = join.near[join.root(0)].values()
+    assert entry[1:] == [100.0, 100.0]
+    alone = joining([box(0, 0, 5, 5), box(50, 0, 55, 5)], [(0, 1, 0.0, LANE, False)])
+    alone.near = [{}, {}]
+    alone.absorb_small()
+    assert groups(alone) == [[0], [1]]
+
+
+def test_pieces_of_a_median_join_what_lies_beside_them_but_not_each_other() -> None:
+    pairs = [(0, 1, 50, LANE, False), (1, 2, 50, LANE, False), (1, 3, 100, ARTERIAL, False)]
+    faces = [*row(50, 20, 20), box(50, 100, 70, 300)]
+    for costlier, expected in ((100.0, [[0], [1, 2], [3]]), (50.0, [[0, 1], [2], [3]])):
+        join = joining(faces, [pairs[0], (1, 2, costlier, LANE, False)])
+        join.share_medians(np.array([False, True, False, False]))
+        assert groups(join) == expected
+    join = joining(faces, pairs)
+    join.share_medians(np.array([True, True, False, False]))
+    assert groups(join) == [[0], [1, 2], [3]]
+    # more than a metre that can be walked across comes before any cost
+    for metres, expected in ((1.5, [[0], [1, 2], [3]]), (1.0, [[0, 1], [2], [3]])):
+        join = joining(faces, [(0, 1, 90, LANE, True), (1, 2, metres, LANE, False)])
+        join.share_medians(np.array([False, True, False, False]))
+        assert groups(join) == expected
+
+
+def test_tails_join_unless_they_are_kept() -> None:
+    pairs = [(0, 1, 100, LANE, False), (1, 2, 100, ARTERIAL, False)]
+    for kept, expected in (((), [[0, 1], [2]]), ((1,), [[0], [1], [2]])):
+        join = joining(row(50, 20, 60), pairs, kept)
+        join.share_tails(np.array([False, True, False]))
+        assert groups(join) == expected
+
+
+def test_rows_of_one_building_bring_the_fewest_faces_between_them() -> None:
+    pairs = [
+        (0, 1, 10, LANE, False),
+        (1, 2, 10, LANE, False),
+        (2, 3, 10, LANE, False),
+        (0, 4, 10, LANE, True),
+    ]
+    pairs += [(3, 4, 10, LANE, False), (1, 4, 10, LANE, False)]
+    join = joining(row(50, 50, 50, 50, 50), pairs)
+    assert join._way(0, 3) == [3, 2, 1, 0]  # the first of those as short
+    assert join._way(0, 4) == [4, 1, 0]  # nobody walks from 0 to 4
+    assert join._way(2, 2) == [2]
+    join.unite_atoms(np.array([0, 4, 3]), np.array([7, 7, 9]))
+    assert groups(join) == [[0, 1, 4], [2], [3]]
+    apart = joining(row(50, 50, 50), [(0, 1, 10, LANE, True), (1, 2, 10, LANE, False)])
+    apart.unite_atoms(np.array([0, 2]), np.array([3, 3]))
+    assert groups(apart) == [[0, 2], [1]]
+
+
+def test_faces_in_one_area_that_touch_are_one() -> None:
+    pairs = [(0, 1, 10, LANE, False), (1, 2, 10, LANE, False), (2, 3, 10, LANE, False)]
+    join = joining(row(50, 50, 50, 50), pairs)
+    a, b = np.array([0, 1, 2]), np.array([1, 2, 3])
+    join.unite_areas(np.array([-1, 4, 4, -1]), Borders(a, b, a, a, a, a))
+    assert groups(join) == [[0], [1, 2], [3]]
+    join.unite_areas(np.array([-1, -1, 0, 0]), Borders(a, b, a, a, a, a))
+    assert groups(join) == [[0], [1, 2, 3]]
+
+
+def test_the_largest_face_of_each_area() -> None:
+    faces = np.array([box(0, 0, 10, 10), box(10, 0, 30, 10), box(30, 0, 50, 10), box(100, 0, 110, 10)])
+    areas = np.array([box(0, 0, 60, 10), box(90, 0, 120, 10), box(200, 0, 210, 10)])
+    assert largest_within(faces, areas).tolist() == [1, 3]  # of equal ones the first; nothing in the third
+    assert largest_within(faces, areas[:0]).tolist() == []
