@@ -1,18 +1,26 @@
-"""The use case "plan a community": read it from the store, split it, keep the plan as a draft."""
+"""The use cases "plan a community" and "redraw a plan": read from the store, divide, keep a draft."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+
+from service.store.errors import ConflictError
 
 if TYPE_CHECKING:
+    from partition.area import Area
     from partition.split import Split
     from partition.wishes.policy import Profile
 
 Progress = Callable[[str, float], None]
+# opens a transaction: the owner's, or the service's in which the row policies know who asks
+Begin = Callable[[], AbstractContextManager[Connection]]
+# called with the plan's number in the transaction that keeps it
+Kept = Callable[[Connection, int], None]
 
 
 @dataclass(frozen=True)
@@ -25,15 +33,17 @@ class Planned:
 
 
 def plan_community(
-    engine: Engine,
+    begin: Engine | Begin,
     name: str,
     profile: Profile,
     *,
     seed: int = 0,
     grids: int | None = None,
+    effort: int | None = None,
     author: str = "",
     reason: str = "",
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> Planned:
     """Divide the community whose code, own id or name is `name`, and keep the result as a draft.
 
@@ -41,26 +51,115 @@ def plan_community(
     Raises NotFoundError, or ConflictError if the community was loaded anew meanwhile.
     """
     from partition.split import split_area
-    from service.store.communities import find_community, fingerprint, read_area
-    from service.store.errors import ConflictError
-    from service.store.locks import lock_divisions
-    from service.store.plans import issued_codes, rename_split, save_plan, settle_codes
 
-    tell = progress or (lambda step, share: None)
-    tell("read", 0.0)
-    with engine.begin() as connection:
+    begin = begin.begin if isinstance(begin, Engine) else begin
+    if progress is not None:
+        progress("read", 0.0)
+    ground = _read(begin, name)
+    split = split_area(
+        ground.area,
+        profile,
+        seed=seed,
+        grids=grids,
+        effort=effort,
+        issued={str(ground.area.communities["id"].iloc[0]): ground.issued},
+        progress=progress,
+    )
+    return _keep(begin, ground, split, author, reason, progress, kept)
+
+
+def redraw_community(
+    begin: Engine | Begin,
+    name: str,
+    profile: Profile,
+    *,
+    base: int,
+    locked: Collection[str] = (),
+    most_moved: float | None = None,
+    seed: int = 0,
+    author: str = "",
+    reason: str = "",
+    progress: Progress | None = None,
+    kept: Kept | None = None,
+) -> Planned:
+    """Bring the plan `base` of a community into range again for its data of today; keep it as a draft.
+
+    locked: codes of grids that do not change. most_moved: no more households than these change grid; below 1
+    a share of all. Raises as `plan_community` does, and InputError for a locked code that is none.
+    """
+    from partition.changes.former import recall_plan
+    from partition.changes.redraw import redraw_area
+    from service.store.plans import read_former
+
+    begin = begin.begin if isinstance(begin, Engine) else begin
+    if progress is not None:
+        progress("read", 0.0)
+    ground = _read(begin, name)
+    with begin() as connection:
+        polygons, mapping = read_former(connection, ground.division, base, ground.area.crs)
+    former = recall_plan(ground.area, profile, polygons, mapping)
+    done = redraw_area(
+        ground.area,
+        former,
+        profile,
+        locked=locked,
+        most_moved=most_moved,
+        issued=ground.issued,
+        seed=seed,
+        progress=progress,
+    )
+    return _keep(begin, ground, done.split, author, reason, progress, kept)
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """A community as it was read."""
+
+    division: str
+    area: Area
+    data: str
+    issued: set[str]
+
+
+def _read(begin: Begin, name: str) -> _Ground:
+    from service.store.communities import find_community, fingerprint, read_area
+    from service.store.locks import lock_divisions
+    from service.store.plans import issued_codes
+
+    with begin() as connection:
         division = find_community(connection, name)
         lock_divisions(connection, [division])  # one state of all layers
-        area = read_area(connection, division)
-        before = fingerprint(connection, division)
-        issued = {str(area.communities["id"].iloc[0]): issued_codes(connection, division)}
-    split = split_area(area, profile, seed=seed, grids=grids, issued=issued, progress=progress)
+        return _Ground(
+            division,
+            read_area(connection, division),
+            fingerprint(connection, division),
+            issued_codes(connection, division),
+        )
+
+
+def _keep(
+    begin: Begin,
+    ground: _Ground,
+    split: Split,
+    author: str,
+    reason: str,
+    progress: Progress | None,
+    kept: Kept | None,
+) -> Planned:
+    from service.store.communities import fingerprint
+    from service.store.locks import lock_divisions
+    from service.store.plans import rename_split, save_plan, settle_codes
+
+    tell = progress or (lambda step, share: None)
     tell("store", 0.0)
-    with engine.begin() as connection:
-        lock_divisions(connection, [division])
-        if fingerprint(connection, division) != before:
-            raise ConflictError("plan-outdated", division=division)
-        plan = save_plan(connection, division, split, author=author, reason=reason)
+    with begin() as connection:
+        lock_divisions(connection, [ground.division])
+        if fingerprint(connection, ground.division) != ground.data:
+            raise ConflictError("plan-outdated", division=ground.division)
+        plan = save_plan(connection, ground.division, split, author=author, reason=reason)
         split = rename_split(split, settle_codes(connection, plan))
-    tell("store", 1.0)
-    return Planned(plan, division, split)
+        if kept is not None:
+            kept(connection, plan)
+    if kept is None:
+        tell("store", 1.0)
+    return Planned(plan, ground.division, split)

@@ -11,7 +11,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every group's commands to `app`."""
-    from service.commands import cluster, collection, demo, files, redraw, store, tiers, token
+    from service.commands import cluster, collection, demo, files, redraw, store, tiers, token, worker
 
     files.add_to(app)
     redraw.add_to(app)
@@ -21,3 +21,4 @@ def register(app: typer.Typer) -> None:
     token.add_to(app)
     cluster.add_to(app)
     demo.add_to(app)
+    worker.add_to(app)

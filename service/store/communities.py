@@ -407,6 +407,12 @@ def list_communities(connection: Connection) -> list[RowMapping]:
     return list(connection.execute(query).mappings())
 
 
+def has_division(connection: Connection, code: str) -> bool:
+    """Whether there is a community of that code, as far as whoever asks may know."""
+    divisions = models.divisions.c
+    return connection.scalar(select(divisions.id).where(divisions.code == code)) is not None
+
+
 def find_community(connection: Connection, name: str) -> str:
     """The code of the community whose code, own id or name is `name`; NotFoundError lists those there are."""
     divisions = models.divisions.c

@@ -21,6 +21,10 @@ class ConflictError(StoreError):
     """Somebody else was first, or the thing is no longer in the state that the call needs."""
 
 
+class OutdatedError(ConflictError):
+    """The version that the call was made on is no longer the newest."""
+
+
 class PlanRefusedError(StoreError):
     """The plan breaks a promise and is not published; `findings` says which, all at once."""
 

@@ -54,11 +54,11 @@ def publish_plan(
 ) -> Publication:
     """Bring the plan into force, within the caller's transaction.
 
-    principal: who asks, where row policies bind. Checks coverage, contiguity and completeness in the
-    database; closes the community's grids in force, opens the plan's, writes their lineage, finds the grid of buildings, cases and staff anew, and archives the plan
+    Checks coverage, contiguity and completeness in the database; closes the community's grids in force, opens
+    the plan's, writes their lineage, finds the grid of buildings, cases and staff anew, and archives the plan
     published so far. A plan made on an older publication than the present one is refused unless `over` names
-    the present one. Publishing the published plan again changes nothing. Raises ConflictError or
-    PlanRefusedError.
+    the present one. Publishing the published plan again changes nothing. `principal` is who asks, where row
+    policies bind. Raises ConflictError or PlanRefusedError.
     """
     division = get_plan(connection, plan)["division_code"]
     claim_division(connection, division)
@@ -90,7 +90,9 @@ def publish_plan(
     assign_staff(connection, division)
     freeze_figures(connection, division, plan)
     connection.execute(
-        insert(models.audit).values(
+        insert(models.audit)
+        .inline()  # who publishes may not read the audit, so nothing is returned
+        .values(
             division_code=division,
             principal=author,
             role="owner" if principal is None else principal.role.value,

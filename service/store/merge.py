@@ -27,8 +27,17 @@ class Change:
 
 
 def copy_rows(connection: Connection, table: Table, columns: Columns) -> int:
-    """Append rows by COPY. Returns how many."""
-    return copy_into(connection, sql.Identifier(table.name), columns)
+    """Append rows, by COPY where no row policies bind (PostgreSQL has none for it). Returns how many."""
+    target, driver = sql.Identifier(table.name), driver_of(connection)
+    bound = driver.execute("select row_security_active(%s)", [table.name]).fetchone()
+    if bound is None or not bound[0]:
+        return copy_into(connection, target, columns)
+    rows = list(zip(*columns.values(), strict=True))
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    values = sql.SQL(", ").join([sql.Placeholder()] * len(columns))
+    with driver.cursor() as cursor:
+        cursor.executemany(sql.SQL("insert into {} ({}) values ({})").format(target, listed, values), rows)
+    return len(rows)
 
 
 def copy_into(connection: Connection, target: sql.Identifier, columns: Columns) -> int:

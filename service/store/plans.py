@@ -6,16 +6,17 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import pandas as pd
 import pyproj
-from sqlalchemy import Connection, RowMapping, TextClause, case, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, TextClause, case, func, insert, literal, select, text, update
 
 from partition.geometry.grids import BOUND_COLUMNS
 from partition.split import Split
 from service import models
+from service.access import Principal, plans_seen
 from service.store.errors import ConflictError, NotFoundError
 from service.store.geometry import metric, read_metric, stored
 from service.store.merge import copy_rows
@@ -66,11 +67,11 @@ def save_plan(
             .returning(models.plans.c.id)
         ).scalar_one()
     )
-    _copy_grids(connection, division, plan, grids)
-    ids = {
+    copy_grids(connection, division, plan, grids)
+    ids: dict[str, list[Any]] = {
         "division_code": [division] * len(units),
         "plan_id": [plan] * len(units),
-        "unit": units["unit"].tolist(),
+        "unit": list(range(len(units))),  # within the community
     }
     copy_rows(
         connection,
@@ -98,7 +99,8 @@ def save_plan(
     return plan
 
 
-def _copy_grids(connection: Connection, division: str, plan: int, grids: gpd.GeoDataFrame) -> None:
+def copy_grids(connection: Connection, division: str, plan: int, grids: gpd.GeoDataFrame) -> None:
+    """Add grids (as `Split.grids`) to the plan."""
     residents = grids["residents"].astype(object).where(grids["residents"].notna(), None)
     copy_rows(
         connection,
@@ -163,6 +165,123 @@ def list_plans(connection: Connection, division: str | None = None) -> list[RowM
     return list(connection.execute(query).mappings())
 
 
+@dataclass(frozen=True)
+class PlanFilter:
+    """Which plans are listed: of divisions whose code begins so, of a status, author, profile."""
+
+    division: str = ""
+    status: str | None = None
+    author: str | None = None
+    profile: str | None = None
+
+
+def select_plans(
+    connection: Connection, principal: Principal, wanted: PlanFilter, *, limit: int, offset: int
+) -> tuple[list[RowMapping], int]:
+    """A page of the plans that the principal sees, newest first, and how many there are in all."""
+    seen, parameters = plans_seen(principal)
+    clauses, asked = [seen], {"division": wanted.division}
+    if wanted.division:
+        clauses.append("t.division_code ^@ :division")
+    for name in ("status", "author", "profile"):
+        value = getattr(wanted, name)
+        if value is not None:
+            clauses.append(f"t.{name} = :{name}")
+            asked[name] = value
+    rows = connection.execute(
+        text(f"""
+            select {_ABOUT}, count(*) over () as matched from plans t
+            where {" and ".join(clauses)} order by t.id desc limit :limit offset :offset
+        """),  # noqa: S608 - fixed text
+        {**parameters, **asked, "limit": limit, "offset": offset},
+    )
+    found = list(rows.mappings())
+    if found or not offset:
+        return found, int(found[0]["matched"]) if found else 0
+    return [], select_plans(connection, principal, wanted, limit=1, offset=0)[1]
+
+
+def select_plan(connection: Connection, principal: Principal, plan: int) -> RowMapping | None:
+    """A plan with its report, if the principal sees it."""
+    seen, parameters = plans_seen(principal)
+    return (
+        connection.execute(
+            text(f"select {_ABOUT}, t.report, t.locked from plans t where t.id = :plan and {seen}"),  # noqa: S608
+            {**parameters, "plan": plan},
+        )
+        .mappings()
+        .first()
+    )
+
+
+# a total beside grids whose households are withheld would give theirs away
+_ABOUT = """
+    t.id, t.version, t.updated_at, t.division_code, t.status, t.profile, t.policy, t.seed, t.figures,
+    t.base_plan_id, t.author, t.reason, t.created_at, t.published_at, t.archived_at, t.revision,
+    (select min(g.households) from grids g where g.plan_id = t.id and t.status = 'published')
+        as least_households
+"""
+
+
+def select_plan_features(connection: Connection, plan: int, layer: PlanLayer) -> bytes:
+    """The plan's grids or units as GeoJSON features joined by commas, made by PostGIS."""
+    found = connection.scalar(
+        text(f"""
+            select convert_to(coalesce(string_agg(json_build_object('type', 'Feature', 'id', f.id,
+                'geometry', st_asgeojson(f.geom, 9, 0)::json, 'properties', f.told)::text, ','
+                order by f.place), ''), 'UTF8')
+            from ({_FEATURES[layer]}) f
+        """),  # noqa: S608 - fixed text
+        {"plan": plan},
+    )
+    return bytes(found)
+
+
+PlanLayer = Literal["grids", "units"]
+_FEATURES: Mapping[PlanLayer, str] = {
+    "grids": """
+        select g.code as place, g.code as id, g.geom, json_build_object('code', g.code, 'kind', g.kind,
+            'households', g.households, 'residents', g.residents, 'buildings', g.buildings,
+            'buildings_unknown', g.buildings_unknown, 'area_m2', g.area_m2, 'bounds_zh', g.bounds_zh,
+            'bounds_en', g.bounds_en, 'locked', g.code = any(p.locked)) as told
+        from plan_grids g join plans p on p.id = g.plan_id where g.plan_id = :plan
+    """,
+    "units": """
+        select lpad(g.unit::text, 10, '0') as place, g.unit as id, g.geom,
+            json_build_object('unit', g.unit, 'grid', a.grid_code, 'households', g.households) as told
+        from plan_units g join plan_assignments a on a.plan_id = g.plan_id and a.unit = g.unit
+        where g.plan_id = :plan
+    """,
+}
+
+
+def copy_plan(connection: Connection, plan: int, *, author: str, reason: str) -> int:
+    """A new draft that is what the plan is, made on what is published now; returns its number."""
+    row = get_plan(connection, plan)
+    made = int(
+        connection.execute(
+            insert(models.plans)
+            .values(
+                division_code=row["division_code"],
+                profile=row["profile"],
+                policy=row["policy"],
+                seed=row["seed"],
+                figures=row["figures"],
+                report=row["report"],
+                base_plan_id=published_plan(connection, row["division_code"]),
+                author=author,
+                reason=reason,
+            )
+            .returning(models.plans.c.id)
+        ).scalar_one()
+    )
+    for table in (models.plan_units, models.plan_assignments, models.plan_buildings, models.plan_grids):
+        names = [c.name for c in table.c if c.name not in ("id", "version", "updated_at", "plan_id")]
+        query = select(literal(made), *(table.c[name] for name in names)).where(table.c.plan_id == plan)
+        connection.execute(insert(table).from_select(["plan_id", *names], query.order_by(table.c.id)))
+    return made
+
+
 def read_plan(connection: Connection, plan: int) -> PlanFrames:
     """The plan as frames."""
     division = get_plan(connection, plan)["division_code"]
@@ -221,6 +340,22 @@ def _plan_buildings(
 
 def _shapes(rows: Any, crs: pyproj.CRS) -> gpd.GeoSeries:
     return read_metric([row["metric_wkb"] for row in rows], [row["geom"].data for row in rows], crs)
+
+
+def read_former(
+    connection: Connection, division: str, plan: int, crs: pyproj.CRS
+) -> tuple[gpd.GeoDataFrame, dict[str, list[str]]]:
+    """What a redraw takes of a plan: its polygons (`code`, geometry in `crs`), and codes by building.
+
+    Raises NotFoundError if the division has no such plan.
+    """
+    if get_plan(connection, plan)["division_code"] != division:
+        raise NotFoundError("plan-unknown", plan=plan)
+    g, b = models.plan_grids, models.plan_buildings.c
+    rows = connection.execute(select(g).where(g.c.plan_id == plan).order_by(g.c.code)).mappings().all()
+    polygons = gpd.GeoDataFrame({"code": [row["code"] for row in rows]}, geometry=_shapes(rows, crs), crs=crs)
+    found = connection.execute(select(b.building_id, b.grid_code).where(b.plan_id == plan))
+    return polygons, {row.building_id: [row.grid_code] for row in found}
 
 
 # --- codes ---
@@ -299,9 +434,11 @@ def _rename(connection: Connection, plan: int, codes: Mapping[str, str]) -> None
         marked = {old: f"~{new}" for old, new in codes.items()}
         connection.execute(rows.where(column.in_(codes)).values({column: case(marked, value=column)}))
         connection.execute(rows.where(column.like("~%")).values({column: func.substr(column, 2)}))
-    report = get_plan(connection, plan)["report"]
+    row = get_plan(connection, plan)
     connection.execute(
-        update(models.plans).where(models.plans.c.id == plan).values(report=_renamed(report, codes))
+        update(models.plans)
+        .where(models.plans.c.id == plan)
+        .values(report=_renamed(row["report"], codes), locked=_renamed(list(row["locked"]), codes))
     )
 
 
