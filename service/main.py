@@ -13,6 +13,7 @@ from service.guard import Guard
 from service.mapping import Maps
 from service.routes import (
     api,
+    audit,
     collections,
     conformance,
     health,
@@ -32,7 +33,7 @@ from service.tiles.cache import TileCache
 
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item),
-    *(tiles, locate, maps, static, login, options),
+    *(tiles, locate, maps, figures, audit, static, login, options),
 )
 
 
