@@ -128,3 +128,87 @@ def test_staff_by_code_and_by_place() -> None:
     )
     codes = ["C1-003", "C1-001", "C1-002"]
     assert name_staff(table, codes) == {"C1-002": "Li (leader)", "C1-001": "Wang (worker)", "C1-003": "Zhao"}
+
+
+def test_figures_are_whole_numbers_and_told_as_plain_data() -> None:
+    frame = buildings([(10.0, "A", "B"), (20.0, "B", "B")])
+    register = trace_changes(frame, ["A", "A"], [])
+    told = register.to_dict()
+    assert (told["moved_households"], told["moved_buildings"]) == (10, 1)
+    assert register.flows["households"].dtype == register.flows["buildings"].dtype == np.int64
+    assert [list(row.values()) for row in told["flows"]] == [
+        ["A", "", "demolished", 2, 0, "", "A remove"],
+        ["A", "B", "merged", 1, 10, "", "A remove"],
+        ["B", "B", "kept", 1, 20, "", ""],
+    ]
+    assert [list(row.values()) for row in told["grids"]] == [
+        ["A", "merged", 10, 0, 3, 0, "", "remove"],
+        ["B", "kept", 20, 30, 1, 2, "", ""],
+    ]
+
+
+def test_rows_of_one_building_count_once_and_none_without_a_grid() -> None:
+    frame = pd.DataFrame(
+        {
+            "atom": [3, 3, 5, 7],
+            "households": [4, 6, 9, 50],
+            "before": ["A", "A", "A", ""],
+            "grid": ["B", "B", "A", ""],
+        }
+    )
+    register = trace_changes(frame, [], [])
+    assert (register.moved_buildings, register.moved_households) == (1, 10)
+    assert register.flows["households"].sum() == 19
+
+
+def test_every_kind_of_change_has_its_word() -> None:
+    frame = buildings(
+        [
+            (1, "A", "A"), (1, "A", "B"), (1, "B", "B"),  # a border is redrawn
+            (1, "C", "D"),  # the same grid with another code
+            (1, "", "E"),  # built on new ground
+        ]
+    )  # fmt: skip
+    register = trace_changes(frame, ["F"], ["A"], {"A": "Li", "B": "Li", "F": "Wu"}, grids_now=["G"])
+    rows = {(row.old_code, row.new_code): row for row in register.flows.itertuples()}
+    assert {key: row.change for key, row in rows.items()} == {
+        ("", "E"): "built", ("A", "A"): "kept", ("A", "B"): "redrawn", ("B", "B"): "kept",
+        ("C", "D"): "renumbered", ("F", ""): "demolished",
+    }  # fmt: skip
+    assert rows["A", "B"].boards == "A renew"
+    assert rows["C", "D"].boards == "C remove; D new"
+    assert rows["A", "A"].staff == "Li"
+    assert rows["F", ""].staff == "Wu"
+    grids = register.grids.set_index("code")
+    assert grids["change"].to_dict() == {
+        "A": "redrawn", "B": "kept", "C": "renumbered", "D": "renumbered", "E": "built",
+        "F": "demolished", "G": "built",
+    }  # fmt: skip
+    assert grids["staff"].to_dict() == {"A": "Li", "B": "Li", "F": "Wu"} | dict.fromkeys("CDEG", "")
+
+
+def test_codes_where_nobody_lives_go_by_buildings_and_to_one_grid_each() -> None:
+    old, new = np.array([0, 0, 0, 1, 1]), np.array([5, 5, 6, 6, 6])
+    assert keep_codes(old, new, np.zeros(5)) == {5: 0, 6: 1}
+    # both halves of grid 0 hold as many: one of them carries the code
+    assert len(keep_codes(np.array([0, 0]), np.array([1, 2]), np.array([7.0, 7.0]))) == 1
+    assert keep_codes(np.array([0, 0, 1]), np.array([1, 2, 2]), np.array([7.0, 7.0, 3.0])) == {1: 0, 2: 1}
+    assert keep_codes(np.array([0, -1]), np.array([-1, 0]), np.ones(2)) == {}
+
+
+def test_staff_whose_grid_is_not_known_is_left_out() -> None:
+    codes = ["C1-001", "C1-012"]
+    rows = [
+        ("12", "Li"), ("000012", "Wu"), ("0000012", "too long"), ("C1-012", " "), ("x", "no grid"),
+        (" 1 ", " He "),
+        ("C1-002", "none such"), ("13", "none such"),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["grid", "name"])
+    assert name_staff(table, codes) == {"C1-012": "Li, Wu", "C1-001": "He"}
+    # a grid whose code is a number is itself, whatever its place
+    assert name_staff(pd.DataFrame({"grid": ["2"], "name": ["Li"], "role": [" "]}), ["2", "1"]) == {"2": "Li"}
+    several = ["C1-001", "C2-001"]
+    table = pd.DataFrame(
+        {"grid": ["1", "1"], "name": ["Li", "Wu"], "community": [" C2 ", "C3"], "role": ["a", "b"]}
+    )
+    assert name_staff(table, several) == {"C2-001": "Li (a)"}
