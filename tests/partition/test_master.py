@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 
+from partition.solver import master
 from partition.solver.balance import Balance
-from partition.solver.master import Burden, Choice, Master, choose_sets, decide_sets, improve
+from partition.solver.master import (
+    Burden,
+    Choice,
+    Master,
+    _columns,
+    _Index,
+    _nearest,
+    _neighbours,
+    choose_sets,
+    decide_sets,
+    improve,
+)
 from partition.solver.pool import Pool, off_target
 from partition.solver.problem import Problem, Weights
 from tests.unit_lattice import lattice
@@ -69,16 +82,16 @@ def test_where_no_partition_is_there_none_is_chosen_for_certain() -> None:
 
 
 def solved(grids: int, penalty: float = 1e4) -> Master:
-    master = Master(UNITS, grids, penalty)
-    master.add(START, MEMBERS, COST)
-    return master
+    lp = Master(UNITS, grids, penalty)
+    lp.add(START, MEMBERS, COST)
+    return lp
 
 
 @pytest.mark.parametrize("grids", [1, 3, 5])
 def test_prices_prove_the_value(grids: int) -> None:
-    master = solved(grids)
-    assert master.columns == len(INTERVALS)
-    answer = master.solve()
+    lp = solved(grids)
+    assert lp.columns == len(INTERVALS)
+    answer = lp.solve()
     best = min(COST[places].sum() for places in cuts(grids))
     assert answer.value <= best + 1e-6
     assert answer.uncovered == pytest.approx(0)
@@ -94,27 +107,27 @@ def test_prices_prove_the_value(grids: int) -> None:
 
 
 def test_what_nothing_covers_costs_the_penalty() -> None:
-    master = Master(3, 1, 50.0)
-    master.add(np.array([0, 2]), np.array([0, 1], dtype=np.int32), np.array([7.0]))
-    answer = master.solve()
+    lp = Master(3, 1, 50.0)
+    lp.add(np.array([0, 2]), np.array([0, 1], dtype=np.int32), np.array([7.0]))
+    answer = lp.solve()
     assert (answer.value, answer.uncovered) == (57.0, 1.0)
     assert answer.price[2] == 50.0
-    master.add(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0))
-    assert master.columns == 1
-    master.add(np.array([0, 3]), np.array([0, 1, 2], dtype=np.int32), np.array([20.0]))
-    assert (master.solve().value, master.solve().uncovered) == (20.0, 0.0)
-    master.forbid(np.array([False, True]))
-    assert master.solve().value == 57.0
-    master.forbid(np.array([False, False]))
-    assert master.solve().value == 20.0
+    lp.add(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0))
+    assert lp.columns == 1
+    lp.add(np.array([0, 3]), np.array([0, 1, 2], dtype=np.int32), np.array([20.0]))
+    assert (lp.solve().value, lp.solve().uncovered) == (20.0, 0.0)
+    lp.forbid(np.array([False, True]))
+    assert lp.solve().value == 57.0
+    lp.forbid(np.array([False, False]))
+    assert lp.solve().value == 20.0
 
 
 def test_prices_stay_within_their_box() -> None:
-    master = solved(3)
-    free = master.solve()
+    lp = solved(3)
+    free = lp.solve()
     low, high = np.append(np.full(UNITS, -4.0), -3.0), np.append(np.full(UNITS, 6.0), 2.0)
-    master.box(low, high)
-    boxed = master.solve()
+    lp.box(low, high)
+    boxed = lp.solve()
     for price, least, most in zip([*boxed.price, boxed.count_price], low, high, strict=True):
         assert least - 1e-9 <= price <= most + 1e-9
     assert boxed.price.max() == pytest.approx(6.0)
@@ -210,3 +223,96 @@ def test_a_plan_stays_as_far_off_its_targets_as_it_may() -> None:
     own = Pool.of_plan(problem, some)
     assert off_target(problem, own.start, own.members).sum() <= 40
     assert best_of(problem, 8) <= cost_of(problem, some) < cost_of(problem, plan)
+
+
+def test_grids_around_a_grid_are_those_reached_first_and_in_range() -> None:
+    problem = Problem.of_households(lattice(4, 3, 10), Balance(0.0, 10.0, 20.0))
+    beside = _neighbours(problem, np.arange(12), 12)
+    assert [b.tolist() for b in beside[:6]] == [[1, 4], [0, 2, 5], [1, 3, 6], [2, 7], [0, 5, 8], [1, 4, 6, 9]]
+    fits = np.ones(12, dtype=bool)
+    assert _nearest(5, beside, fits, 1).tolist() == [5]
+    assert _nearest(5, beside, fits, 5).tolist() == [5, 1, 4, 6, 9]
+    assert _nearest(0, beside, fits, 4).tolist() == [0, 1, 4, 2]
+    fits[[1, 6]] = False
+    assert _nearest(5, beside, fits, 9).tolist() == [5, 4, 9, 0, 8, 10, 11, 7, 3]
+    assert _nearest(5, beside, fits, 99).tolist() == [5, 4, 9, 0, 8, 10, 11, 7, 3, 2]
+
+
+def test_sets_wholly_inside_are_found_by_their_first_unit() -> None:
+    _, pool = row(6)
+    index = _Index(pool, 6)
+    inside = np.array([False, True, True, True, False, True])
+    found = [pool.members[pool.start[s] : pool.start[s + 1]].tolist() for s in index.within(pool, inside)]
+    assert found == [[1, 2], [2, 3], [1, 2, 3]]
+    assert not len(index.within(pool, np.array([False] * 5 + [True])))
+
+
+def test_where_labels_keep_a_meaning_the_plan_stays() -> None:
+    problem, pool = row()
+    plan = np.arange(24) // 3
+    for kept in (
+        replace(problem, previous=plan),
+        replace(problem, frozen=np.zeros(24, dtype=bool)),
+    ):
+        assert improve(kept, plan, pool) is plan
+    assert improve(problem, plan + 5, Pool.empty()).tolist() == plan.tolist()
+
+
+def test_no_more_columns_are_handed_over_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, pool = row()
+    plan = np.arange(24) // 3
+    best = cost_of(problem, improve(problem, plan, pool))
+    monkeypatch.setattr(master, "IP_COLUMNS", 12)
+    assert best <= cost_of(problem, improve(problem, plan, pool)) <= cost_of(problem, plan)
+    handed = []
+    choose = master.choose_sets
+
+    def watched(units: int, grids: int, start, members, cost, **options) -> np.ndarray | None:
+        handed.append(len(cost))
+        return choose(units, grids, start, members, cost, **options)
+
+    monkeypatch.setattr(master, "choose_sets", watched)
+    improve(problem, plan, pool)
+    assert handed == [12]
+
+
+def test_a_plan_that_is_the_best_of_the_pool_is_returned_as_it_is() -> None:
+    problem, pool = row(60)
+    best = improve(problem, np.arange(60) // 3, pool, window=20)
+    assert improve(problem, best, pool, window=4).tolist() == best.tolist()
+    # two windows of four grids each, at most: each grid is looked at, whatever is out of range
+    plan = np.concatenate([np.zeros(5, int), 1 + np.arange(55) // 3])
+    better = improve(problem, plan, pool, window=4, rounds=4)
+    assert better[:5].tolist() == [0] * 5
+    assert cost_of(problem, better) < cost_of(problem, plan)
+
+
+def test_columns_hold_their_units_the_count_and_what_they_bear() -> None:
+    start, members = np.array([0, 2, 3]), np.array([0, 2, 1], dtype=np.int32)
+    starts, index, value = _columns(start, members, 3, None)
+    assert (starts.tolist(), index.tolist(), value.tolist()) == ([0, 3, 5], [0, 2, 3, 1, 3], [1.0] * 5)
+    starts, index, value = _columns(start, members, 3, np.array([5.0, 7.0]))
+    assert (starts.tolist(), index.tolist()) == ([0, 4, 7], [0, 2, 3, 4, 1, 3, 4])
+    assert value.tolist() == [1, 1, 1, 5, 1, 1, 7]
+
+
+def test_some_of_a_list_is_added_and_forbidden() -> None:
+    answer = Master(UNITS, 3, 1e4)
+    answer.add(START[10:], MEMBERS, COST[10:])  # a list that begins somewhere else
+    assert answer.columns == len(INTERVALS) - 10
+    some = [places for places in cuts(3) if min(places) >= 10]
+    assert not some, "the first unit is only in the first intervals"
+    assert answer.solve().uncovered > 0
+    whole = solved(3)
+    best = min(cuts(3), key=lambda places: COST[places].sum())
+    others = [places for places in cuts(3) if best[1] not in places]
+    whole.forbid(np.isin(np.arange(len(COST)), [best[1]]))
+    assert whole.solve().value <= min(COST[places].sum() for places in others) + 1e-6
+    assert whole.solve().share[best[1]] == 0
+
+
+def test_a_search_of_no_time_finds_none_for_certain_or_what_it_began_with() -> None:
+    first = np.array(cuts(4)[0])
+    found = decide_sets(UNITS, 4, START, MEMBERS, COST, first=first, time_limit=0.0, nodes=0)
+    assert not found.certain or COST[found.places].sum() == min(COST[p].sum() for p in cuts(4))
+    assert found.places is None or COST[found.places].sum() <= COST[first].sum()
