@@ -152,6 +152,22 @@ def may_see_exact(principal: Principal, rule: GroupRule, grid: str) -> bool:
     return principal.role is Role.CENTRE or (principal.role is Role.GRID_WORKER and grid in principal.grids)
 
 
+def may_know_versions(principal: Principal, collection: Collection) -> bool:
+    """Whether the principal may know how often the collection changed: cases may be hidden, and be new."""
+    return collection.sensitivity != "cases" or principal.reaches(Role.CENTRE)
+
+
+def may_know_row_versions(
+    principal: Principal, collection: Collection, properties: Mapping[str, Any]
+) -> bool:
+    """Whether the principal may know how often a feature changed: it may change the feature itself."""
+    if collection.sensitivity == "cases" and not principal.reaches(Role.CENTRE):
+        return properties.get("grid") in principal.grids
+    return may_write(principal, collection) or not any(
+        column.guarded or column.least != Role.PUBLIC for column in collection.columns
+    )
+
+
 def may_read_audit(principal: Principal) -> bool:
     """Whether the principal may read the audit, as far as its scope reaches."""
     return principal.role in (Role.PRIVACY_OFFICER, Role.ADMIN)

@@ -1,7 +1,8 @@
 """Tags (ETag) of what is read, and what a client says that it has.
 
 A page's tag holds the version of its collection, a feature's the key and version of its row; both a digest of
-who sees it and how it is written out. So what a tag stands for is known before anything is read.
+who sees it and how it is written out. So what a tag stands for is known before anything is read. Where rows
+or columns are hidden from the reader, it is a digest of what is shown: a version counts hidden changes too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ def page_tag(version: int, mark: str) -> str:
 def feature_tag(row: int, version: int, mark: str) -> str:
     """The tag of a feature."""
     return f'"{row}-{version}-{mark}"'
+
+
+def content_tag(mark: str, *parts: bytes) -> str:
+    """The tag of an answer to somebody from whom changes may be hidden: its version would tell of these."""
+    found = hashlib.sha256(mark.encode())
+    for part in parts:
+        found.update(hashlib.sha256(part).digest())
+    return f'W/"c{found.hexdigest()[:24]}"'
 
 
 def known_version(header: str | None, mark: str) -> int | None:

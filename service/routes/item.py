@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from service.access import may_know_row_versions
 from service.context import Context, find_collection, find_context
 from service.faults import UnknownError
 from service.links import GEOJSON, HTML, JSON, link
@@ -18,7 +19,7 @@ from service.registry import Collection
 from service.routes.collections import path_of
 from service.routes.items import backdrop_of, check_crs, headers_of, read_form
 from service.store import items
-from service.tags import digest, feature_tag, is_known
+from service.tags import content_tag, digest, feature_tag, is_known
 
 router = APIRouter(tags=["features"])
 
@@ -44,6 +45,8 @@ def show_item(request: Request, name: str, key: str) -> Response:
         raise UnknownError("item", name=collection.name, key=key[:60])
     mark = digest(allowed, context.base, request.url.path, request.url.query, context.html, context.lang)
     tag = feature_tag(found.row, found.version, mark)
+    if not may_know_row_versions(context.principal, collection, json.loads(found.feature)["properties"]):
+        tag = content_tag(mark, found.feature)
     headers = headers_of(context, collection, tag, question.crs)
     if is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.access import Access
+from service.access import Access, may_know_versions
 from service.context import Context, find_collection, find_context
 from service.faults import MalformedError
 from service.links import GEOJSON, HTML, JSON, link
@@ -21,7 +21,7 @@ from service.query.question import Question, read_question
 from service.registry import Collection
 from service.routes.collections import path_of, write_instant
 from service.store import items
-from service.tags import digest, known_version, page_tag
+from service.tags import content_tag, digest, is_known, known_version, page_tag
 
 router = APIRouter(tags=["features"])
 
@@ -80,14 +80,20 @@ def list_items(request: Request, name: str) -> Response:
     )
     mark = digest(allowed, context.base, request.url.path, request.url.query, context.html, context.lang)
     header = request.headers.get("if-none-match")
-    known = known_version(header, mark)
+    versioned = may_know_versions(context.principal, collection)
+    known = known_version(header, mark) if versioned else None
     if known is not None and known == items.select_version(
         context.engine, context.principal, collection.sources
     ):
         headers = headers_of(context, collection, page_tag(known, mark), question.crs)
         return Response(status_code=304, headers=headers)
     found = items.select_page(context.engine, context.principal, collection, allowed, question)
-    headers = headers_of(context, collection, page_tag(found.version, mark), question.crs)
+    tag = page_tag(found.version, mark)
+    if not versioned:
+        tag = content_tag(mark, found.features, str(found.matched).encode())
+    headers = headers_of(context, collection, tag, question.crs)
+    if not versioned and is_known(header, tag):
+        return Response(status_code=304, headers=headers)
     links = links_of(context, collection, parameters, question, found.following)
     if context.html:
         return _page(context, collection, found, links, headers)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.access import Access
+from service.access import Access, may_know_versions
 from service.context import Context, InContext, find_collection, find_context
 from service.faults import MalformedError, UnknownError
 from service.feature_schema import describe_features
@@ -23,7 +23,7 @@ from service.routes.collections import answer_json, path_of, visible
 from service.routes.items import headers_of, read_form
 from service.store.items import select_version
 from service.store.tiles import FEATURES_MOST, SIZE_MOST, select_tile
-from service.tags import digest, known_version, page_tag
+from service.tags import content_tag, digest, is_known, known_version, page_tag
 from service.tiles.cache import MadeTile, TileCache
 from service.tiles.matrices import LEVELS, NAME, Tile, definition, limits, read_tile
 
@@ -305,7 +305,8 @@ def show_collection_tile(
     asked = _canonical(parameters)
     key = (collection.table, collection.name, context.principal.role, allowed.fingerprint, tile, asked)
     mark = digest(allowed, collection.table, request.url.path, asked)
-    known = known_version(request.headers.get("if-none-match"), mark)
+    versioned = may_know_versions(context.principal, collection)
+    known = known_version(request.headers.get("if-none-match"), mark) if versioned else None
     cache: TileCache = request.app.state.tiles
     made: MadeTile | None = None
     if known is not None or cache.holds(key):
@@ -316,7 +317,11 @@ def show_collection_tile(
     if made is None:
         made = select_tile(context.engine, context.principal, collection, allowed, question, tile)
         cache.keep(key, made)
-    return _answer(made, _headers(context, [collection], page_tag(made.version, mark)))
+    tag = page_tag(made.version, mark) if versioned else content_tag(mark, made.content)
+    headers = _headers(context, [collection], tag)
+    if not versioned and is_known(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return _answer(made, headers)
 
 
 @router.get(
@@ -345,7 +350,8 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
     # asked before the tiles are: what they hold is never older than their tag
     version = select_version(context.engine, context.principal, sources)
     headers = _headers(context, [collection for collection, _ in chosen], page_tag(version, mark))
-    if known_version(request.headers.get("if-none-match"), mark) == version:
+    versioned = all(may_know_versions(context.principal, collection) for collection, _ in chosen)
+    if versioned and known_version(request.headers.get("if-none-match"), mark) == version:
         return Response(status_code=304, headers=headers)
     cache: TileCache = request.app.state.tiles
     layers: list[MadeTile] = []
@@ -361,6 +367,11 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
         layers.append(made)
     # layers one after the other are a tile
     content = b"".join(made.content for made in layers)
+    if not versioned:
+        tag = content_tag(mark, content)
+        headers["ETag"] = tag
+        if is_known(request.headers.get("if-none-match"), tag):
+            return Response(status_code=304, headers=headers)
     return _answer(MadeTile(version, content, any(made.thinned for made in layers)), headers)
 
 
