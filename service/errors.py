@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from partition.texts import catalogue
 from service.faults import (
+    BusyError,
     FixedError,
     ForbiddenError,
     ForeignPageError,
@@ -34,7 +35,13 @@ from service.faults import (
 from service.headers import HEADERS
 from service.languages import language_of, wants_html
 from service.operating import OperatingError
-from service.store.errors import ConflictError, NotFoundError, PlanRefusedError, StaleError, StoreError
+from service.store.errors import (
+    ConflictError,
+    NotFoundError,
+    OutdatedError,
+    PlanRefusedError,
+    StoreError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +64,13 @@ STATUS: dict[type[ServiceError], int] = {
     TooLargeError: 413,
     MediaError: 415,
     UnlockedError: 428,
+    BusyError: 503,
 }
 
 
 STORE_STATUS: tuple[tuple[type[StoreError], int], ...] = (
     (NotFoundError, 404),
-    (StaleError, 412),
+    (OutdatedError, 412),
     (ConflictError, 409),
     (PlanRefusedError, 422),
     (StoreError, 422),
@@ -138,9 +146,7 @@ def add_handlers(app: FastAPI) -> None:
         return answer
 
 
-def problem(
-    request: Request, status: int, error: ServiceError | OperatingError, **more: object
-) -> Response:
+def problem(request: Request, status: int, error: ServiceError | OperatingError, **more: object) -> Response:
     """The answer to a request that failed: a page for a browser, problem+json for the rest.
 
     more: further members of the problem.

@@ -80,3 +80,7 @@ class MediaError(ServiceError):
 
 class TooLargeError(ServiceError):
     """The body, or what it describes, is larger than what is taken at once."""
+
+
+class BusyError(ServiceError):
+    """More ask for this at once than the service takes."""

@@ -188,3 +188,66 @@ begin
 end $$;
 create trigger tr_plans_published after update of status on plans for each row
     when (old.status <> new.status and new.status = 'published') execute function wangge_plan_published();
+
+-- --- what happens to cases is announced; many at once as one event a community ---
+
+create function wangge_case_events() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    many constant integer := 1000;
+begin
+    if tg_op = 'INSERT' then
+        if (select count(*) from (select from after_rows limit many + 1) some) > many then
+            insert into events (division_code, kind, collection)
+                select distinct division_code, 'imported', 'cases' from after_rows;
+        else
+            insert into events (division_code, kind, collection, row_id, feature, grid_code)
+                select division_code, 'created', 'cases', id, division_code || ':' || case_id, coalesce(grid_code, '')
+                from after_rows order by id;
+        end if;
+        return null;
+    end if;
+    if (select count(*) from (
+            select from after_rows a join before_rows b using (id) where a.version <> b.version limit many + 1) some) > many
+    then
+        insert into events (division_code, kind, collection)
+            select distinct a.division_code, 'imported', 'cases'
+            from after_rows a join before_rows b using (id) where a.version <> b.version;
+    else
+        insert into events (division_code, kind, collection, row_id, feature, grid_code)
+            select a.division_code, 'changed', 'cases', a.id, a.division_code || ':' || a.case_id, coalesce(a.grid_code, '')
+            from after_rows a join before_rows b using (id) where a.version <> b.version order by a.id;
+    end if;
+    return null;
+end $$;
+create trigger tr_cases_events_insert after insert on cases referencing new table as after_rows
+    for each statement execute function wangge_case_events();
+create trigger tr_cases_events_update after update on cases referencing old table as before_rows new table as after_rows
+    for each statement execute function wangge_case_events();
+
+create function wangge_events_told() returns trigger language plpgsql as $$
+begin
+    perform pg_notify('wangge_events', '');
+    return null;
+end $$;
+create trigger tr_events_told after insert on events for each statement execute function wangge_events_told();
+
+create function wangge_purge_events(kept interval) returns bigint
+    language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    last events%rowtype;
+    gone bigint;
+begin
+    select * into last from events where at < now() - greatest(kept, interval '1 hour')
+        order by xid desc, id desc limit 1 for update skip locked;
+    if last.id is null then
+        return 0;
+    end if;
+    delete from events where (xid, id) < (last.xid, last.id);
+    get diagnostics gone = row_count;
+    -- whoever stopped reading before this one has missed something
+    update events set kind = 'purged', row_id = null, feature = '', grid_code = '' where id = last.id and kind <> 'purged';
+    return gone;
+end $$;
+comment on function wangge_purge_events(interval) is 'events older than that go, but a mark that there were any';
+revoke execute on function wangge_purge_events(interval) from public;
+grant execute on function wangge_purge_events(interval) to wangge_app;

@@ -70,11 +70,14 @@ def downgrade() -> None:
     _run(POLICIES)
     for event in ("insert", "update", "delete"):
         _run(f"drop trigger tr_grids_published_{event} on grids")
+    for event in ("insert", "update"):
+        _run(f"drop trigger tr_cases_events_{event} on cases")
     _run("drop trigger tr_plans_published on plans")
     _run("drop policy relocating on cases")
     _run(f"drop table {', '.join(TABLES)}")
     _run("drop function wangge_changed(), wangge_published(), wangge_is(text[]), wangge_everywhere()")
-    _run("drop function wangge_plan_published()")
+    _run("drop function wangge_plan_published(), wangge_case_events(), wangge_events_told()")
+    _run("drop function wangge_purge_events(interval)")
     _run("alter table plans drop column revision, drop column locked")
 
 

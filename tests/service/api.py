@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pandas as pd
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from partition.area import Area
@@ -40,6 +41,7 @@ class Served:
     accounts: Accounts
     database: db.Database
     area: Area
+    app: FastAPI
     clients: list[httpx.Client] = dataclasses.field(default_factory=list)
 
     def client(
@@ -91,11 +93,12 @@ def fill(database: db.Database) -> Area:
 def serve(database: db.Database, area: Area) -> Iterator[Served]:
     """The application behind a port of loopback, in a thread."""
     accounts = Accounts(database.app)
-    server = make_server(create_app(database, accounts=accounts))
+    app = create_app(database, accounts=accounts)
+    server = make_server(app)
     with socket.create_server(("127.0.0.1", 0)) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
-        served = Served(f"http://127.0.0.1:{bound.getsockname()[1]}", accounts, database, area)
+        served = Served(f"http://127.0.0.1:{bound.getsockname()[1]}", accounts, database, area, app)
         try:
             yield served
         finally:

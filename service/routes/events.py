@@ -1,0 +1,167 @@
+"""Server-sent events: new and changed cases and published plans, to each what they may see."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Receive, Scope, Send
+
+from service.access import Principal
+from service.context import find_context
+from service.errors import problem
+from service.events import Hub, Listener
+from service.faults import BusyError, MalformedError
+from service.query.box import short
+from service.store import events as store
+from service.store.events import Cursor
+
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["events"])
+
+MEDIA = "text/event-stream"
+PIECE = 32_000
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds. heartbeat: between signs of life. stall: until a listener that takes nothing is dropped.
+    longest: until the stream ends, so that who listens is let in anew, or, with a revoked key, is not.
+    """
+
+    heartbeat: float = 15.0
+    stall: float = 20.0
+    longest: float = 900.0
+
+
+PACE = Pace()
+
+
+@router.get(
+    "/events",
+    summary="New and changed cases, as they happen",
+    response_class=Response,
+    responses={200: {"content": {MEDIA: {"schema": {"type": "string"}}}}},
+)
+async def listen(request: Request) -> Response:
+    """Server-sent events; `Last-Event-ID` (or `after`) resumes where the last stream ended.
+
+    Kinds: created and changed (a case, with its feature), imported (many cases of a community at once),
+    published (a plan), reset (events were missed: read anew).
+    """
+    context = await run_in_threadpool(find_context, request)
+    for name in request.query_params:
+        if name not in ("after", "lang"):
+            raise MalformedError("parameter-unknown", name=name[:60])
+    told = request.headers.get("last-event-id") or request.query_params.get("after")
+    hub: Hub = request.app.state.events
+    return Stream(request, hub, context.principal, None if told is None else read_cursor(told))
+
+
+def read_cursor(value: str) -> Cursor:
+    """The place that an event's id names. Raises MalformedError."""
+    found = re.fullmatch(r"(\d{1,18})-(\d{1,18})", value.strip(), re.ASCII)
+    if found is None:
+        raise MalformedError("events-place", value=short(value))
+    return Cursor(int(found[1]), int(found[2]))
+
+
+class Stream(Response):
+    """Tells one listener what it may know, until it goes, takes nothing any more, or was told long enough."""
+
+    media_type = MEDIA
+
+    def __init__(self, request: Request, hub: Hub, principal: Principal, cursor: Cursor | None) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self.headers["Cache-Control"] = "no-store"
+        self.headers["X-Accel-Buffering"] = "no"
+        self.request, self.hub, self.principal, self.cursor = request, hub, principal, cursor
+        self.pace = PACE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer until the stream ends."""
+        listener = self.hub.join()
+        if listener is None:
+            refusal = problem(self.request, 503, BusyError("events-full"))
+            refusal.headers["Retry-After"] = "30"
+            await refusal(scope, receive, send)
+            return
+        gone = asyncio.create_task(_wait_gone(receive))
+        telling = asyncio.create_task(self._tell(listener, send))
+        try:
+            done, _ = await asyncio.wait(
+                {gone, telling}, timeout=self.pace.longest, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                telling.cancel()
+                await asyncio.wait({telling})
+                async with asyncio.timeout(self.pace.stall):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif telling in done:
+                telling.result()
+        except TimeoutError:
+            return  # it takes nothing; what it missed it will be told when it comes again
+        except (psycopg.Error, SQLAlchemyError) as error:
+            # the client comes again by itself, and is told what it missed
+            logger.warning("events: the database is away (%s)", type(error).__name__)
+        finally:
+            self.hub.leave(listener)
+            gone.cancel()
+            telling.cancel()
+
+    async def _tell(self, listener: Listener, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async for piece in self._pieces(listener):
+            async with asyncio.timeout(self.pace.stall):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def _pieces(self, listener: Listener) -> AsyncIterator[bytes]:
+        position = await run_in_threadpool(store.read_position, self.hub.engine)
+        cursor = self.cursor or position
+        missed = cursor.xid > position.xid  # of another database, or of this one before it was restored
+        if self.cursor is not None:
+            missed = missed or await run_in_threadpool(store.has_missed, self.hub.engine, cursor)
+        if missed:
+            cursor = position
+            yield f"id: {cursor.xid}-{cursor.id}\nevent: reset\ndata: {{}}\n\n".encode()
+        yield f"retry: 3000\nid: {cursor.xid}-{cursor.id}\n\n".encode()
+        spoken = time.monotonic()
+        while True:
+            listener.woken.clear()
+            batch = await self.hub.after(cursor)
+            texts = await self.hub.texts(self.principal, batch) if batch else []
+            piece = b""
+            for event, text in zip(batch, texts, strict=True):
+                piece += text
+                cursor = event.cursor
+                if len(piece) > PIECE:
+                    yield piece
+                    piece, spoken = b"", time.monotonic()
+            if piece:
+                yield piece
+                spoken = time.monotonic()
+            if batch:
+                continue
+            rest = spoken + self.pace.heartbeat - time.monotonic()
+            try:
+                async with asyncio.timeout(max(rest, 0.0)):
+                    await listener.woken.wait()
+            except TimeoutError:
+                # what this one was not told is behind it all the same
+                yield f": \nid: {cursor.xid}-{cursor.id}\n\n".encode()
+                spoken = time.monotonic()
+
+
+async def _wait_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

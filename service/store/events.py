@@ -1,0 +1,126 @@
+"""What happened, in an order in which nothing committed late is skipped; and what of it one may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, text
+
+from service.access import Access, Principal
+from service.db import EVERYWHERE, transaction
+from service.query.question import Question
+from service.registry import Collection
+from service.store.items import columns_sql, feature_sql
+from service.store.reading import WHO, read_row, who
+
+CHANNEL = "wangge_events"
+GATE = "gate"  # the service itself, at its own door
+KEPT = timedelta(days=1)
+
+
+class Cursor(NamedTuple):
+    """A place in the order of events."""
+
+    xid: int
+    id: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened: keys only. kind: created, changed, imported (many at once), published, or
+    purged: those before it are forgotten.
+    """
+
+    cursor: Cursor
+    at: datetime
+    kind: str
+    collection: str
+    division: str
+    row: int | None
+
+
+# Transactions that began earlier may still write; what is younger than the oldest of them waits for it.
+_READ = text("""
+    select xid, id, at, kind, collection, division_code, row_id from events
+    where (xid, id) > (:xid, :id)
+      and xid < cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)
+    order by xid, id limit :most
+""")
+_NOW = text("select cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)")
+_MISSED = text("select exists (select from events where kind = 'purged' and (xid, id) > (:xid, :id))")
+
+
+def read_position(engine: Engine) -> Cursor:
+    """The place before which everything has been told."""
+    with _gate(engine) as connection:
+        return Cursor(int(connection.execute(_NOW).scalar_one()), 0)
+
+
+def read_events(engine: Engine, after: Cursor, most: int) -> list[Event]:
+    """Events after the cursor, in order; none that could still be overtaken."""
+    with _gate(engine) as connection:
+        rows = connection.execute(_READ, {"xid": after.xid, "id": after.id, "most": most}).all()
+    return [
+        Event(Cursor(row.xid, row.id), row.at, row.kind, row.collection, row.division_code, row.row_id)
+        for row in rows
+    ]
+
+
+def has_missed(engine: Engine, after: Cursor) -> bool:
+    """Whether events after the cursor are no longer kept."""
+    with _gate(engine) as connection:
+        return bool(connection.scalar(_MISSED, {"xid": after.xid, "id": after.id}))
+
+
+def purge_events(connection: Connection, kept: timedelta = KEPT) -> int:
+    """Forget events older than that; returns how many."""
+    return int(connection.scalar(text("select wangge_purge_events(:kept)"), {"kept": kept}) or 0)
+
+
+def purge(engine: Engine) -> int:
+    """Forget old events in a transaction of its own."""
+    with _gate(engine) as connection:
+        return purge_events(connection)
+
+
+def read_rows(
+    engine: Engine, principal: Principal, collection: Collection, access: Access, rows: Sequence[int]
+) -> dict[int, str]:
+    """Those of the rows that the principal may see now, as GeoJSON."""
+    found = read_row(
+        engine,
+        f"""
+        select p.ids, p.features from {WHO} cross join lateral (
+            select array_agg(t.id) as ids,
+                   array_agg({feature_sql(collection, access, Question())}) as features
+            from {collection.table} t cross join lateral (select {columns_sql(access.columns)}) r
+            where who.told is not null and {access.predicate} and t.id = any(cast(:rows as bigint[]))
+        ) p
+        """,  # noqa: S608  # identifiers come from the registry only
+        {**who(principal), **access.parameters, "rows": list(rows)},
+    )
+    return dict(zip(found[0] or (), found[1] or (), strict=True))
+
+
+def read_communities(
+    engine: Engine, principal: Principal, communities: Collection, access: Access, codes: Sequence[str]
+) -> set[str]:
+    """Those of the communities that the principal may see now."""
+    found: Any = read_row(
+        engine,
+        f"""
+        select p.codes from {WHO} cross join lateral (
+            select array_agg(t.code) as codes from {communities.table} t
+            where who.told is not null and {access.predicate} and t.code = any(cast(:codes as text[]))
+        ) p
+        """,  # noqa: S608
+        {**who(principal), **access.parameters, "codes": list(codes)},
+    )
+    return set(found[0] or ())
+
+
+def _gate(engine: Engine) -> Any:
+    return transaction(engine, role=GATE, scope=[EVERYWHERE])
