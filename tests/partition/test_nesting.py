@@ -10,8 +10,20 @@ from shapely import Polygon, box
 from partition.solver.balance import Balance
 from partition.solver.constraints import Reason
 from partition.solver.problem import Problem
-from partition.tiers.nesting import Range, knit, settle_reasons, share_number
+from partition.tiers.nesting import (
+    Nest,
+    Range,
+    _by_first_buildings,
+    _parts,
+    claim_slivers,
+    group_grids,
+    knit,
+    settle_reasons,
+    share_number,
+)
+from partition.wishes.policy import Profile
 from partition.wishes.rules import Size
+from tests.lattice import make_area
 from tests.unit_lattice import lattice
 
 WHOLE = box(0, 0, 300, 100)
@@ -114,3 +126,76 @@ def test_reasons_that_are_unknown_are_settled_by_a_plan_or_a_proof() -> None:
     assert none is None
     assert (told[0].cause, told[0].amount) == ("indivisible", 140)
     assert told[1] is unproven[1]
+
+
+def test_slivers_are_claimed_by_the_longest_border_from_the_outside_in() -> None:
+    faces = np.array(
+        [box(0, 0, 100, 100), box(100, 0, 110, 60), box(100, 60, 110, 100), box(110, 0, 200, 100)],
+        dtype=object,
+    )
+    # noded, so that borders match
+    faces[0] = Polygon([(0, 0), (100, 0), (100, 60), (100, 100), (0, 100)])
+    faces[3] = Polygon([(110, 0), (200, 0), (200, 100), (110, 100), (110, 60)])
+    for label, expected in (
+        ([0, -1, -1, 1], [0, 0, 0, 1]),  # of equal borders the first one's
+        ([1, -1, -1, 0], [1, 0, 0, 0]),
+        ([0, -1, 2, -1], [0, 0, 2, 2]),
+        ([-1, -1, 3, -1], [3, 3, 3, 3]),
+        ([-1, -1, -1, -1], [0, 0, 0, 0]),
+        ([0, 1, 2, 3], [0, 1, 2, 3]),
+    ):
+        found = np.array(label)
+        claim_slivers(faces, found)
+        assert found.tolist() == expected
+
+
+def test_parts_of_a_community_that_grids_lie_in() -> None:
+    polygons = np.array([box(0, 0, 10, 10), box(50, 0, 60, 10), box(10, 0, 20, 10)], dtype=object)
+    whole = shapely.MultiPolygon([box(0, 0, 20, 10), box(50, 0, 60, 10)])
+    assert _parts(polygons, whole).tolist() == [0, 1, 0]
+    assert _parts(polygons, box(0, 0, 60, 10)).tolist() == [0, 0, 0]
+
+
+def test_grids_are_numbered_by_their_first_buildings_and_then_by_load() -> None:
+    building, atoms = np.array([2, 0, -1, 0, 2]), np.array([5, 9, 0, 7, 3])
+    load = np.array([1.0, 8.0, 2.0, 6.0])
+    assert _by_first_buildings(building, atoms, load).tolist() == [2, 0, 3, 1]
+
+
+def grouped(wanted: Range, effort: int = 200) -> tuple[Nest, np.ndarray]:
+    """Two communities of six grids in a row each, a building in each grid."""
+    polygons = np.array(
+        [box(x, y, x + 100, y + 100) for y in (0, 500) for x in range(0, 600, 100)], dtype=object
+    )
+    area = make_area(
+        [box(0, 0, 600, 100), box(0, 500, 600, 600)], [], [],
+        [box(x + 20, y + 20, x + 50, y + 50) for y in (0, 500) for x in range(0, 600, 100)], [50] * 12,
+    )  # fmt: skip
+    load = np.array([50.0] * 6 + [50, 50, 50, 50, 50, 500])
+    made = group_grids(
+        area, polygons, np.repeat([0, 1], 6), load, np.append(np.arange(11), -1), {0: wanted, 1: wanted},
+        Profile("test", Size("households", 80, 100, 150)), seed=0, effort=effort,
+    )  # fmt: skip
+    return made, polygons
+
+
+def test_grids_are_grouped_within_their_community() -> None:
+    made, polygons = grouped(Range(Size("households", 80, 100, 150)))
+    assert set(made.child[:6].tolist()) & set(made.child[6:].tolist()) == set()
+    held = np.bincount(made.child, weights=[50.0] * 12)
+    assert ((held[made.child[:6]] >= 80) & (held[made.child[:6]] <= 150)).all()
+    assert len(made.polygons) == made.child.max() + 1
+    for group, polygon in enumerate(made.polygons):
+        assert polygon.equals(shapely.union_all(polygons[made.child == group]))
+    assert made.building.tolist() == [*made.child[:11].tolist(), -1]
+    # what is too large by itself is told, by the number of its larger grid
+    alone = int(made.child[11])
+    assert {group: reason.proven for group, reason in made.reasons.items()} == {alone: True}
+    assert made.failures == {}
+
+
+def test_a_number_of_larger_grids_is_kept_to() -> None:
+    made, _ = grouped(Range(Size("households", 100, 200, 300), 2))
+    assert len(np.unique(made.child[:6])) == len(np.unique(made.child[6:])) == 2
+    many, _ = grouped(Range(Size("households", 10, 50, 60), 9))
+    assert len(np.unique(many.child)) == 12  # no more than there are
