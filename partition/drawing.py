@@ -16,7 +16,7 @@ from partition.clock import Clock
 from partition.codes import code_prefix, issue_codes, reading_order
 from partition.division import Division, divide_community
 from partition.findings import Finding
-from partition.geometry.grids import unit_frame
+from partition.geometry.grids import unit_frame, without_passed
 from partition.geometry.outlines import draw_outlines
 from partition.geometry.pose import Pose, take_pose
 from partition.proof.optimality import Optimality, weigh_up
@@ -124,7 +124,8 @@ def draw_community(
     community = parcel.communities.iloc[0]
     units, plan = division.units, division.plan
     footprints = parcel.buildings.geometry.to_numpy()
-    polygons = pose.back(draw_outlines(units, plan.assignment[units.unit], plan.grids, footprints))
+    outlines = draw_outlines(units, plan.assignment[units.unit], plan.grids, footprints)
+    polygons = without_passed(pose.back(outlines), pose.border)
     middle = shapely.get_coordinates(shapely.point_on_surface(polygons))
     order = reading_order(middle[:, 0], middle[:, 1], shapely.area(polygons))
     codes = np.empty(plan.grids, dtype=object)

@@ -30,6 +30,7 @@ GRID_COLUMNS = [
 ]
 BOUND_COLUMNS = ["bounds_zh", "bounds_en"]  # 四至, once the grids are judged
 SAME_POINT_M = 1e-4  # points this close are one, reckoned twice
+IN_LINE_M = 1e-6  # so little off a line is on it
 ROUNDS = 5  # a vertex put in one polygon may be missing in the next
 
 
@@ -117,6 +118,43 @@ def _unify_vertices(polygons: Geometries, corners: cKDTree) -> Geometries:
     target = coords[order[np.unique(cluster[order], return_index=True)[1]]][cluster]
     moved = shapely.set_coordinates(polygons.copy(), target[which.reshape(-1)])
     return shorn(np.asarray(shapely.remove_repeated_points(moved)))
+
+
+def without_passed(polygons: Geometries, border: shapely.Geometry) -> Geometries:
+    """The polygons of a coverage without vertices on the community's border (lines) that mean nothing any
+    more: in line with their neighbours, in one polygon only, and none of the border's own.
+    """
+    parts, owner = shapely.get_parts(polygons, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    points = shapely.get_coordinates(rings)
+    ends = np.cumsum(shapely.get_num_coordinates(rings))
+    inner = np.ones(len(points), dtype=bool)
+    inner[ends - 1] = inner[ends[:-1]] = inner[:1] = False  # where a ring begins and ends
+    _, which, times = np.unique(points[inner], axis=0, return_inverse=True, return_counts=True)
+    own = {tuple(point) for point in shapely.get_coordinates(border).tolist()}
+    place = np.flatnonzero(inner)[times[which.reshape(-1)] == 1]
+    place = place[[tuple(point) not in own for point in points[place].tolist()]]
+    course, step = points[place + 1] - points[place - 1], points[place] - points[place - 1]
+    length = np.maximum(np.hypot(*course.T), SAME_POINT_M)
+    off = np.abs(course[:, 0] * step[:, 1] - course[:, 1] * step[:, 0]) / length
+    along = (course * step).sum(axis=1) / length
+    place = place[(off < IN_LINE_M) & (along > 0) & (along < length)]
+    place = place[shapely.dwithin(shapely.points(points[place]), border, IN_LINE_M)]
+    drop = np.zeros(len(points), dtype=bool)
+    drop[place] = True
+    changed = np.unique(owner[part[np.searchsorted(ends, place, side="right")]])
+    shapes = polygons.copy()
+    for polygon in changed.tolist():
+        kept = []
+        for one in np.flatnonzero(owner == polygon).tolist():
+            shell, *holes = (
+                points[ends[ring] - size : ends[ring]][~drop[ends[ring] - size : ends[ring]]]
+                for ring in np.flatnonzero(part == one).tolist()
+                for size in [shapely.get_num_coordinates(rings[ring])]
+            )
+            kept.append(shapely.polygons(shell, [shapely.linearrings(hole) for hole in holes] or None))
+        shapes[polygon] = kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+    return shapes
 
 
 def shorn(polygons: Geometries) -> Geometries:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from partition.geometry.blocks import segments
-from partition.geometry.grids import match_edges
+from partition.geometry.grids import match_edges, without_passed
 from partition.split import split_area
 from partition.wishes.policy import Profile, Size
 from tests.lattice import Town, make_town
@@ -89,3 +89,23 @@ def test_grids_of_several_parts_share_vertices_too() -> None:
     assert shapely.coverage_is_valid(matched)
     turned = shapely.transform(matched, lambda xy: xy @ np.array([[0.8, -0.6], [0.6, 0.8]]))
     assert shapely.coverage_is_valid(turned)
+
+
+def test_vertices_of_streets_that_are_no_border_do_not_stay_on_the_communitys() -> None:
+    """Points on the border stay that are its own, a corner of two grids, or off the line."""
+    west = shapely.Polygon([(0, 0), (3, 0), (5, 0), (5, 10), (0, 10)])
+    east = shapely.Polygon([(5, 0), (7, 0), (8, -1e-3), (9, 0), (10, 0), (10, 10), (5, 10)])
+    border = shapely.LineString([(0, 0), (3, 0), (8, -1e-3), (10, 0), (10, 10), (0, 10), (0, 0)])
+    hole = shapely.Polygon(west.exterior, [[(1, 1), (2, 1), (2, 2), (1, 2)]])
+    thin = without_passed(np.array([hole, east], dtype=object), border)
+    assert shapely.get_coordinates(thin[0]).tolist() == shapely.get_coordinates(hole).tolist()
+    assert shapely.get_coordinates(thin[1]).tolist() == shapely.get_coordinates(east).tolist()
+    straight = shapely.LineString([(0, 0), (3, 0), (10, 0), (10, 10), (0, 10), (0, 0)])
+    flat = shapely.Polygon([(5, 0), (7, 0), (9, 0), (10, 0), (10, 10), (5, 10)])
+    parts = shapely.MultiPolygon([flat, shapely.box(20, 0, 21, 1)])
+    thin = without_passed(np.array([hole, parts], dtype=object), straight)
+    assert shapely.get_coordinates(thin[0]).tolist() == shapely.get_coordinates(hole).tolist()
+    assert shapely.get_coordinates(thin[1]).tolist() == [
+        *([5, 0], [10, 0], [10, 10], [5, 10], [5, 0]),
+        *shapely.get_coordinates(shapely.box(20, 0, 21, 1)).tolist(),
+    ]
