@@ -68,6 +68,9 @@ class Settings(BaseSettings):
         default="",
         description="Licence of the built-in collections' data: an SPDX identifier or an address.",
     )
+    retention: Path | None = Field(
+        default=None, description="File (TOML) of retention periods, where they differ from the product's."
+    )
     lang: Literal["zh", "en"] | None = Field(
         default=None, description="Language of the command line; default: the locale's."
     )
