@@ -11,7 +11,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every group's commands to `app`."""
-    from service.commands import cluster, collection, demo, files, redraw, store, tiers, token, worker
+    from service.commands import cluster, collection, demo, files, privacy, redraw, store, tiers, token, worker
 
     files.add_to(app)
     redraw.add_to(app)
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     store.add_to(app)
     collection.add_to(app)
     token.add_to(app)
+    privacy.add_to(app)
     cluster.add_to(app)
     demo.add_to(app)
     worker.add_to(app)
