@@ -138,3 +138,65 @@ def test_report_tells_it_where_asked_for(tmp_path: Path, monkeypatch: pytest.Mon
     told = CliRunner().invoke(app, ["partition", str(SAMPLE), "--out", str(tmp_path / "p.gpkg"), "--prove"])
     assert told.exit_code == 0
     assert "(proven)" in told.output
+
+
+@pytest.mark.parametrize(
+    ("cost", "least", "above"),
+    [
+        (100.0, 100.0, 0.0),
+        (100.0, 99.99995, 0.0),  # a millionth of the cost is nothing
+        (100.0, 99.9998, 0.0002 / 99.9998),
+        (100.0, 101.0, 0.0),
+        (100.0, 80.0, 0.25),
+        (0.5, 0.499999, 0.0),  # a millionth of a metre at least
+        (0.5, 0.49, 0.01 / 0.49),
+        (-100.0, -100.00009, 0.0),
+        (-100.0, -120.0, float("inf")),
+        (5.0, 0.0, float("inf")),
+        (0.0, 0.0, 0.0),
+    ],
+)
+def test_how_far_a_plan_is_above_the_best(cost: float, least: float, above: float) -> None:
+    found = Optimality("a", 3, "all", cost, least, 0.0, 0.0, 0.0)
+    assert found.above == pytest.approx(above)
+    assert found.proven == (above == 0.0)
+    told = found.to_dict()
+    assert told["above"] == (None if above == float("inf") else round(above, 6))
+    assert told["text"] == found.finding().to_dict()["text"]
+    assert (told["cost_m"], told["least_m"]) == (round(cost, 3), round(least, 3))
+
+
+def test_what_is_outside_must_be_proven_too() -> None:
+    for outside, least, proven in (
+        (2.0, 2.0, True),
+        (2.0, 1.0, False),
+        (0.5, 0.4999995, True),
+        (2e6, 2e6 - 1, True),
+    ):
+        found = Optimality("a", 3, "border", 9.0, 9.0, outside, outside, least)
+        assert found.proven == proven, outside
+        assert found.finding().code == "optimality_outside"
+    assert Optimality("a", 3, "border", 9.0, 9.0, 2.0, 2.0 - 1e-7, 2.0).finding().code == "optimality_outside"
+    assert Optimality("a", 3, "border", 9.0, 9.0, 2.0, 1.9, 1.0).finding().code == "optimality_avoidable"
+    for least, said in ((7.00005, "不会少于 7"), (7.001, "不会少于 8"), (6.9, "不会少于 7")):
+        assert said in Optimality("a", 3, "border", 9.0, 9.0, 9.0, 9.0, least).finding().text("zh")
+    # tenths of a per cent, rounded up
+    for cost, said in ((100.05, "0.1%"), (100.1, "0.1%"), (100.11, "0.2%"), (101.0, "1.0%")):
+        assert said in Optimality("a", 3, "all", cost, 100.0, 0.0, 0.0, 0.0).finding().text("zh")
+
+
+def test_without_a_basic_grid_there_is_nothing_to_weigh(division: Division) -> None:
+    none = weigh_up(replace(division, kinds=["dedicated"] * len(division.kinds)), "c9")
+    assert none == Optimality("c9", 0, "all", 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert none.proven
+    assert (none.to_dict()["outside"], none.to_dict()["found"], none.to_dict()["large"]) == (0.0, 0.0, 0)
+
+
+def test_grids_that_stand_apart_are_left_out(division: Division) -> None:
+    kinds = list(division.kinds)
+    apart = int(np.argmax(np.bincount(division.plan.assignment)))
+    kinds[apart] = "dedicated"
+    found = weigh_up(replace(division, kinds=kinds), "c1")
+    assert found.grids == division.plan.grids - 1
+    assert found.outside == found.found == found.least_outside == 0.0
+    assert found.cost_m < weigh_up(division, "c1").cost_m
