@@ -196,7 +196,7 @@ declare
     many constant integer := 1000;
 begin
     if tg_op = 'INSERT' then
-        if (select count(*) from (select from after_rows limit many + 1) some) > many then
+        if (select count(*) from (select from after_rows limit many + 1) few) > many then
             insert into events (division_code, kind, collection)
                 select distinct division_code, 'imported', 'cases' from after_rows;
         else
@@ -207,7 +207,7 @@ begin
         return null;
     end if;
     if (select count(*) from (
-            select from after_rows a join before_rows b using (id) where a.version <> b.version limit many + 1) some) > many
+            select from after_rows a join before_rows b using (id) where a.version <> b.version limit many + 1) few) > many
     then
         insert into events (division_code, kind, collection)
             select distinct a.division_code, 'imported', 'cases'
