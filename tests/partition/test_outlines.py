@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 from shapely import LineString, box
 
 from partition.area import Area
+from partition.geometry.blocks import Borders
 from partition.geometry.grids import dissolve
-from partition.geometry.linework import build_linework, cluster_footprints
+from partition.geometry.linework import CLASS_NUMBER, build_linework, cluster_footprints
 from partition.geometry.metrics import cut_buildings, inner_borders
-from partition.geometry.outlines import draw_outlines, straightest
+from partition.geometry.outlines import (
+    _courses,
+    _part_segments,
+    _subdivide,
+    _unshared,
+    _walk,
+    draw_outlines,
+    straightest,
+)
 from partition.geometry.units import Units, build_units
 from partition.wishes.policy import BORDER_COST
 from tests.lattice import Town, make_area, make_town
@@ -266,3 +275,86 @@ def test_on_paper_as_before_nothing_is_lost_and_no_border_turns_more(town: Town,
     homes = grid.reshape(-1)[units.building_unit[whole][held]]
     inside = shapely.intersects(drawn[homes], points[held])
     assert (inside == shapely.intersects(plain[homes], points[held])).all()
+
+
+def test_a_point_that_cannot_be_next_does_not_end_the_search_beyond_it() -> None:
+    # the spike costs more than the way round it, and the straight way beyond costs less than both
+    assert kept([(0.0, 0.0), (10, 0), (10, 30), (20, 0), (100, 0)]) == [0, 4]
+    # a wall stands across the piece to the third point, not across that to the last
+    wall = np.array([(20.0, 5.0, 24.0, 1.0)])
+    over = np.array([(0.0, 0.0), (0, 30), (50, 8), (50, 60)])
+    found = straightest(over, wall, np.array([0.1]), NONE, NONE, NONE)
+    assert found.tolist() == [0, 3]
+    # at the chain's beginning only the second of three pieces leaves the other line widely enough
+    ahead = np.array([(0.0, 0.0), (0, 10), (30, 12), (10, 60)])
+    found = straightest(ahead, np.empty((0, 4)), np.empty(0), NONE, np.array([(1.0, 0.0)]), NONE)
+    assert found.tolist() == [0, 3]
+    # a point that the chain passes on the one side, and the piece to the third point on the other
+    found = straightest(over, np.empty((0, 4)), np.empty(0), np.array([(20.0, 10.0)]), NONE, NONE)
+    assert found.tolist() == [0, 3]
+
+
+def test_a_chain_gets_further_points_at_even_distances() -> None:
+    fine = _subdivide(np.array([(0.0, 0.0), (10, 0), (10, 1), (10, 5)]))
+    assert fine == pytest.approx(np.array([(0, 0), (10 / 3, 0), (20 / 3, 0), (10, 0), (10, 1), (10, 5)]))
+    fine = _subdivide(np.array([(0.0, 0.0), (6, 8)]))
+    assert fine == pytest.approx(np.array([(0, 0), (3, 4), (6, 8)]))
+
+
+def test_courses_are_those_of_the_lines_that_end_in_the_point() -> None:
+    lines = np.array(
+        [(0.0, 0.0, 3.0, 4.0), (8.0, 0.0, 0.0, 0.0), (1.0, 1.0, 2.0, 2.0), (0.0, 0.0, 0.0, -2.0)]
+    )
+    assert _courses(lines, np.array([0.0, 0.0])).tolist() == [[0.6, 0.8], [0.0, -1.0], [1.0, 0.0]]
+    assert _courses(lines, np.array([9.0, 9.0])).shape == (0, 2)
+
+
+def test_segments_of_one_polygon_only() -> None:
+    start = np.array([(0.0, 0.0), (1, 0), (1, 1), (5, 5)])
+    end = np.array([(1.0, 0.0), (0, 0), (2, 1), (6, 5)])
+    assert _unshared(start, end).tolist() == [False, False, True, True]
+
+
+def borders_of(rows: list[tuple[str, tuple[float, float], tuple[float, float]]]) -> Borders:
+    start, end = (np.array([row[i] for row in rows], dtype=float) for i in (1, 2))
+    kind = np.array([CLASS_NUMBER[row[0]] if row[0] != "none" else 0 for row in rows])
+    n = len(rows)
+    none = np.zeros(n, dtype=np.int64)
+    return Borders(none, none + 1, np.hypot(*(end - start).T), kind, none > 0, np.zeros(2), start, end)
+
+
+def test_what_a_border_may_leave_and_what_it_must_heed() -> None:
+    rows = [
+        ("none", (0.0, 0.0), (10.0, 0.0)),
+        ("path", (10.0, 0.0), (20.0, 0.0)),  # a few metres along a footpath
+        ("path", (20.0, 0.0), (34.9, 0.0)),
+        ("none", (34.9, 0.0), (50.0, 0.0)),
+        ("path", (50.0, 0.0), (75.0, 0.0)),  # 25 m of it
+        ("lane", (75.0, 0.0), (80.0, 0.0)),
+        ("path", (10.0, 0.0), (10.0, 9.0)),  # within a grid
+        ("none", (10.0, 9.0), (10.0, 19.0)),
+    ]
+    between = np.array([True] * 6 + [False] * 2)
+    free, heeded = _part_segments(borders_of(rows), between)
+    assert free.tolist() == [True, True, True, True, False, False, False, False]
+    assert heeded.tolist() == [False, False, False, False, True, True, False, False]
+    # a border that only follows the footpath stays there
+    free, heeded = _part_segments(borders_of(rows[1:3]), between[1:3])
+    assert free.tolist() == [False, False]
+    assert heeded.tolist() == [True, True]
+
+
+def test_chains_run_from_fixed_point_to_fixed_point_and_rings_are_cut_open() -> None:
+    places = [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (3.0, 0.0), (5.0, 5.0), (6.0, 5.0), (6.0, 6.0)]
+    pairs = [(0, 1), (2, 1), (2, 3), (4, 5), (5, 6), (6, 4)]
+    first, last = np.array(pairs).T
+    ends = np.array([places[a] for a, _ in pairs] + [places[b] for _, b in pairs])
+    low, high = np.array([0, 0, 0, 1, 1, 1]), np.array([1, 1, 1, 2, 2, 2])
+    fixed = np.array([True, False, False, True, False, False, False])
+    ways = [way.tolist() for way in _walk(first, last, low, high, fixed.copy(), ends)]
+    assert ways[0] == [list(places[n]) for n in (0, 1, 2, 3)]
+    assert ways[1] == [list(places[n]) for n in (4, 5, 6, 4)]
+    assert len(ways) == 2
+    # where another grid begins, the chain ends
+    ways = list(_walk(first, last, low, np.array([1, 1, 2, 2, 2, 2]), fixed.copy(), ends))
+    assert [len(way) for way in ways] == [3, 2, 4]
