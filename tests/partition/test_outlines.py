@@ -298,7 +298,7 @@ def test_a_chain_gets_further_points_at_even_distances() -> None:
     fine = _subdivide(np.array([(0.0, 0.0), (10, 0), (10, 1), (10, 5)]))
     assert fine == pytest.approx(np.array([(0, 0), (10 / 3, 0), (20 / 3, 0), (10, 0), (10, 1), (10, 5)]))
     fine = _subdivide(np.array([(0.0, 0.0), (6, 8)]))
-    assert fine == pytest.approx(np.array([(0, 0), (3, 4), (6, 8)]))
+    assert fine == pytest.approx(np.array([(0, 0), (2, 8 / 3), (4, 16 / 3), (6, 8)]))
 
 
 def test_courses_are_those_of_the_lines_that_end_in_the_point() -> None:
