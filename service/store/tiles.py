@@ -69,7 +69,10 @@ def _read(
     told = [f"{_value(column, sql)} as {quoted(column.name)}" for column, sql in columns]
     if collection.by != "row" and "id" not in names:
         told.insert(0, f"{collection.key} as id")
-    order = f"order by {_rank(collection, access)}" if ranked else ""
+    # the order of the rows in the table tells which of them changed last, if only in a hidden column
+    order = "order by t.id" if collection.sensitivity != "open" else ""
+    if ranked:
+        order = f"order by {_rank(collection, access)}"
     sql = f"""
         select v.version, p.tile, p.found
         from {WHO}
