@@ -8,23 +8,35 @@ from fastapi import FastAPI
 
 from service.accounts import Accounts
 from service.db import Database
+from service.drafts import Benches
 from service.errors import add_handlers
+from service.events import Hub
 from service.guard import Guard
 from service.mapping import Maps
 from service.routes import (
     api,
     audit,
+    cases,
     collections,
     conformance,
+    edits,
+    events,
+    features_write,
+    figures,
     health,
     item,
     items,
+    jobs,
     landing,
     locate,
     login,
     maps,
+    nearby,
     options,
+    plans,
+    processes,
     schema,
+    staff,
     static,
     tiles,
 )
@@ -32,7 +44,8 @@ from service.store.catalogue import Catalogues
 from service.tiles.cache import TileCache
 
 ROOMS = (
-    *(landing, api, conformance, health, collections, schema, items, item),
+    *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
+    *(plans, edits, processes, jobs, nearby, staff),
     *(tiles, locate, maps, figures, audit, static, login, options),
 )
 
@@ -64,6 +77,8 @@ def create_app(
     app.state.licence = licence
     app.state.tiles = TileCache()
     app.state.maps = Maps()
+    app.state.events = Hub(database.app)
+    app.state.benches = Benches()
     for room in ROOMS:
         app.include_router(room.router)
     app.state.routes = tuple(route for room in ROOMS for route in room.router.routes)

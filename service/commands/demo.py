@@ -155,6 +155,7 @@ def _serve(
     from service.db import is_fenced
     from service.doors import names_of
     from service.guard import is_loopback
+    from service.jobs.beside import worker_beside
     from service.main import create_app
     from service.oidc import Issuer
     from service.serving import address_of, run
@@ -191,7 +192,8 @@ def _serve(
         hosts=names_of(settings, bound.getsockname()[0]),
         licence=settings.licence,
     )
-    run(app, bound, ready=announce, log=log)
+    with worker_beside():
+        run(app, bound, ready=announce, log=log)
 
 
 def user() -> str:

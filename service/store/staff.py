@@ -1,8 +1,16 @@
-"""Staff: which grid in force each person answers for."""
+"""Staff: which grid in force each person answers for, which roles are vacant, how fresh the data are."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+import tomllib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.resources import files
+
+from sqlalchemy import Connection, RowMapping, text
+
+from service.access import Principal, Role, access
+from service.registry import COLLECTIONS
 
 _FOLLOW = text("""
     update grid_staff s set grid_code = n.new_code
@@ -38,3 +46,125 @@ def assign_staff(connection: Connection, division: str) -> int:
 def follow_lineage(connection: Connection, division: str, plan: int) -> int:
     """Move staff of grids that `plan` closed to the new grid that took most of the old one's households."""
     return connection.execute(_FOLLOW, {"division": division, "plan": plan}).rowcount
+
+
+# --- who answers for what ---
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A role that each grid or community is to have. roles: the words for it in the data."""
+
+    tier: str
+    key: str
+    zh: str
+    en: str
+    count: int
+    roles: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def slots() -> tuple[Slot, ...]:
+    """What `service/staff.toml` asks for."""
+    text_ = (files("service") / "staff.toml").read_text(encoding="utf-8")
+    return tuple(
+        Slot(**{**entry, "roles": frozenset(role.casefold() for role in entry["roles"])})
+        for entry in tomllib.loads(text_)["slot"]
+    )
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member of staff; the phone is that of the work."""
+
+    role: str
+    name: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class Post:
+    """A grid, or a community, and who answers for it."""
+
+    tier: str
+    code: str
+    division: str
+    name: str
+    people: tuple[Person, ...] = ()
+
+    def filled(self, slot: Slot) -> list[Person]:
+        """Those who hold the slot."""
+        return [person for person in self.people if person.role.casefold() in slot.roles]
+
+    def vacancies(self, slot: Slot) -> int:
+        """How many are missing."""
+        return max(slot.count - len(self.filled(slot)), 0)
+
+
+def select_posts(connection: Connection, principal: Principal, division: str) -> list[Post]:
+    """The grids in force and their communities that the principal sees, each with its people, by code."""
+    grids, communities = (access(principal, COLLECTIONS[name]) for name in ("grids", "communities"))
+    if grids is None or communities is None:
+        return []
+    values = {"division": division}
+    found = [
+        Post("grid", row.code, row.division_code, row.name)
+        for row in connection.execute(
+            text(f"""
+                select t.code, t.division_code, t.name from grids t
+                where {grids.predicate} and t.division_code ^@ :division order by t.code
+            """),  # noqa: S608  # identifiers come from the registry only
+            {**grids.parameters, **values},
+        )
+    ]
+    found += [
+        Post("community", row.code, row.code, row.name)
+        for row in connection.execute(
+            text(f"""
+                select t.code, t.name from divisions t
+                where {communities.predicate} and t.code ^@ :division order by t.code
+            """),  # noqa: S608  # identifiers come from the registry only
+            {**communities.parameters, **values},
+        )
+    ]
+    people: dict[tuple[str, str], list[Person]] = {}
+    for row in connection.execute(_PEOPLE, values):
+        tier = "grid" if row.grid_code is not None else "community"
+        place = row.grid_code if row.grid_code is not None else row.division_code
+        people.setdefault((tier, place), []).append(Person(row.role, row.name, row.phone))
+    return [replace(post, people=tuple(people.get((post.tier, post.code), ()))) for post in found]
+
+
+_PEOPLE = text("""
+    select division_code, grid_code, role, name, phone from grid_staff
+    where division_code ^@ :division and (grid_code is not null or assigned in ('', division_code))
+    order by role, name
+""")
+
+
+def select_freshness(connection: Connection, principal: Principal, division: str) -> list[RowMapping]:
+    """When what is known of each grid last changed: by grid in force, and layer. Cases for the centre only,
+    to which alone their own grids are shown.
+    """
+    grids = access(principal, COLLECTIONS["grids"])
+    if grids is None:
+        return []
+    cases = "null::timestamptz"
+    if principal.reaches(Role.CENTRE):
+        cases = "(select max(c.updated_at) from cases c where c.grid_code = t.code)"
+    return list(
+        connection.execute(
+            text(f"""
+                select t.code, t.division_code, t.valid_from as grid,
+                       (select max(b.updated_at) from buildings b
+                        where b.division_code = t.division_code and b.grid_code = t.code) as buildings,
+                       (select max(f.updated_at) from facilities f
+                        where f.geom && t.geom and st_covers(t.geom, f.geom)) as facilities,
+                       (select max(s.updated_at) from grid_staff s
+                        where s.division_code = t.division_code and s.grid_code = t.code) as staff,
+                       {cases} as cases
+                from grids t where {grids.predicate} and t.division_code ^@ :division order by t.code
+            """),  # noqa: S608  # identifiers come from the registry only
+            {**grids.parameters, "division": division},
+        ).mappings()
+    )

@@ -45,8 +45,8 @@ def worker(town: Served, *, stalled: float = 2.0) -> Iterator[subprocess.Popen[b
         "WANGGE_OWNER_DATABASE_URL": town.database.owner.url.render_as_string(hide_password=False),
         "WANGGE_LANG": "en",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "worker", "--stalled", str(stalled)],
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", "from service.cli import main; main()", "worker", "--stalled", str(stalled)],
         cwd=ROOT,
         env={**os.environ, **urls, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
@@ -140,6 +140,7 @@ def test_planners_ask_and_officials_watch(town: Served, role: Role) -> None:
         assert elsewhere.delete(job).status_code == 404
         assert elsewhere.post("/processes/partition/execution", json=body).status_code == 404
         client.delete(answer.headers["location"])
+    planner.delete(job)
 
 
 def test_a_job_that_waits_is_dismissed_at_once(town: Served) -> None:
@@ -187,6 +188,7 @@ def test_a_run_makes_one_plan_however_often_it_is_begun(town: Served) -> None:
     with town.database.owner.connect() as other:  # somebody who has it already
         other.execute(text("select pg_advisory_lock(:s, :r)"), {"s": SPACE, "r": row.id})
         assert perform(town.database.app, row.id) == BUSY
+        other.execute(text("select pg_advisory_unlock_all()"))
     assert plans_now(town) == before
     for _ in range(2):
         assert perform(town.database.app, row.id) == 0

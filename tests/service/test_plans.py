@@ -320,11 +320,13 @@ def test_an_interrupted_publication_leaves_nothing_half(town: Served) -> None:
     assert step(maker, made, "submitted").status_code == 200
     assert step(other, made, "approved").status_code == 200
     everything = """
-        select 'grids', count(*), count(valid_to), md5(string_agg(code || version, ',' order by id)) from grids
+        select 'grids', count(*), count(valid_to), md5(string_agg(id || code || version, ','
+            order by id)) from grids
         union all select 'lineage', count(*), 0, '' from grid_lineage
         union all select 'plans', count(*), 0, md5(string_agg(status || version, ',' order by id)) from plans
         union all select 'buildings', count(*), 0, md5(string_agg(grid_code, ',' order by id)) from buildings
-        union all select 'cases', count(*), 0, md5(string_agg(coalesce(grid_code, ''), ',' order by id)) from cases
+        union all select 'cases', count(*), 0, md5(string_agg(coalesce(grid_code, ''), ','
+            order by id)) from cases
         union all select 'notes', count(*), 0, '' from plan_notes
         union all select 'events', count(*), 0, '' from events
         union all select 'audit', count(*), 0, '' from audit
@@ -395,7 +397,8 @@ def test_the_database_lets_nobody_else_write_plans(town: Served, role: str) -> N
             changed = connection.execute(text(f"update {table} set version = version"))  # noqa: S608
             assert changed.rowcount == 0, table
     for sql in (
-        "insert into plan_notes (division_code, plan_id, from_status, to_status) values (:c, :p, 'draft', 'draft')",
+        "insert into plan_notes (division_code, plan_id, from_status, to_status)"
+        " values (:c, :p, 'draft', 'draft')",
         "insert into plan_revisions (division_code, plan_id, revision) values (:c, :p, 99)",
     ):
         with (
