@@ -144,11 +144,14 @@ _PEOPLE = text("""
 
 def select_freshness(connection: Connection, principal: Principal, division: str) -> list[RowMapping]:
     """When what is known of each grid last changed: by grid in force, and layer. Cases for the centre only,
-    to which alone their own grids are shown.
+    to which alone their own grids are shown. To the day, for those from whom columns are hidden: a moment
+    would tell of each change in these.
     """
     grids = access(principal, COLLECTIONS["grids"])
     if grids is None:
         return []
+    told = "max({})" if principal.reaches(Role.PLANNER) else "date_trunc('day', max({}), 'UTC')"
+    buildings, staff = told.format("b.updated_at"), told.format("s.updated_at")
     cases = "null::timestamptz"
     if principal.reaches(Role.CENTRE):
         cases = "(select max(c.updated_at) from cases c where c.grid_code = t.code)"
@@ -156,11 +159,11 @@ def select_freshness(connection: Connection, principal: Principal, division: str
         connection.execute(
             text(f"""
                 select t.code, t.division_code, t.valid_from as grid,
-                       (select max(b.updated_at) from buildings b
+                       (select {buildings} from buildings b
                         where b.division_code = t.division_code and b.grid_code = t.code) as buildings,
                        (select max(f.updated_at) from facilities f
                         where f.geom && t.geom and st_covers(t.geom, f.geom)) as facilities,
-                       (select max(s.updated_at) from grid_staff s
+                       (select {staff} from grid_staff s
                         where s.division_code = t.division_code and s.grid_code = t.code) as staff,
                        {cases} as cases
                 from grids t where {grids.predicate} and t.division_code ^@ :division order by t.code
