@@ -26,7 +26,7 @@ from partition.solver.seed import seed_plan
 
 # units up to which; proposals by unit of one search; such searches by default; temperature (weighted m) below
 # which their grids are kept for joining
-RUNS = (5_000, 2_500, 32, 40.0), (50_000, 1_000, 4, 20.0), (math.inf, 3_000, 1, 0.0)
+RUNS = (500, 2_500, 128, 40.0), (5_000, 2_500, 32, 40.0), (50_000, 1_000, 4, 20.0), (math.inf, 3_000, 1, 0.0)
 FIRM = 10.0  # see `refine_plan`: among many even grids hardly one can be had more or less at the end
 SEARCHING = 0.7  # of the time there is, if it is limited; the rest is for joining
 PROVEN_UP_TO = 350, 7  # units, and units a grid; the exact solver is asked where there are no more
