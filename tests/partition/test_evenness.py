@@ -11,6 +11,7 @@ from partition.solver import evenness
 from partition.solver.balance import Balance
 from partition.solver.enumeration import list_sets
 from partition.solver.evenness import settle_evenly
+from partition.solver.graph import from_arcs
 from partition.solver.joining import join_plans, total_off
 from partition.solver.pool import Pool
 from partition.solver.problem import Problem, Weights
@@ -94,3 +95,21 @@ def test_joined_plans_keep_to_what_they_may_be_off() -> None:
     assert total_off(problem, joined.labels) <= most
     assert joined.value == pytest.approx(min(cost for cost, off in plans if off <= most))
     assert join_plans(problem, both).value == pytest.approx(cheapest[0])
+
+
+def test_half_grids_that_add_up_are_no_plan() -> None:
+    # two triangles, two units a grid: three grids of halves cover all, three whole ones cannot
+    pairs = np.array([(0, 1), (1, 2), (0, 2), (3, 4), (4, 5), (3, 5)])
+    a, b = np.concatenate([pairs, pairs[:, ::-1]]).T
+    ten, size = np.full(6, 10), np.full(12, 5.0)
+    graph = from_arcs(ten, np.full(6, 100.0), np.zeros(6), a, b, size, size, np.ones(12, dtype=bool))
+    none = Weights(deviation_m=0.0, compactness_m=0.0)
+    problem = Problem.of_households(graph, Balance(20, 20, 20), none)
+    settled = settle_evenly(problem, 3, 100.0)
+    assert settled.labels is None
+    assert settled.least == math.inf
+    whole = settle_evenly(Problem.of_households(graph, Balance(10, 20, 20), none), 4, 100.0)
+    assert whole.labels is not None
+    assert whole.least == pytest.approx(20.0, abs=1e-2)  # each triangle is cut along two of its borders
+    # of the four grids two are ten off their target
+    assert settle_evenly(Problem.of_households(graph, Balance(10, 20, 20), none), 4, 19.0).labels is None

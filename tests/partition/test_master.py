@@ -316,3 +316,9 @@ def test_a_search_of_no_time_finds_none_for_certain_or_what_it_began_with() -> N
     found = decide_sets(UNITS, 4, START, MEMBERS, COST, first=first, time_limit=0.0, nodes=0)
     assert not found.certain or COST[found.places].sum() == min(COST[p].sum() for p in cuts(4))
     assert found.places is None or COST[found.places].sum() <= COST[first].sum()
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    solved(3).solve()
+    chosen(3)
+    assert capfd.readouterr() == ("", "")
