@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from service.disclosure import Cell, Figure, GroupRule, merge_upward, rank
 
@@ -19,10 +20,14 @@ Members = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Basis:
-    """An area as it was when its figure was first published."""
+    """An area as it was when its figure was first published.
+
+    kind: `grid` decides whether grids are joined, `area` what is told of a grid or of joined ones.
+    """
 
     members: Members
     count: int
+    kind: Literal["grid", "area"]
 
 
 @dataclass(frozen=True)
@@ -46,26 +51,29 @@ def freeze(
     bases: Iterable[Basis],
 ) -> Frozen:
     """The figures of a group for a publication of `grids`, whose households the public knows."""
-    known = _Known(bases, rule)
+    before = tuple(bases)
+    of_grids = _Known((basis for basis in before if basis.kind == "grid"), rule)
+    of_areas = _Known((basis for basis in before if basis.kind == "area"), rule)
     added: list[Basis] = []
 
-    def told(members: Members) -> int:
+    def told(known: _Known, members: Members, kind: Literal["grid", "area"], least: int = 0) -> int:
         basis = known.nearest(members)
         if basis is None:
-            basis = Basis(members, sum(people for people, _ in members.values()))
+            basis = Basis(members, max(least, sum(people for people, _ in members.values())), kind)
             added.append(basis)
         return basis.count
 
-    figures = {code: Figure(told(members), households[code]) for code, members in grids.items()}
+    figures = {
+        code: Figure(told(of_grids, members, "grid"), households[code]) for code, members in grids.items()
+    }
     cells = []
     for cell in merge_upward(figures, neighbours, rule):
-        if cell.count is not None and len(cell.codes) > 1:
-            # several grids are an area of its own, and were perhaps one grid before
-            together = {one: of for code in cell.codes for one, of in grids[code].items()}
-            count = max(told(together), rule.k)
-            cells.append(Cell(cell.codes, count, rank(count, rule)))
-        else:
+        if cell.count is None:
             cells.append(cell)
+            continue
+        together = {one: of for code in cell.codes for one, of in grids[code].items()}
+        count = told(of_areas, together, "area", rule.k)
+        cells.append(Cell(cell.codes, count, rank(count, rule)))
     counts = {code: sum(people for people, _ in members.values()) for code, members in grids.items()}
     return Frozen(tuple(cells), counts, tuple(added))
 
@@ -93,11 +101,16 @@ class _Known:
                 self._with.setdefault(building, []).append(place)
 
     def nearest(self, members: Members) -> Basis | None:
-        """The basis from which the area may not be told apart; of several the nearest, then the oldest."""
-        near: tuple[int, Basis] | None = None
+        """The basis from which the area may not be told apart.
+
+        Of several the one with which it has the largest share of buildings in common (Jaccard's), for that is
+        the area that it was; then that of the fewest people apart; then the oldest.
+        """
+        found: list[tuple[float, int, int]] = []
         for place in sorted({place for building in members for place in self._with.get(building, ())}):
-            basis = self._all[place]
-            apart = difference(members, basis.members)
-            if not self._rule.safe(apart.count, apart.households) and (near is None or apart.count < near[0]):
-                near = (apart.count, basis)
-        return None if near is None else near[1]
+            other = self._all[place].members
+            apart = difference(members, other)
+            if not self._rule.safe(apart.count, apart.households):
+                share = len(members.keys() & other.keys()) / len(members.keys() | other.keys())
+                found.append((-share, apart.count, place))
+        return self._all[min(found)[2]] if found else None

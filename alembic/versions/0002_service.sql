@@ -186,11 +186,13 @@ create table figure_bases (
     updated_at timestamptz default now() not null,
     division_code text not null,
     category text not null,
+    kind text not null,
     count integer not null,
     members jsonb default '{}' not null,
     frozen_at timestamptz default now() not null,
     constraint pk_figure_bases primary key (id),
     constraint ck_figure_bases_category_is_key check (category ~ '^[a-z][a-z_]{1,39}$'),
+    constraint ck_figure_bases_kind_known check (kind in ('grid', 'area')),
     constraint ck_figure_bases_count_not_negative check (count >= 0),
     constraint fk_figure_bases_division_code foreign key (division_code) references divisions (code) on delete cascade on update cascade
 );

@@ -231,11 +231,16 @@ published_figures = table(
     CheckConstraint("category ~ '^[a-z][a-z_]{1,39}$'", "category_is_key"),
 )
 
+# of what: a grid, by whose figure it is joined with others or not, or an area that a figure was told of
+BASIS_KINDS = ("grid", "area")
+
 # What an area that figures were published of was on that day: people and households by building. A later
 # area that differs from it by too few people repeats its figure. For disclosure control alone, of no plan.
 figure_bases = table(
     "figure_bases",
     words("category", None),
+    words("kind", None),
+    one_of("kind", BASIS_KINDS),
     number("count"),
     document("members"),
     moment("frozen_at", now=True),

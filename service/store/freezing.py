@@ -105,6 +105,7 @@ def _freeze_group(
                 {
                     "division_code": division,
                     "category": rule.name,
+                    "kind": basis.kind,
                     "count": basis.count,
                     "members": {one: list(of) for one, of in basis.members.items()},
                 }
@@ -193,12 +194,12 @@ def _read_grids(connection: Connection, division: str) -> tuple[dict[str, int], 
 def _read_bases(connection: Connection, division: str, category: str) -> list[Basis]:
     rows = connection.execute(
         text("""
-            select members, count from figure_bases
+            select members, count, kind from figure_bases
             where division_code = :division and category = :category order by id
         """),
         {"division": division, "category": category},
     )
-    return [Basis({one: (of[0], of[1]) for one, of in members.items()}, count) for members, count in rows]
+    return [Basis({one: (of[0], of[1]) for one, of in row[0].items()}, row[1], row[2]) for row in rows]
 
 
 # --- for readers ---
