@@ -89,3 +89,12 @@ def test_a_count_of_a_group_stands_for_no_other_figure(column: str) -> None:
         check_area(named)
     assert refusal(caught.value) == {("group_count", "buildings", "独居老人数")}
     check_area(replace(given, originals={"buildings": {column: "数"}}))
+
+
+def test_a_zone_out_of_range_is_told_whatever_layers_are_missing() -> None:
+    far = frame([box(-530_000, 0, -529_000, 900)], id=["Z1"], kind=["school"])
+    with pytest.raises(InputError) as told:
+        check_area(raw(zones=far))
+    assert {(finding.code.split("_")[0], finding.layer) for finding in told.value.findings} == {
+        ("out", "zones")
+    }

@@ -245,6 +245,7 @@ def test_how_many_may_move_is_a_share_or_a_number() -> None:
     assert most_allowed("5%") == 0.05
     assert most_allowed(" 12.5 ％") == 0.125
     assert most_allowed("300") == 300
+    assert (most_allowed("0"), most_allowed("0.5"), most_allowed("0%")) == (0, 0.5, 0)
     assert 0.999 < most_allowed("100%") < 1
     for wrong, said in (
         ("x", "'x'"),

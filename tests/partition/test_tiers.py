@@ -13,12 +13,13 @@ from partition.area import Area
 from partition.city.crew import Alone
 from partition.city.outcome import Outcome
 from partition.errors import InputError
+from partition.findings import Finding
 from partition.geometry.linework import CLASS_NUMBER
 from partition.geometry.neighbours import build_neighbours, find_borders
 from partition.split import split_area
 from partition.tiers.levels import Ask, ordinal, resolve_tiers
 from partition.tiers.nesting import knit, share_number
-from partition.tiers.tower import TIER_COLUMNS, Tiers, nest_tiers
+from partition.tiers.tower import TIER_COLUMNS, Tiers, _renamed, nest_tiers
 from partition.wishes.policy import load_profile
 from partition.wishes.rules import BORDER_COST, Profile, Size, TierRule
 from tests.lattice import Town, make_area, make_town
@@ -419,3 +420,17 @@ def test_moving_the_input_moves_the_tiers_and_nothing_else(shift: tuple[float, f
     one, other = (tiered(some, LOCAL, [Ask(number=2), Ask(number=20)]) for some in (area, moved))
     assert one.buildings.drop(columns="geometry").equals(other.buildings.drop(columns="geometry"))
     assert one.frame["name"].to_list() == other.frame["name"].to_list()
+
+
+def test_findings_follow_the_codes_of_grids_and_of_nothing_else() -> None:
+    names = {"A-001": "A-002", "A-002": "A-001"}
+    grids = Finding(
+        "one", "violated", "grids", rows=("A-001", "A-001/A-002"), values={"grids": "A-002, B-001"}
+    )
+    told = _renamed(grids, names)
+    assert told.rows == ("A-002", "A-002/A-001")
+    assert told.values == {"grids": "A-001, B-001"}
+    house = Finding("one", "violated", "buildings", rows=("A-001",), values={"grids": 3})
+    assert _renamed(house, names).rows == ("A-001",)
+    assert _renamed(house, names).values == {"grids": 3}
+    assert _renamed(grids, {"A-001": "A-001"}) is grids

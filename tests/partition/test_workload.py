@@ -72,6 +72,7 @@ def test_columns_are_named_once_in_their_order() -> None:
         ("max(households)", "arguments", None),
         ("max()", "unexpected", 5),
         ("(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1), "deep", None),
+        ("1+(1)+" * 20 + "(" * DEEPEST + "1" + ")" * DEEPEST, "deep", None),
         ("1+" * LONGEST + "1", "long", None),
     ],
 )
