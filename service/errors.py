@@ -9,7 +9,7 @@ import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from partition.texts import catalogue
@@ -127,7 +127,8 @@ def add_handlers(app: FastAPI) -> None:
         return problem(request, 422, ServiceError("question-slow"))
 
     @app.exception_handler(psycopg.errors.DataError)
-    def explain_uncomputable(request: Request, error: psycopg.errors.DataError) -> Response:
+    @app.exception_handler(DataError)  # the same, as SQLAlchemy tells it
+    def explain_uncomputable(request: Request, error: Exception) -> Response:
         return problem(request, 400, MalformedError("question-uncomputable"))
 
     @app.exception_handler(psycopg.OperationalError)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from service.faults import MalformedError
+from service.models.base import IDENTITY_NUMBER
 from service.query.box import read_number, short
+
+_IDENTITY = re.compile(IDENTITY_NUMBER)
 
 
 def _read_degrees(name: str, most: int) -> Any:
@@ -37,6 +41,18 @@ def _read_count(name: str, most: int) -> Any:
         raise MalformedError("whole-number", name=name, value=short(text), least=1, most=most)
 
     return BeforeValidator(read)
+
+
+def _read_words(value: str, info: ValidationInfo) -> str:
+    if "\x00" in value:
+        raise MalformedError("write-character", name=info.field_name)
+    if _IDENTITY.search(value):
+        raise MalformedError("write-identity", name=info.field_name)
+    return value
+
+
+# a text that can be stored and says nobody's identity number
+Words = Annotated[str, AfterValidator(_read_words)]
 
 
 class PageQuery(BaseModel):

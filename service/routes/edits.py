@@ -24,6 +24,7 @@ from service.drafts import (
 from service.faults import MalformedError
 from service.links import JSON, link
 from service.routes.plans import answer, check_planner, find_plan, plan_number
+from service.schemas import Words
 from service.store import revisions
 from service.store.communities import fingerprint
 from service.store.errors import ConflictError
@@ -52,8 +53,8 @@ class EditBody(BaseModel):
     revision: int = Field(ge=0, le=2**31 - 2, description="The revision that the edit is made on.")
     units: list[int] = Field(default_factory=list, max_length=100_000)
     others: list[int] = Field(default_factory=list, max_length=100_000)
-    grid: str = Field("", max_length=100)
-    grids: list[str] = Field(default_factory=list, max_length=1000)
+    grid: Words = Field("", max_length=100)
+    grids: list[Words] = Field(default_factory=list, max_length=1000)
     most_moved: float | None = Field(
         None, ge=0, le=1e9, description="rebalance: no more households than these change grid."
     )

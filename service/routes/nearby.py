@@ -16,7 +16,7 @@ from service.links import GEOJSON, link
 from service.query.box import read_number
 from service.registry import COLLECTIONS
 from service.routes.plans import whole
-from service.schemas import LocateQuery
+from service.schemas import LocateQuery, Words
 from service.store.nearby import CANDIDATES_MOST, select_nearby, select_streets, walk_to
 
 router = APIRouter(tags=["grids"])
@@ -28,8 +28,8 @@ LIMIT_MOST = 1000
 class NearbyQuery(LocateQuery):
     """A point, and what is looked for round it."""
 
-    collection: str = Field("facilities", description="What is looked for.", max_length=63)
-    kind: str | None = Field(None, description="Only of this kind (facilities).", max_length=100)
+    collection: Words = Field("facilities", description="What is looked for.", max_length=63)
+    kind: Words | None = Field(None, description="Only of this kind (facilities).", max_length=100)
     radius: str = Field("2000", description="Metres, at most 2,000.")
     limit: str = Field("10", description="The nearest so many, at most 1,000.")
     by: Literal["line", "street"] = Field("line", description="In a straight line, or on foot along streets.")

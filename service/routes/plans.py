@@ -15,7 +15,7 @@ from service.context import Context, InContext
 from service.disclosure import rules
 from service.faults import ForbiddenError, MalformedError, UnknownError
 from service.links import GEOJSON, JSON, link
-from service.schemas import HealthQuery
+from service.schemas import HealthQuery, Words
 from service.store import notes, plans, revisions
 from service.store.errors import NotFoundError
 
@@ -28,10 +28,10 @@ PLAN_MOST = 2**63 - 1
 class PlansQuery(HealthQuery):
     """Which plans."""
 
-    division: str = Field("", description="Prefix of division codes.", max_length=64)
+    division: Words = Field("", description="Prefix of division codes.", max_length=64)
     status: Status | None = Field(None, description="Step of a plan's life.")
-    author: str | None = Field(None, description="Who made it.", max_length=200)
-    profile: str | None = Field(None, description="Profile it was made by.", max_length=200)
+    author: Words | None = Field(None, description="Who made it.", max_length=200)
+    profile: Words | None = Field(None, description="Profile it was made by.", max_length=200)
     limit: str = Field("50", description="Plans a page, at most 500.")
     offset: str = Field("0", description="Plans to skip.")
 
@@ -42,7 +42,7 @@ class Copy(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     plan: int = Field(ge=1, le=PLAN_MOST, description="The plan to begin with.")
-    reason: str = Field("", max_length=2000, description="Why it is made.")
+    reason: Words = Field("", max_length=2000, description="Why it is made.")
 
 
 class Step(BaseModel):
@@ -51,7 +51,7 @@ class Step(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: Status = Field(description="The status that the plan gets.")
-    reason: str = Field("", max_length=2000, description="Why.")
+    reason: Words = Field("", max_length=2000, description="Why.")
     over: int | None = Field(
         None, ge=1, le=PLAN_MOST, description="When publishing: the plan in force that is knowingly replaced."
     )
@@ -62,7 +62,7 @@ class Comment(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=2000)
+    text: Words = Field(min_length=1, max_length=2000)
 
 
 @router.get("/plans", summary="Plans", response_class=Response)

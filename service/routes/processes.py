@@ -17,7 +17,7 @@ from service.faults import MalformedError, UnknownError
 from service.jobs.queue import enqueue
 from service.links import JSON, OGC_REL, link
 from service.routes.plans import PLAN_MOST, answer, check_planner
-from service.schemas import HealthQuery
+from service.schemas import HealthQuery, Words
 from service.store import runs
 from service.store.communities import has_division
 from service.store.errors import ConflictError
@@ -70,14 +70,14 @@ class Inputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    division: str = Field(min_length=1, max_length=64)
-    profile: str | None = Field(None, min_length=1, max_length=100)
+    division: Words = Field(min_length=1, max_length=64)
+    profile: Words | None = Field(None, min_length=1, max_length=100)
     seed: int = Field(0, ge=0, le=SEED_MOST)
-    reason: str = Field("", max_length=2000)
+    reason: Words = Field("", max_length=2000)
     grids: int | None = Field(None, ge=1, le=999)
     effort: int | None = Field(None, ge=1, le=EFFORT_MOST)
     base_plan: int | None = Field(None, ge=1, le=PLAN_MOST)
-    locked: list[str] | None = Field(None, max_length=999)
+    locked: list[Words] | None = Field(None, max_length=999)
     most_moved: float | None = Field(None, ge=0, le=1e9)
 
 

@@ -13,7 +13,7 @@ from service.context import Context, InContext
 from service.faults import UnknownError
 from service.links import JSON, link
 from service.routes.plans import answer
-from service.schemas import HealthQuery
+from service.schemas import HealthQuery, Words
 from service.store.lineage import select_lineage
 from service.store.staff import Person, Post, Slot, select_freshness, select_posts, slots
 
@@ -23,7 +23,7 @@ router = APIRouter(tags=["grids"])
 class DivisionQuery(HealthQuery):
     """Of which divisions."""
 
-    division: str = Field("", description="Prefix of division codes.", max_length=64)
+    division: Words = Field("", description="Prefix of division codes.", max_length=64)
 
 
 class StaffQuery(DivisionQuery):

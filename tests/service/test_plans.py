@@ -206,6 +206,16 @@ def test_what_is_wrong_with_an_edit_is_said(town: Served) -> None:
         answer = client.post(f"/plans/{made}/edits", json=body)
         assert answer.status_code == status, (body, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+    for reason, code in (("\x00", "write-character"), ("11010519491231002X", "write-identity")):
+        for path, body in (
+            ("/plans", {"plan": made, "reason": reason}),
+            (f"/plans/{made}/notes", {"text": reason}),
+            (f"/plans/{made}/status", {"status": "submitted", "reason": reason}),
+        ):
+            answer = client.post(path, json=body)
+            assert (answer.status_code, answer.json()["code"]) == (400, code), path
+    for query in ({"division": "\x00"}, {"author": "a\x00"}):
+        assert client.get("/plans", params=query).status_code == 400
     assert client.get(f"/plans/{made}").json()["revision"] == 0
 
 
