@@ -92,7 +92,7 @@ def test_a_count_of_a_group_stands_for_no_other_figure(column: str) -> None:
 
 
 def test_a_zone_out_of_range_is_told_whatever_layers_are_missing() -> None:
-    far = frame([box(-530_000, 0, -529_000, 900)], id=["Z1"], kind=["school"])
+    far = frame([box(-1.2e7, 0, -1.19e7, 100)], id=["Z1"], kind=["school"])
     with pytest.raises(InputError) as told:
         check_area(raw(zones=far))
     assert {(finding.code.split("_")[0], finding.layer) for finding in told.value.findings} == {
