@@ -530,3 +530,30 @@ def test_what_is_not_for_a_role_answers_as_if_it_were_not_there(world: World, ro
         if name not in groups:
             assert answer.status_code == never.status_code == 404
             assert answer.text.replace(name, "zebra") == never.text
+
+
+# asked with a body, and no change: everybody may
+ASKING = {("POST", "/locate"), ("POST", "/figures/area"), ("POST", "/login"), ("POST", "/logout")}
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CONSUMER])
+def test_whoever_only_reads_changes_nothing(world: World, role: Role) -> None:
+    client, tried = world.clients[role], 0
+    counted = (
+        "select (select count(*) from cases), (select count(*) from plans), (select count(*) from runs),"
+        " (select count(*) from case_steps), (select sum(version) from facilities)"
+    )
+    before = world.served.rows(counted)
+    for room in ROOMS:
+        for route in room.router.routes:
+            for method in set(getattr(route, "methods", None) or ()) & {"POST", "PUT", "PATCH", "DELETE"}:
+                if (method, route.path) in ASKING:
+                    continue
+                for path in _filled(world, route.path):
+                    answer = client.request(method, path, json={}, headers={"If-Match": "*"})
+                    assert answer.status_code in (400, 401, 403, 404, 405, 413, 415, 428), (method, path)
+                    for secret in ("select ", "Traceback", "psycopg", "/service/", "relation "):
+                        assert secret not in answer.text
+                    tried += 1
+    assert tried > 20
+    assert world.served.rows(counted) == before
