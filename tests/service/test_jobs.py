@@ -37,18 +37,22 @@ def town(cluster: Cluster) -> Iterator[Served]:
         yield running
 
 
-@contextmanager
-def worker(town: Served, *, stalled: float = 2.0) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process on the town's database; ended, however the test does."""
-    urls = {
+def urls(town: Served) -> dict[str, str]:
+    """The environment in which a process finds the town's database."""
+    return {
         "WANGGE_DATABASE_URL": town.database.app.url.render_as_string(hide_password=False),
         "WANGGE_OWNER_DATABASE_URL": town.database.owner.url.render_as_string(hide_password=False),
         "WANGGE_LANG": "en",
     }
+
+
+@contextmanager
+def worker(town: Served, *, stalled: float = 2.0) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process on the town's database; ended, however the test does."""
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", "from service.cli import main; main()", "worker", "--stalled", str(stalled)],
         cwd=ROOT,
-        env={**os.environ, **urls, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **urls(town), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
     )
@@ -280,6 +284,38 @@ def test_a_run_whose_process_is_killed_again_and_again_is_given_up(town: Served)
             until(lambda pid=pid: child_of(row.id) != pid)
         assert ended(client, job)["status"] == "failed"
     assert plans_now(town) == before
+
+
+def test_a_worker_beside_a_server_comes_back_and_goes_with_it(town: Served) -> None:
+    program = "import time; from service.jobs.beside import worker_beside\n"
+    program += "with worker_beside(): time.sleep(120)"
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, **urls(town), "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+    ) as server:
+        try:
+            first = until(lambda: beside(server.pid))
+            os.kill(first, signal.SIGKILL)
+            second = until(lambda: beside(server.pid, not_this=first))
+            client = town.client(Role.PLANNER)
+            assert ended(client, ask(client, seed=4))["status"] == "successful"
+        finally:
+            server.kill()
+    until(lambda: not Path(f"/proc/{second}").exists(), 30)
+
+
+def beside(parent: int, *, not_this: int = 0) -> int | None:
+    """The worker that is a child of `parent`."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    threads = Path(f"/proc/{parent}/task").iterdir()
+    children += [pid for thread in threads for pid in (thread / "children").read_text().split()]
+    for pid in map(int, children):
+        with suppress(OSError):
+            if pid != not_this and b"service.jobs.beside" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+    return None
 
 
 def holder(town: Served, run: int) -> int | None:
