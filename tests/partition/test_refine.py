@@ -11,7 +11,7 @@ from partition.solver.ground import make_ground, measure, sum_up
 from partition.solver.patches import count_patches, make_patches
 from partition.solver.plan import make_plan
 from partition.solver.problem import Problem, Weights
-from partition.solver.refine import refine_plan
+from partition.solver.refine import _quota, refine_plan
 from partition.solver.rng import make_state
 from partition.solver.seed import seed_plan
 from tests.partition.test_plan import connected, lattice, objective
@@ -198,3 +198,22 @@ def test_a_plan_keeps_the_numbers_of_before() -> None:
     again = make_plan(problem, effort=2000, seed=2, hot_m=5.0)
     assert (again.assignment == problem.previous).mean() > 0.9
     assert again.outside == 0
+
+
+@pytest.mark.parametrize(("grids", "number"), [(0, 3), (1, 3), (5, 3), (8, 20), (9, 9), (9, 4), (-4, 3)])
+def test_patches_share_the_grids_that_may_come_or_go(grids: int, number: int) -> None:
+    quotas = [_quota(grids, i, number) for i in range(number)]
+    assert sum(quotas) == max(grids, 0)
+    assert quotas == sorted(quotas, reverse=True)
+    assert max(quotas) - min(quotas) <= 1
+
+
+def test_of_many_patches_three_times_as_many_may_try() -> None:
+    assert [sum(_quota(9, i, number) for i in range(number)) for number in (10, 27, 28, 50)] == [
+        10,
+        27,
+        27,
+        27,
+    ]
+    assert _quota(9, 26, 50) == 1
+    assert _quota(9, 27, 50) == 0
