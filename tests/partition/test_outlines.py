@@ -358,3 +358,7 @@ def test_chains_run_from_fixed_point_to_fixed_point_and_rings_are_cut_open() -> 
     # where another grid begins, the chain ends
     ways = list(_walk(first, last, low, np.array([1, 1, 2, 2, 2, 2]), fixed.copy(), ends))
     assert [len(way) for way in ways] == [3, 2, 4]
+
+
+def test_points_beside_each_other_are_joined_even_across_a_line() -> None:
+    assert kept([(0.0, 0.0), (50, 0), (100, 40)], [(25.0, -5.0, 25.0, 50.0)]) == [0, 1, 2]
