@@ -352,3 +352,16 @@ def test_the_stronger_of_two_streets_names_the_border_and_a_named_one_before_ano
             )
         (found,) = find_abuttals(grids(shape), town(slanted))
         assert (found.sides["south"][0].names == ("斜街",)) == named, degrees
+
+
+@pytest.mark.parametrize("degrees", [43, 47])
+def test_of_grids_about_half_a_quarter_turned_all_have_their_sides_the_same_way(degrees: float) -> None:
+    """A slanted town, and in it a small grid a little more slanted: which way is east is told by the town."""
+    corners = [(0, 0), (100, 0), (100, 100), (0, 100)]
+    ends = dict(zip("南东北西", zip(corners, corners[1:] + corners[:1], strict=True), strict=True))
+    lines = {f"{name}街": rotate(LineString(two), degrees, origin=(50, 50)) for name, two in ends.items()}
+    area = town({name: ("lane", list(line.coords)) for name, line in lines.items()})
+    small = rotate(box(0, 0, 100, 100), degrees, origin=(50, 50))
+    large = rotate(box(1000, 0, 2000, 1000), 43, origin=(1500, 500))
+    found = find_abuttals(grids({"C1-001": large, "C1-002": small}), area)
+    assert found[1].text("zh") == "东至东街，南至南街，西至西街，北至北街。"

@@ -299,9 +299,7 @@ def test_who_is_stopped_by_the_clock_says_so(
 ) -> None:
     path, out = write(tmp_path), tmp_path / "labels.npy"
     for more in ([], ["--mean-within=200"]):
-        said, labels = run_main(
-            path, out, monkeypatch, capsys, "--effort=10000", "--time-limit=1e-9", *more
-        )
+        said, labels = run_main(path, out, monkeypatch, capsys, "--effort=10000", "--time-limit=1e-9", *more)
         assert said[-1] == "stopped by the clock: this result will not repeat"
         assert len(np.unique(labels)) == 10
 
