@@ -118,6 +118,14 @@ class Hub:
     # --- in a thread of its own ---
 
     def _listen(self) -> None:
+        try:
+            self._hear()
+        finally:
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+
+    def _hear(self) -> None:
         purged = 0.0
         while self._wanted():
             try:
@@ -173,8 +181,9 @@ def _wake(listener: Listener) -> None:
 def _ear(engine: Engine) -> Iterator[psycopg.Connection[Any]]:
     """A connection of its own, outside of the pool, that hears of new events."""
     taken = engine.raw_connection()
+    own = cast("psycopg.Connection[Any]", taken.driver_connection)
     taken.detach()
-    with closing(cast("psycopg.Connection[Any]", taken.driver_connection)) as connection:
+    with closing(own) as connection:
         connection.autocommit = True
         connection.execute(sql.SQL("listen {}").format(sql.Identifier(store.CHANNEL)))
         yield connection
