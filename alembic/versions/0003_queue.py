@@ -5,8 +5,9 @@ They hold nothing but numbers of `runs`, whose rows are behind policies, so they
 
 from __future__ import annotations
 
-from alembic import op
 from procrastinate.schema import SchemaManager
+
+from alembic import op
 
 revision = "0003"
 down_revision = "0002"

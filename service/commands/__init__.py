@@ -11,7 +11,18 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every group's commands to `app`."""
-    from service.commands import cluster, collection, demo, files, privacy, redraw, store, tiers, token, worker
+    from service.commands import (
+        cluster,
+        collection,
+        demo,
+        files,
+        privacy,
+        redraw,
+        store,
+        tiers,
+        token,
+        worker,
+    )
 
     files.add_to(app)
     redraw.add_to(app)
