@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -111,6 +112,7 @@ def serve(database: db.Database, area: Area) -> Iterator[Served]:
 @contextmanager
 def serve_town(cluster: Cluster, template: str, name: str) -> Iterator[Served]:
     """The service on a database of its own in `cluster`."""
+    name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"  # workers share the cluster
     cluster.drop_database(name)
     cluster.create_database(name, template)
     database = db.Database(db.open_owner(cluster.url("owner", name)), db.open_app(cluster.url("app", name)))

@@ -135,10 +135,11 @@ def test_what_commits_late_is_neither_lost_nor_doubled(town: Served, ear: Callab
         with quick.begin():
             add(quick, "quick")
         time.sleep(1.5)  # long enough for a reader that only looks at numbers to have passed by
-        assert listener.told.empty()
+        # what others did before may still come, held back by a transaction elsewhere in the cluster
+        assert not [one for one in list(listener.told.queue) if "quick" in str(one) or "slow" in str(one)]
         add(slow, "slow-b")
     found = listener.cases({"slow-a1", "slow-b1", "quick1"})
-    assert sorted(found) == ["quick1", "slow-a1", "slow-b1"]
+    assert sorted(one for one in found if "quick" in one or "slow" in one) == ["quick1", "slow-a1", "slow-b1"]
 
 
 def test_who_comes_again_goes_on_where_he_was(town: Served, ear: Callable[..., Ear]) -> None:
@@ -263,6 +264,16 @@ def test_the_ear_hears_again_after_its_connection_was_ended(town: Served, ear: C
     assert listener.cases({"after-the-end1"}) == ["after-the-end1"]
 
 
+def kinds(database: db.Database, position: Any, count: int) -> list[str]:
+    """Kinds of the events after a position, once nothing elsewhere in the cluster holds them back."""
+    for _ in range(200):
+        found = [event.kind for event in store.read_events(database.app, position, 10)]
+        if len(found) == count:
+            break
+        time.sleep(0.1)
+    return found
+
+
 def test_old_events_go_and_who_missed_some_is_told_so(scratch: db.Database) -> None:
     fill(scratch)
     position = store.read_position(scratch.app)
@@ -272,11 +283,11 @@ def test_old_events_go_and_who_missed_some_is_told_so(scratch: db.Database) -> N
         connection.execute(text("update events set at = now() - interval '25 hours'"))
     with scratch.owner.begin() as connection:
         add(connection, "new-")
-    assert [event.kind for event in store.read_events(scratch.app, position, 10)] == ["created"] * 4
+    assert kinds(scratch, position, 4) == ["created"] * 4
     assert not store.has_missed(scratch.app, position)
     assert store.purge(scratch.app) == 2
+    assert kinds(scratch, position, 2) == ["purged", "created"]
     left = store.read_events(scratch.app, position, 10)
-    assert [event.kind for event in left] == ["purged", "created"]
     assert store.has_missed(scratch.app, position)
     assert not store.has_missed(scratch.app, left[0].cursor)
     assert store.purge(scratch.app) == 0
