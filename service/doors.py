@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.db import Database
+from service.db import EVERYWHERE, Database, transaction
 from service.guard import is_loopback
 from service.operating import OperatingError
 from service.settings import Settings
@@ -10,11 +10,13 @@ from service.settings import Settings
 
 def check_door(database: Database, settings: Settings, host: str) -> None:
     """Raise OperatingError if `host` is reached from other machines while nobody could log in."""
+    from service.accounts import GATE
     from service.store.accounts import has_keys
 
     if is_loopback(host) or settings.oidc_issuer:
         return
-    with database.owner.connect() as connection:
+    # as the app: the service may know no other role of the database
+    with transaction(database.app, role=GATE, scope=[EVERYWHERE]) as connection:
         if not has_keys(connection):
             raise OperatingError("serve-no-door", host=host)
 

@@ -121,7 +121,5 @@ def served(cluster: Cluster) -> Iterator[Served]:
     """The service on a database with a published town and an unpublished one, behind a real port."""
     from .api import serve_town
 
-    with serve_town(
-        cluster, TEMPLATE, f"wangge_api_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    ) as running:
+    with serve_town(cluster, TEMPLATE, "wangge_api") as running:
         yield running

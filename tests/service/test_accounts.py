@@ -17,8 +17,11 @@ from sqlalchemy import text
 from service import db
 from service.access import PUBLIC, Principal, Role
 from service.accounts import COOKIE, Accounts, make_key
+from service.doors import check_door
 from service.faults import NotAllowedInError
 from service.oidc import Issuer
+from service.operating import OperatingError
+from service.settings import Settings
 from service.store.accounts import add_key, find_session, list_keys, revoke_key
 
 from .api import Served
@@ -132,6 +135,19 @@ def test_a_change_with_a_cookie_needs_the_sessions_token(served: Served) -> None
     assert sees_exact_places(mine.get(CASES))
     assert mine.post("/logout").status_code == 303
     assert not sees_exact_places(mine.get(CASES))
+
+
+def test_a_server_that_knows_the_apps_role_only_finds_its_keys(scratch: db.Database) -> None:
+    alone = db.Database(scratch.app, scratch.app)
+    settings = Settings(_env_file=None)
+    check_door(alone, settings, "127.0.0.1")
+    with pytest.raises(OperatingError, match="wangge token create"):
+        check_door(alone, settings, "192.0.2.1")
+    issue(scratch, Principal(Role.CONSUMER), days=-1)
+    with pytest.raises(OperatingError):
+        check_door(alone, settings, "192.0.2.1")
+    issue(scratch, Principal(Role.CONSUMER))
+    check_door(alone, settings, "192.0.2.1")
 
 
 # --- JWTs ---
