@@ -12,3 +12,7 @@ def draw_alike() -> None:
     from hypothesis.internal.conjecture import providers
 
     providers.is_local_module_file = lambda path: False
+    found = providers._local_constants  # by what drew while tests were collected
+    for kind in (found.integers, found.floats, found.bytes, found.strings):
+        kind.clear()
+    providers.CONSTANTS_CACHE.cache.clear()

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from partition.arrays import Geometries, Lengths, Numbers
+from partition.arrays import Flags, Geometries, Lengths, Numbers
 from partition.geometry.blocks import segments, undirected
 from partition.geometry.units import Units
 
@@ -134,14 +134,9 @@ def without_passed(polygons: Geometries, border: shapely.Geometry) -> Geometries
     own = {tuple(point) for point in shapely.get_coordinates(border).tolist()}
     place = np.flatnonzero(inner)[times[which.reshape(-1)] == 1]
     place = place[[tuple(point) not in own for point in points[place].tolist()]]
-    course, step = points[place + 1] - points[place - 1], points[place] - points[place - 1]
-    length = np.maximum(np.hypot(*course.T), SAME_POINT_M)
-    off = np.abs(course[:, 0] * step[:, 1] - course[:, 1] * step[:, 0]) / length
-    along = (course * step).sum(axis=1) / length
-    place = place[(off < IN_LINE_M) & (along > 0) & (along < length)]
     place = place[shapely.dwithin(shapely.points(points[place]), border, IN_LINE_M)]
-    drop = np.zeros(len(points), dtype=bool)
-    drop[place] = True
+    drop = _in_line(points, place)
+    place = np.flatnonzero(drop)
     changed = np.unique(owner[part[np.searchsorted(ends, place, side="right")]])
     shapes = polygons.copy()
     for polygon in changed.tolist():
@@ -155,6 +150,28 @@ def without_passed(polygons: Geometries, border: shapely.Geometry) -> Geometries
             kept.append(shapely.polygons(shell, [shapely.linearrings(hole) for hole in holes] or None))
         shapes[polygon] = kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
     return shapes
+
+
+def _in_line(points: Lengths, place: Numbers) -> Flags:
+    """Which of the points at `place` lie in line with those that stay on either side of them.
+
+    Of a row of them one goes at a time: of two points within rounding on a corner, each is in line with the
+    other, and one has to stay.
+    """
+    may, drop = np.zeros((2, len(points)), dtype=bool)
+    may[place] = True
+    while True:
+        left = np.flatnonzero(~drop)
+        before, here, after = left[:-2], left[1:-1], left[2:]
+        course, step = points[after] - points[before], points[here] - points[before]
+        length = np.maximum(np.hypot(*course.T), SAME_POINT_M)
+        off = np.abs(course[:, 0] * step[:, 1] - course[:, 1] * step[:, 0]) / length
+        along = (course * step).sum(axis=1) / length
+        passed = may[here] & (off < IN_LINE_M) & (along > 0) & (along < length)
+        passed[1:] &= ~passed[:-1]
+        if not passed.any():
+            return drop
+        drop[here[passed]] = True
 
 
 def shorn(polygons: Geometries) -> Geometries:

@@ -23,7 +23,8 @@ from partition.area import Area
 from partition.arrays import Flags, Geometries, Lengths, Numbers
 
 PER_METRE = 1e5  # places of the lattice on one metre: it moves nothing by more than 0.01 mm
-MEETS_M = 1e-7  # a vertex this near to a line is on it, and stays on it
+MEETS_M = 1e-6  # a vertex this near to a line is on it, and stays on it: nodes are rounded to a tenth of this
+SAME_M = 1e-9  # a point this near to a place of the lattice was put there
 ON_BORDER_M = 4e-5  # a new vertex this near to the community's border lies on it
 NUMBERED = re.compile("#[0-9]+", re.ASCII)  # what the check calls a row without id
 ALIKE_M2 = 0.01  # buildings whose areas differ by less than this are as large
@@ -59,7 +60,7 @@ class Pose:
         nearest = _on_lattice(points)
         key = _as_complex(nearest)
         at = np.minimum(np.searchsorted(self.known, key), len(self.known) - 1)
-        known = (self.known[at] == key) & (np.abs(points - nearest).max(axis=1) < MEETS_M / 100)
+        known = (self.known[at] == key) & (np.abs(points - nearest).max(axis=1) < SAME_M)
         found = self.origin + _turn(points, self.ahead * (1.0, -1.0))
         found[known] = self.place[at[known]]
         fresh = np.flatnonzero(~known)

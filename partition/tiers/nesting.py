@@ -19,10 +19,11 @@ from partition.city.outcome import Failure
 from partition.clock import Clock
 from partition.division import Ground, divide_community
 from partition.geometry.blocks import segments, undirected
-from partition.geometry.grids import dissolve
+from partition.geometry.grids import dissolve, without_passed
 from partition.geometry.linework import NODE_M
 from partition.geometry.neighbours import build_neighbours
 from partition.geometry.outlines import draw_outlines
+from partition.geometry.pose import take_pose
 from partition.parcels import buildings_by_community, cut_parcels
 from partition.proof.settling import settle
 from partition.solver.balance import Balance
@@ -34,6 +35,7 @@ from partition.wishes.policy import Profile
 from partition.wishes.rules import Size
 
 BY_COUNT = 1 / 3  # a tier given by its number alone may miss its mean by this share
+SLIVER_M = 1e-3  # what is thinner lies between borders that differ by rounding
 INNER_WISHES = ("complex_smaller", "estates_whole", "soft")  # that hold within a grid as well
 
 
@@ -201,6 +203,7 @@ def divide_parcel(profile: Profile, seed: int, effort: int, item: tuple[Area, Ra
         zones=None,
         wishes=tuple(wish for wish in profile.wishes if wish in INNER_WISHES),
     )
+    parcel, pose = take_pose(parcel)
     done = divide_community(parcel, 0, rules, seed=seed, grids=want.number, effort=effort, clock=Clock())
     label, reasons = done.plan.assignment, done.reasons
     if not _all_proven(reasons):
@@ -212,9 +215,10 @@ def divide_parcel(profile: Profile, seed: int, effort: int, item: tuple[Area, Ra
             done, label = finest, found
     units = done.units
     footprints = parcel.buildings.geometry.to_numpy()
-    polygons = draw_outlines(units, label[units.unit], int(label.max()) + 1, footprints)
+    outlines = draw_outlines(units, label[units.unit], int(label.max()) + 1, footprints)
+    polygons = pose.back(outlines)
     unit = units.building_unit
-    return Piece(polygons, np.where(unit >= 0, label[unit], -1), reasons)
+    return Piece(polygons, np.where(unit >= 0, label[unit], -1)[pose.row], reasons)
 
 
 def _all_proven(reasons: Mapping[int, Reason]) -> bool:
@@ -263,12 +267,13 @@ def knit(polygons: Geometries, community: shapely.Geometry) -> Geometries:
     face, polygon = shapely.STRtree(polygons).query(points, predicate="intersects")
     order = np.lexsort((-polygon, face))
     label[face[order]] = polygon[order]
+    label[shapely.area(faces) < SLIVER_M * shapely.length(faces)] = -1
     claim_slivers(faces, label)
     return dissolve(faces, label, len(polygons))
 
 
 def claim_slivers(faces: Geometries, label: Numbers) -> None:
-    """Faces that lie in no polygon go to the neighbour with the longest border."""
+    """Faces without a label go to the neighbour with the longest border."""
     start, end, owner = segments(faces)
     start, end = undirected(start, end)
     order = np.lexsort((end[:, 1], end[:, 0], start[:, 1], start[:, 0]))

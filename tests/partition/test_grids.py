@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import geopandas as gpd
 import numpy as np
+import pytest
 import shapely
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -109,3 +110,14 @@ def test_vertices_of_streets_that_are_no_border_do_not_stay_on_the_communitys() 
         *([5, 0], [10, 0], [10, 10], [5, 10], [5, 0]),
         *shapely.get_coordinates(shapely.box(20, 0, 21, 1)).tolist(),
     ]
+
+
+def test_a_corner_of_two_vertices_within_rounding_keeps_one() -> None:
+    """Each lies in line with the other and what is beyond it."""
+    near = 10 - 1e-8
+    corner = shapely.Polygon([(0, 0), (near, 0), (10, 1e-8), (10, 10), (0, 10)])
+    border = shapely.LineString([(0, 0), (20, 0)])
+    upright = shapely.LineString([(10, 0), (10, 10)])
+    (thin,) = without_passed(np.array([corner], dtype=object), shapely.union_all([border, upright]))
+    assert shapely.area(thin) == pytest.approx(100, abs=1e-6)
+    assert len(shapely.get_coordinates(thin)) == 5

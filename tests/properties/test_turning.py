@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.sample import path as sample_path
@@ -139,6 +139,7 @@ def test_the_sample_turned() -> None:
 @pytest.mark.long
 @settings(quick, max_examples=10)
 @given(towns, ANGLES, STEPS)
+@example(Town(columns=6, rows=4, most_households=10, river=True, dual=True, seed=1), 1.0, (0.0, 0.0))
 def test_tiers_of_a_town_turned_deep(town: Town, degrees: float, step: tuple[float, float]) -> None:
     profile = load_profile("yichang")
     made = []
