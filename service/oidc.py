@@ -6,7 +6,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 LEEWAY_S = 30
 KEYS_KEPT_S = 3600
-# a token with an unknown key makes us look for new keys, but not more often than this
+# keys known already are good for this long where the issuer cannot be reached
+KEYS_HELD_S = 24 * 3600
+# a token with an unknown key makes us look for new keys, and so does a failure, but not more often than this
 KEYS_ASKED_S = 60
 TIMEOUT_S = 5
 MOST_BYTES = 1_000_000
@@ -41,17 +43,22 @@ class Claims:
 
 @dataclass
 class Issuer:
-    """Checks the tokens of one issuer. `jwks`: address or file of its keys; empty: as discovery says."""
+    """Checks the tokens of one issuer. `jwks`: address or file of its keys; empty: as discovery says.
+
+    `clock` (seconds) says how old the keys are.
+    """
 
     issuer: str
     audience: str
     jwks: str = ""
     claims: Claims = field(default_factory=Claims)
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._keys: Mapping[str, jwt.PyJWK] = {}
-        self._asked = float("-inf")
+        self._asked = self._known = float("-inf")
+        self._failure: OperatingError | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Issuer | None:
@@ -93,10 +100,16 @@ class Issuer:
 
     def _key(self, kid: str) -> jwt.PyJWK:
         with self._lock:
-            age = time.monotonic() - self._asked
-            if age > KEYS_KEPT_S or (kid not in self._keys and age > KEYS_ASKED_S):
-                self._keys = self._fetch()
-                self._asked = time.monotonic()
+            now = self.clock()
+            age, since = now - self._known, now - self._asked
+            if since > KEYS_ASKED_S and (age > KEYS_KEPT_S or kid not in self._keys):
+                self._asked = now
+                try:
+                    self._keys, self._known, self._failure = self._fetch(), now, None
+                except OperatingError as failure:
+                    self._failure = failure
+            if self._failure is not None and now - self._known > KEYS_HELD_S:
+                raise self._failure
             key = self._keys.get(kid) or (next(iter(self._keys.values())) if len(self._keys) == 1 else None)
         if key is None:
             raise NotAllowedInError("token-invalid")

@@ -231,6 +231,43 @@ def test_a_jwt_signed_by_others_or_by_nobody_is_refused(issuer: Issuer, signing:
             issuer.principal(one)
 
 
+def test_keys_known_hold_for_a_day_while_the_issuer_is_away(issuer: Issuer, signing: Any) -> None:
+    now = 1000.0
+    away = Issuer(ISSUER, "wangge", issuer.jwks, clock=lambda: now)
+    place = Path(issuer.jwks)
+    keys = place.read_text()
+    place.unlink()
+    with pytest.raises(OperatingError):
+        away.principal(token(signing))
+    place.write_text(keys)
+    with pytest.raises(OperatingError):  # not asked again at once
+        away.principal(token(signing))
+    now += 61
+    good = token(signing, exp=datetime(2999, 1, 1, tzinfo=UTC))
+    assert away.principal(good).subject == "li"
+    place.unlink()
+    now += 23 * 3600
+    assert away.principal(good).subject == "li"
+    now += 2 * 3600
+    with pytest.raises(OperatingError):
+        away.principal(good)
+
+
+def test_new_keys_of_the_issuer_are_asked_for_once_a_minute(issuer: Issuer, signing: Any) -> None:
+    now = 1000.0
+    changing = Issuer(ISSUER, "wangge", issuer.jwks, clock=lambda: now)
+    assert changing.principal(token(signing)).subject == "li"
+    fresh = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(fresh.public_key()))
+    Path(issuer.jwks).write_text(json.dumps({"keys": [{**public, "kid": "two", "alg": "RS256"}]}))
+    with pytest.raises(NotAllowedInError):
+        changing.principal(token(fresh, kid="two"))
+    now += 61
+    assert changing.principal(token(fresh, kid="two")).subject == "li"
+    with pytest.raises(NotAllowedInError):
+        changing.principal(token(signing))
+
+
 def test_a_jwt_opens_the_service(served: Served, issuer: Issuer, signing: Any) -> None:
     accounts = Accounts(served.database.app, issuer)
     assert accounts.bearer(token(signing)).role is Role.PLANNER
