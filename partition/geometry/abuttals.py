@@ -217,7 +217,7 @@ def _call(buildings: Sequence[str], lang: Language) -> str:
 @dataclass(frozen=True)
 class _Outline:
     """Pieces of the outlines, by piece: the grid, its middle (n, 2) and length, the segment it lies on
-    (`step`, end less start), and the unit vector that points outward, smoothed over a window.
+    (`step`, end less start), and a vector that points outward, smoothed over a window.
     """
 
     grid: Numbers
@@ -235,8 +235,8 @@ def _trace(polygons: Geometries) -> _Outline:
     start, end, shell = segments(shells)
     length = np.hypot(*(end - start).T)
     # one long coordinate along all shells, with a metre between two of them
-    run = np.append(0.0, np.cumsum(length)) + np.append(shell, shell[-1] + 1)
-    run_start, run_end = run[:-1], run[:-1] + length
+    run_start = np.cumsum(length) - length + shell
+    run_end = run_start + length
     round_m = np.bincount(shell, weights=length)
     first = run_start[np.searchsorted(shell, np.arange(len(shells)))]
     count = np.maximum(np.ceil(length / PIECE_M), 1).astype(np.int64)
@@ -255,14 +255,12 @@ def _trace(polygons: Geometries) -> _Outline:
         return np.stack([np.interp(around, knots, places[:, i]) for i in (0, 1)], axis=1)
 
     chord = place(at + window) - place(at - window)
-    outward = np.stack([chord[:, 1], -chord[:, 0]], axis=1)
-    outward /= np.maximum(np.hypot(*outward.T), 1e-9)[:, None]
     return _Outline(
         grid=owner[shell][which].astype(np.int64),
         middle=start[which] + share * (end - start)[which],
         length=(length / count)[which],
         step=(end - start)[which],
-        outward=outward,
+        outward=np.stack([chord[:, 1], -chord[:, 0]], axis=1),
     )
 
 
@@ -292,8 +290,7 @@ def _bounds(outline: _Outline, side: Numbers, polygons: Geometries) -> Flags:
     side does, all count.
     """
     ways = np.array([(1.0, 0.0), (0.0, -1.0), (-1.0, 0.0), (0.0, 1.0)])[side]
-    corners = shapely.bounds(polygons)
-    reach = np.hypot(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])[outline.grid]
+    reach = shapely.length(polygons)[outline.grid]  # beyond all of the grid
     rays = np.stack([outline.middle + ways * BEHIND_M, outline.middle + ways * reach[:, None]], axis=1)
     shapely.prepare(polygons)
     free = ~shapely.intersects(polygons[outline.grid], shapely.linestrings(rays))

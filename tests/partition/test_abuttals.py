@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -18,10 +19,18 @@ from partition.geometry.abuttals import (
     Abutment,
     Abuttals,
     _between,
+    _beyond,
+    _bounds,
+    _buildings_beside,
     _call,
     _chief,
+    _face_sides,
+    _holder,
+    _Outline,
     _Run,
+    _street_along,
     _Stretch,
+    _trace,
     find_abuttals,
 )
 from tests.lattice import CRS, make_area
@@ -365,3 +374,195 @@ def test_of_grids_about_half_a_quarter_turned_all_have_their_sides_the_same_way(
     large = rotate(box(1000, 0, 2000, 1000), 43, origin=(1500, 500))
     found = find_abuttals(grids({"C1-001": large, "C1-002": small}), area)
     assert found[1].text("zh") == "东至东街，南至南街，西至西街，北至北街。"
+
+
+# --- the pieces of outlines, one by one ---
+
+FORMS = {
+    "a large square, where the window is cut off": box(0, 0, 400, 400),
+    "a small one with a corner cut off": shapely.Polygon(
+        [(500, 0), (560, 0), (560, 30), (540, 47), (500, 47)]
+    ),
+    "two parts, one with a hole": shapely.MultiPolygon(
+        [box(600, 0, 700, 90).difference(box(620, 20, 650, 50)), box(600, 200, 655, 233)]
+    ),
+}
+
+
+def shells_of(shape: shapely.Geometry) -> list[shapely.LineString]:
+    return [
+        shapely.orient_polygons(shapely.Polygon(part.exterior)).exterior for part in shapely.get_parts(shape)
+    ]
+
+
+def test_an_outline_is_taken_in_pieces_that_look_outward() -> None:
+    """Each piece against the ring it lies on, measured by shapely."""
+    shapes = np.array(list(FORMS.values()), dtype=object)
+    pieces = _trace(shapes)
+    for number, shape in enumerate(shapes):
+        own = np.flatnonzero(pieces.grid == number)
+        wanted = []
+        for ring in shells_of(shape):
+            window = min(40.0, 0.05 * ring.length)
+            corners = shapely.get_coordinates(ring)
+            for a, b in pairwise(corners):
+                count = -(-float(np.hypot(*(b - a))) // 6)
+                for share in (np.arange(count) + 0.5) / count:
+                    middle = a + share * (b - a)
+                    at = ring.project(shapely.Point(middle))
+                    ahead, behind = (ring.interpolate((at + d) % ring.length) for d in (window, -window))
+                    outward = ahead.y - behind.y, behind.x - ahead.x
+                    wanted.append([*middle, np.hypot(*(b - a)) / count, *(b - a), *outward])
+        found = np.column_stack([pieces.middle, pieces.length, pieces.step, pieces.outward])[own]
+        assert found == pytest.approx(np.array(wanted), abs=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 17.0, -30.0])
+def test_a_piece_has_the_side_that_its_normal_has_in_the_grid_s_own_rectangle(degrees: float) -> None:
+    square = _trace(np.array([rotate(box(0, 0, 100, 100), degrees)], dtype=object))
+    side = _face_sides(square, 1)
+    way = np.degrees(np.arctan2(square.outward[:, 1], square.outward[:, 0])) - degrees
+    wanted = np.array([0, 3, 2, 1])[np.round(way / 90).astype(int) % 4]
+    assert side.tolist() == wanted.tolist()
+    assert np.bincount(side).tolist() == [17] * 4
+
+
+def test_a_grid_without_a_direction_of_its_own_has_the_sides_of_the_compass() -> None:
+    """A round one, and a slanted square beside it, which has a direction: each its own."""
+    ring = shapely.Point(0, 0).buffer(100, quad_segs=32)
+    pieces = _trace(np.array([ring, rotate(box(300, 0, 360, 60), 20)], dtype=object))
+    side = _face_sides(pieces, 2)
+    way = np.degrees(np.arctan2(pieces.outward[:, 1], pieces.outward[:, 0]))
+    way -= np.where(pieces.grid == 0, 0.0, 20.0)
+    assert side.tolist() == np.array([0, 3, 2, 1])[np.round(way / 90).astype(int) % 4].tolist()
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize(("gap", "bounds"), [(2.9, True), (6.0, False), (60.0, False)])
+def test_what_the_grid_goes_on_behind_is_no_bound(quarters: int, gap: float, bounds: bool) -> None:
+    """A square, and two metres of the same grid behind a gap to its south: does the square's south count?"""
+    body, strip = box(0, 0, 100, 100), box(0, -gap - 2, 100, -gap)
+    link = box(0, -gap, 4, 0)  # no piece of its middle faces south
+    shape = rotate(shapely.union_all([body, strip, link]), 90 * quarters, origin=(0, 0))
+    pieces = _trace(np.array([shape], dtype=object))
+    south = SIDES.index(("south", "east", "north", "west")[quarters])
+    middle = shapely.get_coordinates(rotate(shapely.MultiPoint(pieces.middle), -90 * quarters, origin=(0, 0)))
+    side = np.full(len(middle), (south + 2) % 4)
+    facing = (middle[:, 1] > -1) & (middle[:, 1] < 1) & (middle[:, 0] > 20) & (middle[:, 0] < 90)
+    last = np.isclose(middle[:, 1], -gap - 2)
+    side[facing | last] = south
+    counts = _bounds(pieces, side, np.array([shape], dtype=object))
+    assert facing.sum() > 5
+    assert counts[facing].tolist() == [bounds] * facing.sum()
+    assert counts[last].all()
+    # where nothing else faces that way, it counts
+    side[last] = (south + 2) % 4
+    assert _bounds(pieces, side, np.array([shape], dtype=object))[facing].all()
+
+
+def pieces_of(*rows: tuple[int, tuple[float, float], tuple[float, float]]) -> _Outline:
+    grid, middle, step = zip(*rows, strict=True)
+    step = np.array(step, dtype=float)
+    return _Outline(np.array(grid), np.array(middle, dtype=float), np.hypot(*step.T), step, step)
+
+
+def lines(*rows: tuple[str, str, list[tuple[float, float]]], tunnel: int = -1) -> gpd.GeoDataFrame:
+    frame = {"class": [row[0] for row in rows], "name": [row[1] for row in rows]}
+    frame["tunnel"] = [n == tunnel for n in range(len(rows))]
+    return gpd.GeoDataFrame(frame, geometry=[LineString(row[2]) for row in rows], crs=CRS)
+
+
+def along(streets: gpd.GeoDataFrame, at: tuple[float, float], step: tuple[float, float]) -> int:
+    return int(_street_along(shapely.points([at]), np.array([step], dtype=float), streets)[0])
+
+
+def test_a_street_is_along_a_piece_by_its_course_two_metres_either_way() -> None:
+    """A street that begins beside the piece and turns off after two metres; the same the other way round."""
+    bent = [(50, 0), (52, 0), (52, 90)]
+    for way in (bent, bent[::-1]):
+        assert along(lines(("lane", "", way)), (50, 1), (6, 0)) == 0
+        assert along(lines(("lane", "", way)), (52, 50), (6, 0)) == -1
+        assert along(lines(("lane", "", way)), (51, 50), (0, -6)) == 0
+    # forty degrees are the same way
+    for degrees, found in ((39.9, 0), (-39.9, 0), (140.1, 0), (40.1, -1), (-40.1, -1), (220.1, -1)):
+        step = 5 * np.cos(np.radians(degrees)), 5 * np.sin(np.radians(degrees))
+        assert along(lines(("lane", "", [(0, 0), (100, 0)])), (50, 1), step) == found
+
+
+def test_of_several_streets_the_nearest_then_the_strongest_then_a_named_one_is_taken() -> None:
+    def straight(y: float) -> list[tuple[float, float]]:
+        return [(0, y), (100, y)]
+
+    def best(*rows: tuple[str, str, list[tuple[float, float]]], tunnel: int = -1) -> int:
+        return along(lines(*rows, tunnel=tunnel), (50, 0), (6, 0))
+
+    assert best(("lane", "", straight(3)), ("path", "", straight(2.9))) == 1
+    assert best(("lane", "", straight(3)), ("arterial", "", straight(3.02))) == 1
+    assert best(("lane", "", straight(3)), ("arterial", "", straight(3.2))) == 0
+    assert best(("lane", "", straight(3)), ("lane", "A", straight(-3))) == 1
+    assert best(("lane", "B", straight(3)), ("lane", "A", straight(-3))) == 0
+    assert best(("lane", "", straight(3)), ("arterial", "", straight(3)), tunnel=1) == 0
+    assert best(("lane", "", straight(3)), tunnel=0) == -1
+    assert (
+        best(("secondary", "", straight(13)), ("lane", "", straight(5)), ("arterial", "", straight(13))) == 2
+    )
+    # each piece its own, also where the first lines are tunnels
+    streets = lines(
+        ("lane", "", straight(0)), ("lane", "", straight(50)), ("lane", "", straight(100)), tunnel=0
+    )
+    points = shapely.points([(50, 101), (50, 1), (50, 49)])
+    assert _street_along(points, np.full((3, 2), [6.0, 0.0]), streets).tolist() == [2, -1, 1]
+
+
+def test_half_a_metre_across_lies_the_grid_or_the_community_beyond() -> None:
+    frame = grids({
+        "C1-001": box(0, 0, 50, 50), "C1-002": box(50.4, 0, 100, 50), "C1-003": box(0, 50.7, 50, 90),
+        "C2-001": box(0, -40, 50, 0),
+    })  # fmt: skip
+    communities = gpd.GeoDataFrame(
+        {"id": ["C1", "C2"]}, geometry=[box(0, 0, 100, 100), box(0, -40, 50, 0)], crs=CRS
+    )
+    middles = [(50, 25), (25, 50), (0, 25), (25, 0)]
+    pieces = pieces_of(*zip([0] * 4, middles, [(0, 9), (-9, 0), (0, -9), (9, 0)], strict=True))
+    grid, community = _beyond(pieces, np.ones(4, dtype=bool), frame, communities)
+    assert (grid.tolist(), community.tolist()) == ([1, -1, -1, -1], [-1, -1, -1, 1])
+    grid, community = _beyond(pieces, np.array([False, True, True, True]), frame, communities)
+    assert (grid.tolist(), community.tolist()) == ([-1] * 4, [-1, -1, -1, 1])
+    # the smallest step is one too, and what looks into its own grid has none beyond
+    inward = pieces_of((0, (50, 25), (0, 0.001)), (0, (50, 25), (0, -9)))
+    assert _beyond(inward, np.ones(2, dtype=bool), frame, communities)[0].tolist() == [1, -1]
+
+
+def test_the_nearest_building_on_either_side_within_forty_metres() -> None:
+    frame = grids({"C1-001": box(0, 0, 100, 100), "C1-002": box(100, 0, 200, 100)})
+    shapes = [
+        box(40, 40, 59, 60),
+        box(61, 80, 70, 90),
+        box(61, 40, 70, 44),
+        box(139, 40, 150, 60),
+        box(300, 0, 309, 9),
+    ]
+    houses = gpd.GeoDataFrame({"id": list("abcde")}, geometry=shapes, crs=CRS)
+    points = shapely.points([(100, 50), (100, 2), (100, 95), (100, 50)])
+    grid, beyond = np.array([0, 0, 1, 0]), np.array([1, 1, 0, -1])
+    own, other = _buildings_beside(points, grid, beyond, frame, houses)
+    assert (own.tolist(), other.tolist()) == ([2, -1, -1, -1], [3, -1, 1, -1])
+    nothing = _buildings_beside(points, grid, beyond, frame, houses.iloc[:0])
+    assert [rows.tolist() for rows in nothing] == [[-1] * 4] * 2
+    assert _holder(np.array(shapes, dtype=object), frame.geometry.to_numpy()).tolist() == [0, 0, 0, 1, -1]
+
+
+def test_places_along_each_side_are_told_clockwise_and_in_metres() -> None:
+    """Two streets on each side of a square, the second of twice the length, each where it lies."""
+    names = {
+        "东": [(400, 400), (400, 250), (400, 0)], "南": [(400, 0), (250, 0), (0, 0)],
+        "西": [(0, 0), (0, 150), (0, 400)], "北": [(0, 400), (150, 400), (400, 400)],
+    }  # fmt: skip
+    streets = {}
+    for name, (a, b, c) in names.items():
+        streets |= {f"{name}一": ("lane", [a, b]), f"{name}二": ("lane", [b, c])}
+    (found,) = find_abuttals(grids({"C1-001": SQUARE}), town(streets))
+    assert found.text("zh") == "东至东一、东二，南至南一、南二，西至西一、西二，北至北一、北二。"
+    for parts in found.sides.values():
+        assert [part.length_m for part in parts] == pytest.approx([150, 250], abs=7)
+        assert sum(part.length_m for part in parts) == pytest.approx(400)
