@@ -99,9 +99,8 @@ def _along(area: shapely.Geometry) -> Lengths:
 
 def _built(faces: Geometries, footprints: Geometries) -> Flags:
     built = np.zeros(len(faces), dtype=bool)
-    if len(footprints):
-        foot, face = shapely.STRtree(faces).query(footprints, predicate="intersects")
-        built[face[shapely.area(shapely.intersection(footprints[foot], faces[face])) > SAME_M]] = True
+    foot, face = shapely.STRtree(faces).query(footprints, predicate="intersects")
+    built[face[shapely.area(shapely.intersection(footprints[foot], faces[face])) > SAME_M]] = True
     return built
 
 
