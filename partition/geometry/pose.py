@@ -76,23 +76,33 @@ def take_pose(parcel: Area) -> tuple[Area, Pose]:
     The rows of buildings and streets come in an order of the pose's own; those of compounds and zones keep
     theirs, that of their ids.
     """
+    posed, _, pose = take_pose_with(parcel, np.empty(0, dtype=object))
+    return posed, pose
+
+
+def take_pose_with(parcel: Area, grids: Geometries) -> tuple[Area, Geometries, Pose]:
+    """As `take_pose`, with polygons of the community that were drawn before: what they share with each other
+    and with the other layers stays shared.
+    """
     parcel = replace(parcel, communities=parcel.communities.iloc[:1])
     origin, ahead = _bearings(parcel)
     border = shapely.boundary(parcel.communities.geometry.iloc[0])
     layers = {layer: getattr(parcel, layer) for layer in LAYERS}
-    shapes = [frame.geometry.to_numpy() for frame in layers.values()]
+    shapes = [*(frame.geometry.to_numpy() for frame in layers.values()), grids]
     places = shapely.get_coordinates(np.concatenate(shapes))
     turned = [np.asarray(shapely.transform(some, lambda xy: _turn(xy - origin, ahead))) for some in shapes]
     known, first = np.unique(_as_complex(_on_lattice(_turn(places - origin, ahead))), return_index=True)
+    *settled, grids = _settle(turned)
     frames = {
         layer: frame.set_geometry(gpd.GeoSeries(list(some), index=frame.index, crs=frame.crs))
-        for (layer, frame), some in zip(layers.items(), _settle(turned), strict=True)
+        for (layer, frame), some in zip(layers.items(), settled, strict=True)
     }
     buildings = _number_anew(frames["buildings"])
     rows = _order(buildings, ["atom"])
     frames["buildings"] = _taken(buildings, rows)
     frames["streets"] = _taken(frames["streets"], _order(frames["streets"], ["class", "tunnel", "bridge"]))
-    return replace(parcel, **frames), Pose(origin, ahead, known, places[first], border, np.argsort(rows))
+    pose = Pose(origin, ahead, known, places[first], border, np.argsort(rows))
+    return replace(parcel, **frames), grids, pose
 
 
 def _bearings(parcel: Area) -> tuple[Lengths, Lengths]:

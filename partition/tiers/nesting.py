@@ -19,7 +19,7 @@ from partition.city.outcome import Failure
 from partition.clock import Clock
 from partition.division import Ground, divide_community
 from partition.geometry.blocks import segments, undirected
-from partition.geometry.grids import dissolve, without_passed
+from partition.geometry.grids import dissolve
 from partition.geometry.linework import NODE_M
 from partition.geometry.neighbours import build_neighbours
 from partition.geometry.outlines import draw_outlines
