@@ -281,7 +281,7 @@ def _face_sides(outline: _Outline, count: int) -> Numbers:
     common = np.angle(by_grid.sum()) / 4
     turn -= np.round((turn - common) / (np.pi / 2)) * (np.pi / 2)
     outward = np.arctan2(outline.outward[:, 1], outline.outward[:, 0]) - turn[outline.grid]
-    anticlockwise = np.round(outward / (np.pi / 2)).astype(np.int64) % 4  # east, north, west, south
+    anticlockwise = np.round(outward / (np.pi / 2)).astype(np.int64)  # east, north, west, south, and again
     return np.asarray((-anticlockwise) % 4, dtype=np.int64)
 
 
@@ -295,7 +295,7 @@ def _bounds(outline: _Outline, side: Numbers, polygons: Geometries) -> Flags:
     shapely.prepare(polygons)
     free = ~shapely.intersects(polygons[outline.grid], shapely.linestrings(rays))
     place = outline.grid * 4 + side
-    some = np.bincount(place, weights=free, minlength=4 * len(polygons)) > 0
+    some = np.bincount(place, weights=free) > 0
     return np.asarray(free | ~some[place])
 
 

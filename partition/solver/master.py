@@ -55,11 +55,9 @@ class Master:
         self.columns = 0
         rows = units + 1
         self._burdened = most is not None
-        self._spare = 2 * rows  # columns that cover a row, and columns that take away from it
-        self._highs = highs = highspy.Highs()  # type: ignore[no-untyped-call]
-        highs.silent()
-        highs.setOptionValue("threads", 1)  # whoever asks for more after the first gets no answer at all
-        highs.setOptionValue("random_seed", 1)
+        self._highs = highs = _solver()
+        covering = np.tile(np.arange(rows), 2)  # columns that cover a row, and columns that take away from it
+        self._spare = len(covering)
         model = highspy.HighsLp()
         model.num_col_, model.num_row_ = self._spare, rows
         model.col_cost_ = np.full(self._spare, penalty)
@@ -68,9 +66,8 @@ class Master:
         sides = np.append(np.ones(units), float(grids))
         model.row_lower_ = sides
         model.row_upper_ = sides
-        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         model.a_matrix_.start_ = np.arange(self._spare + 1, dtype=np.int32)
-        model.a_matrix_.index_ = np.tile(np.arange(rows), 2).astype(np.int32)
+        model.a_matrix_.index_ = covering.astype(np.int32)
         model.a_matrix_.value_ = np.repeat([1.0, -1.0], rows)
         highs.passModel(model)
         if most is not None:
@@ -135,6 +132,15 @@ def _columns(
     return starts, index.astype(np.int32), value
 
 
+def _solver() -> highspy.Highs:
+    """HiGHS as it answers alike each time, and says nothing."""
+    highs = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs.silent()
+    highs.setOptionValue("threads", 1)  # whoever asks for more after the first gets no answer at all
+    highs.setOptionValue("random_seed", 1)
+    return highs
+
+
 @dataclass(frozen=True)
 class Choice:
     """The places of the chosen sets, None where there are none; `certain`: no other choice is better."""
@@ -179,10 +185,7 @@ def decide_sets(
     count = len(cost)
     if not count:
         return Choice(None, True)
-    highs = highspy.Highs()  # type: ignore[no-untyped-call]
-    highs.silent()
-    highs.setOptionValue("threads", 1)
-    highs.setOptionValue("random_seed", 1)
+    highs = _solver()
     highs.setOptionValue("mip_rel_gap", 0.0)
     highs.setOptionValue("mip_abs_gap", BETTER)
     highs.setOptionValue("mip_max_nodes", nodes)
@@ -200,7 +203,6 @@ def decide_sets(
     model.row_lower_ = least
     model.row_upper_ = most
     starts, index, value = _columns(start, members, units, None if burden is None else burden.each)
-    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     model.a_matrix_.start_ = starts
     model.a_matrix_.index_ = index
     model.a_matrix_.value_ = value
@@ -263,10 +265,12 @@ def improve(
         times = np.zeros(grids, dtype=np.int64)
         while True:
             # the grid looked at least often, with its nearest ones, until each was looked at twice
-            centre = int(np.argmin(np.where(_fitting(problem, labels), times, 3)))
-            if times[centre] >= 2 or not _fitting(problem, labels)[centre]:
+            fits = _fitting(problem, labels)
+            looked = np.where(fits, times, 2)
+            centre = int(np.argmin(looked))
+            if looked[centre] >= 2:
                 break
-            around = _nearest(centre, neighbours, _fitting(problem, labels), window)
+            around = _nearest(centre, neighbours, fits, window)
             times[around] += 1
             times[centre] += 1
             changed = _better(problem, labels, everything, index, around, nodes, time_limit, most_off)
@@ -306,8 +310,8 @@ def _neighbours(problem: Problem, labels: Numbers, grids: int) -> list[Numbers]:
     graph = problem.graph
     a, b = labels[graph.rows()], labels[graph.indices]
     pairs = np.unique((a * grids + b)[a != b])
-    cuts = np.searchsorted(pairs, np.arange(grids + 1) * grids)
-    return [pairs[cuts[g] : cuts[g + 1]] - g * grids for g in range(grids)]
+    of, beside = np.divmod(pairs, grids)
+    return np.split(beside, np.searchsorted(of, np.arange(1, grids)))
 
 
 def _nearest(centre: int, neighbours: list[Numbers], fits: Flags, window: int) -> Numbers:
@@ -335,9 +339,9 @@ def _better(
     most_off: float | None,
 ) -> Numbers:
     """The plan with the grids `around` chosen anew; the same object where there is no better choice."""
-    inside = np.isin(labels, around)
-    if not len(around) or not inside.any():
+    if not len(around):
         return labels
+    inside = np.isin(labels, around)
     columns = index.within(pool, inside)
     units = np.flatnonzero(inside)
     position = np.full(len(labels), -1, dtype=np.int64)

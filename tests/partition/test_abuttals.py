@@ -566,3 +566,26 @@ def test_places_along_each_side_are_told_clockwise_and_in_metres() -> None:
     for parts in found.sides.values():
         assert [part.length_m for part in parts] == pytest.approx([150, 250], abs=7)
         assert sum(part.length_m for part in parts) == pytest.approx(400)
+
+
+def test_the_inner_walls_of_a_grid_with_a_notch_bound_it_on_no_side() -> None:
+    notched = box(0, 0, 100, 100).difference(box(40, 20, 60, 100))
+    (found,) = find_abuttals(grids({"C1-001": notched}), housed({}))
+    assert [part.length_m for side in SIDES for part in found.sides[side]] == pytest.approx([100] * 4, abs=10)
+
+
+def test_streets_along_a_slanted_side_are_told_in_their_order_too() -> None:
+    """A street along each half of each side of a square that is turned by thirty degrees."""
+    shape = rotate(box(0, 0, 400, 400), 30, origin=(0, 0))
+    corners = shapely.get_coordinates(shapely.orient_polygons(shape).exterior)[:4][::-1]  # clockwise
+    streets, told = {}, []
+    for number, (a, b) in enumerate(zip(corners, np.roll(corners, -1, axis=0), strict=True)):
+        half = (a + b) / 2
+        streets |= {
+            f"{number}甲": ("lane", [tuple(a), tuple(half)]),
+            f"{number}乙": ("lane", [tuple(half), tuple(b)]),
+        }
+        told.append((f"{number}甲", f"{number}乙"))
+    (found,) = find_abuttals(grids({"C1-001": shape}), town(streets, (shape,)))
+    sides = [tuple(part.names[0] for part in found.sides[side]) for side in SIDES]
+    assert sorted(sides) == sorted(told)

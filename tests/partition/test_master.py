@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
 
 from partition.solver import master
 from partition.solver.balance import Balance
+from partition.solver.enumeration import list_sets
 from partition.solver.master import (
     Burden,
     Choice,
@@ -155,11 +156,11 @@ def test_a_burden_has_a_price_where_it_presses() -> None:
 # --- a plan bettered from a pool ---
 
 
-def row(units: int = 24) -> tuple[Problem, Pool]:
+def row(units: int = 24, seed: int = 2) -> tuple[Problem, Pool]:
     """A row of units with borders of uneven cost, and all its intervals of two to four units."""
     graph = lattice(units, 1, 10)
     one = np.minimum(graph.rows(), graph.indices)
-    graph.cost[:] = np.random.default_rng(2).uniform(1.0, 100.0, units)[one]
+    graph.cost[:] = np.random.default_rng(seed).uniform(1.0, 100.0, units)[one]
     problem = Problem.of_households(graph, Balance(20.0, 30.0, 40.0), Weights(50.0, 0.0, 0.0))
     spans = [(a, a + w) for w in (2, 3, 4) for a in range(units - w + 1)]
     start = np.concatenate([[0], np.cumsum([b - a for a, b in spans])])
@@ -322,3 +323,110 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     solved(3).solve()
     chosen(3)
     assert capfd.readouterr() == ("", "")
+
+
+# --- cut short, and within limits ---
+
+
+def square() -> tuple[Problem, Pool]:
+    """All grids of two to four units of a lattice whose LP is not tight."""
+    graph = lattice(6, 6, 10)
+    low, high = np.minimum(graph.rows(), graph.indices), np.maximum(graph.rows(), graph.indices)
+    graph.cost[:] = np.random.default_rng(3).uniform(1.0, 100.0, 36 * 36)[low * 36 + high]
+    problem = Problem.of_households(graph, Balance(20.0, 30.0, 40.0), Weights(50.0, 0.0, 0.0))
+    listed = list_sets(problem)
+    start, members, _ = listed.pick([np.arange(len(block)) for block in listed.blocks])
+    return problem, Pool.of_sets(problem, start, members)
+
+
+def test_a_choice_cut_short_is_not_certain_and_no_worse_than_what_it_began_with() -> None:
+    _, pool = square()
+    rows = np.arange(36) // 3
+    first = np.array([
+        n for n, (a, b) in enumerate(pairwise(pool.start)) if pool.members[a:b].tolist() in
+        [np.flatnonzero(rows == grid).tolist() for grid in range(12)]
+    ])  # fmt: skip
+    assert len(first) == 12
+    sets = 36, 12, pool.start, pool.members, pool.cost
+    best = decide_sets(*sets)
+    assert best.certain
+    assert best.places is not None
+    least = pool.cost[best.places].sum()
+    for limit in ({"time_limit": 0.0}, {"nodes": 0}):
+        assert decide_sets(*sets, **limit) == Choice(None, False)
+    for limit in ({"nodes": 0}, {"time_limit": 0.0}):
+        begun = decide_sets(*sets, first=first, **limit)
+        if begun.places is not None:  # a solver that has no time at all may not even look at it
+            assert least - 1e-6 <= pool.cost[begun.places].sum() <= pool.cost[first].sum()
+    assert decide_sets(*sets, first=first, nodes=0).places is not None
+    assert decide_sets(*sets, first=first, nodes=0).certain is False
+    for limit in ({"time_limit": 1e9}, {"nodes": 10**6}):
+        found = decide_sets(*sets, **limit)
+        assert found.certain
+        assert found.places is not None
+        assert pool.cost[found.places].sum() == pytest.approx(least)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_plan_is_the_best_of_all_that_are_no_further_off_their_targets(seed: int) -> None:
+    """Every way to cut the row into intervals of two to four units."""
+    problem, pool = row(18, seed)
+    border = problem.graph.cost[problem.graph.indices > problem.graph.rows()]
+    cut = [
+        (np.cumsum(widths)[:-1], 10.0 * sum(width != 3 for width in widths))
+        for widths in product((2, 3, 4), repeat=6) if sum(widths) == 18
+    ]  # fmt: skip
+    for most in (0.0, 20.0, 40.0, 60.0):
+        best = min(border[ends - 1].sum() for ends, off in cut if off <= most)
+        found = improve(problem, np.arange(18) // 3, pool, most_off=most)
+        assert cost_of(problem, found) == pytest.approx(best)
+        own = Pool.of_plan(problem, found)
+        assert off_target(problem, own.start, own.members).sum() <= most
+    # a window of it: what lies outside is off as much as it is
+    some = improve(problem, np.arange(18) // 3, pool, most_off=20.0)
+    for window in (2, 3, 4):
+        again = improve(problem, some, pool, window=window, rounds=1, most_off=20.0)
+        own = Pool.of_plan(problem, again)
+        assert off_target(problem, own.start, own.members).sum() <= 20
+        assert cost_of(problem, again) == pytest.approx(cost_of(problem, some))
+
+
+def watched(
+    monkeypatch: pytest.MonkeyPatch, problem: Problem, plan, pool: Pool, **options
+) -> list[list[int]]:
+    """The windows that were looked at, in their order."""
+    seen: list[list[int]] = []
+    better = master._better
+
+    def look(problem, labels, pool, index, around, *rest):
+        seen.append(sorted(around.tolist()))
+        return better(problem, labels, pool, index, around, *rest)
+
+    monkeypatch.setattr(master, "_better", look)
+    improve(problem, plan, pool, **options)
+    return seen
+
+
+def test_windows_go_through_a_plan_until_each_grid_was_looked_at_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem, _ = row(60)
+    plan = np.arange(60) // 3
+    nothing = Pool.empty()
+    assert watched(monkeypatch, problem, plan, nothing, window=10) == [list(range(20))]
+    seen = watched(monkeypatch, problem, plan, nothing, window=9)
+    assert all(len(window) == 9 for window in seen)
+    # centre after centre: the first grid looked at least often; once through, since nothing got better
+    times = np.zeros(20, dtype=int)
+    for window in seen:
+        centre = int(np.argmin(times))
+        near = sorted(range(20), key=lambda grid: abs(grid - centre))
+        assert set(near[:8]) <= set(window)
+        times[window] += 1
+        times[centre] += 1
+    assert times.min() == 2
+    # what is out of range is in no window
+    heavy = np.concatenate([np.zeros(5, int), 1 + np.arange(55) // 3])
+    seen = watched(monkeypatch, problem, heavy, nothing, window=4)
+    assert seen
+    assert all(0 not in window for window in seen)
