@@ -1,0 +1,199 @@
+"""A download: what is sent, while the client takes it.
+
+Nothing is sent before the first rows are there, or the whole file; so whatever goes wrong until then is an
+answer that says so. What goes wrong later ends the connection without the end of the body, which every client
+notices. A client that is gone, or takes nothing any more, ends the work in the database and on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import BinaryIO, Protocol
+
+import psycopg
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Receive, Scope, Send
+
+from service.exports.desk import Desk
+from service.exports.faults import FailedError
+from service.exports.workshop import Making
+from service.store.exports import LONGEST_S, Rows
+
+logger = logging.getLogger(__name__)
+
+PIECE = 64 << 10
+STALL_S = 30.0
+
+
+class Source(Protocol):
+    """What is sent. All but `abort` are called by one thread at a time; nothing after `close`."""
+
+    def open(self) -> dict[str, str] | None:
+        """Get ready to send; further headers, or None where the client has what would be sent."""
+
+    def next(self) -> bytes:
+        """The next part; nothing at the end."""
+
+    def abort(self) -> None:
+        """Make whatever runs end soon. From any thread."""
+
+    def close(self) -> None:
+        """Put everything back."""
+
+
+class TextSource:
+    """Text that is made while it is sent. begin: what is told of the rows once they are open."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        begin: Callable[[Rows], dict[str, str] | None],
+        parts: Callable[[Rows], Iterator[bytes]],
+    ) -> None:
+        self.rows, self.begin, self.parts = rows, begin, parts
+        self._first = b""
+        self._rest: Iterator[bytes] = iter(())
+
+    def open(self) -> dict[str, str] | None:
+        self.rows.open()
+        headers = self.begin(self.rows)
+        if headers is not None:
+            self._rest = self.parts(self.rows)
+            self._first = next(self._rest)
+        return headers
+
+    def next(self) -> bytes:
+        first, self._first = self._first, b""
+        return first or next(self._rest, b"")
+
+    def abort(self) -> None:
+        self.rows.abort()
+
+    def close(self) -> None:
+        self.rows.close()
+
+
+class FileSource:
+    """A file that is made before it is sent."""
+
+    def __init__(self, making: Making, begin: Callable[[Rows], dict[str, str] | None]) -> None:
+        self.making, self.rows, self.begin = making, making.rows, begin
+        self._file: BinaryIO | None = None
+
+    def open(self) -> dict[str, str] | None:
+        self.rows.open()
+        headers = self.begin(self.rows)
+        if headers is None:
+            return None
+        with self.making.workshop.room() as folder:
+            # open, it outlives its folder
+            self._file = self.making.make(folder).open("rb")
+        self.rows.close()
+        size = self._file.seek(0, 2)
+        self._file.seek(0)
+        return headers | {"Content-Length": str(size)}
+
+    def next(self) -> bytes:
+        return b"" if self._file is None else self._file.read(4 * PIECE)
+
+    def abort(self) -> None:
+        self.rows.abort()
+        self.making.abort()
+
+    def close(self) -> None:
+        self.rows.close()
+        if self._file is not None:
+            self._file.close()
+
+
+class Download(Response):
+    """Sends a source. client: for whom it counts at the desk. head: only the headers are wanted."""
+
+    def __init__(
+        self,
+        source: Source,
+        desk: Desk,
+        client: str,
+        *,
+        media_type: str,
+        headers: dict[str, str],
+        head: bool = False,
+    ) -> None:
+        super().__init__(media_type=media_type, headers=headers)
+        del self.headers["content-length"]
+        self.headers["X-Accel-Buffering"] = "no"
+        self.source, self.desk, self.client, self.head = source, desk, client, head
+        self.started = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer until everything is sent, or the client is gone."""
+        with ExitStack() as places:
+            places.enter_context(self.desk.place(self.client))
+            gone = asyncio.create_task(_wait_gone(receive))
+            sending = asyncio.create_task(self._send(send))
+            try:
+                await asyncio.wait({gone, sending}, timeout=LONGEST_S, return_when=asyncio.FIRST_COMPLETED)
+                if sending.done():
+                    self._settle(sending)
+            finally:
+                gone.cancel()
+                if not sending.done():
+                    await self._abandon(sending)
+                await run_in_threadpool(self.source.close)
+
+    async def _send(self, send: Send) -> None:
+        headers = await run_in_threadpool(self.source.open)
+        if headers is None:
+            self.status_code = 304
+            del self.headers["content-type"]
+        else:
+            self.headers.update(headers)
+        self.started = True
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if headers is not None and not self.head:
+            ahead = asyncio.create_task(run_in_threadpool(self.source.next))
+            try:
+                while part := await ahead:
+                    # the database works on the next part while this one is on its way
+                    ahead = asyncio.create_task(run_in_threadpool(self.source.next))
+                    for place in range(0, len(part), PIECE):
+                        async with asyncio.timeout(STALL_S):
+                            piece = part[place : place + PIECE]
+                            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            finally:
+                if not ahead.done():
+                    await run_in_threadpool(self.source.abort)
+                await asyncio.wait({ahead})
+                if not ahead.cancelled():
+                    ahead.exception()  # seen
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _abandon(self, sending: asyncio.Task[None]) -> None:
+        """End the work; its threads end by themselves once it is aborted."""
+        await run_in_threadpool(self.source.abort)
+        sending.cancel()
+        await asyncio.wait({sending})
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            logger.info("exports: given up (%s)", type(error).__name__)
+
+    def _settle(self, sending: asyncio.Task[None]) -> None:
+        """Raise what went wrong before anything was sent; what went wrong later has ended the body."""
+        error = sending.exception()
+        if error is None:
+            return
+        if not self.started:
+            raise error
+        if isinstance(error, (TimeoutError, psycopg.Error, SQLAlchemyError, FailedError, OSError)):
+            logger.warning("exports: broken off (%s)", type(error).__name__)
+            return
+        raise error
+
+
+async def _wait_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,154 @@
+"""Downloads of a collection: all features that answer a question, as a file of one of five formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from service.access import Access, may_know_versions
+from service.context import Context, find_collection, find_context
+from service.db import EVERYWHERE, transaction
+from service.exports import texts
+from service.exports.download import Download, FileSource, TextSource
+from service.exports.formats import FORMATS, Encoding, Fit, Format
+from service.exports.workshop import Making
+from service.faults import MalformedError
+from service.query.box import short
+from service.query.crs import CRS84
+from service.query.question import GENERAL, NARROWING, SHAPING, Question, read_question
+from service.registry import Collection
+from service.routes.items import check_crs, headers_of, read_form
+from service.store import audit
+from service.store.exports import Place, Rows
+from service.tags import digest, known_version, page_tag
+
+router = APIRouter(tags=["features"])
+
+ASKED = GENERAL | NARROWING | SHAPING | {"sortby"}
+# what only some formats have a choice of: the parameter, and its values, the first of which is the default
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "encoding": ("UTF-8", "UTF-8-BOM", "GBK"),
+    "geometry": ("wkt", "xy", "none"),
+    "fit": ("refuse", "cut"),
+}
+
+
+@router.get("/collections/{name}/export", summary="Download", response_class=Response)
+def export_collection(request: Request, name: str) -> Response:
+    """All features that answer the question, as a file; `OGC-NumberMatched` says how many there are."""
+    context = find_context(request)
+    collection, allowed = find_collection(context, name)
+    parameters = dict(request.query_params)
+    read_form(parameters, tuple(FORMATS))
+    chosen = FORMATS[parameters.get("f", "geojson")]
+    options = {one: parameters.pop(one) for one in CHOICES if one in parameters}
+    question = read_question(parameters, collection, allowed, known=ASKED)
+    given = (question.crs, parameters.get("bbox-crs"), parameters.get("filter-crs"))
+    check_crs(context, collection, allowed, *given)
+    if chosen.name == "geojson" and question.crs is not CRS84:
+        raise MalformedError("export-crs", value=question.crs.uri)
+    encoding, place, fit = _read_options(options, chosen, collection)
+    mark = digest(allowed, request.url.path, request.url.query)
+    headers = _headers(context, collection, chosen, question)
+    rows = Rows(context.engine, context.principal, collection, allowed, question)
+    head = bool(request.scope.get("wangge.head"))
+
+    def begin(opened: Rows) -> dict[str, str] | None:
+        more = {"OGC-NumberMatched": str(opened.count)}
+        if may_know_versions(context.principal, collection):
+            if known_version(request.headers.get("if-none-match"), mark) == opened.version:
+                return None
+            more["ETag"] = page_tag(opened.version, mark)
+        if not head:
+            _record(context, collection, allowed, chosen, question, opened.count)
+        return more
+
+    source: TextSource | FileSource
+    if head or chosen.streamed:
+        parts: Any = texts.geojson
+        if chosen.name == "csv":
+            parts = partial(texts.csv, encoding=encoding, place=place)
+        source = TextSource(rows, begin, parts)
+    else:
+        making = Making(request.app.state.workshop, rows, chosen, encoding=encoding, fit=fit)
+        source = FileSource(making, begin)
+    media = f"{chosen.media}; charset=utf-8" if chosen.name == "csv" else chosen.media
+    return Download(
+        source, request.app.state.desk, _client(context), media_type=media, headers=headers, head=head
+    )
+
+
+def _read_options(
+    options: Mapping[str, str], chosen: Format, collection: Collection
+) -> tuple[Encoding, Place, Fit]:
+    """The options that the format has, with its defaults. Raises MalformedError for others."""
+    allowed = {
+        "encoding": chosen.encodings,
+        "geometry": CHOICES["geometry"] if chosen.name == "csv" else (),
+        "fit": CHOICES["fit"] if chosen.name == "shp" else (),
+    }
+    for name, value in options.items():
+        if not allowed[name]:
+            raise MalformedError("export-option", name=name, format=chosen.title)
+        if value not in allowed[name]:
+            raise MalformedError(
+                "parameter-value", name=name, value=short(value), choice=", ".join(allowed[name])
+            )
+    place = options.get("geometry", "xy" if collection.shape == "point" else "wkt")
+    return (
+        cast(Encoding, options.get("encoding", chosen.encodings[0])),
+        cast(Place, place),
+        cast(Fit, options.get("fit", "refuse")),
+    )
+
+
+def _headers(context: Context, collection: Collection, chosen: Format, question: Question) -> dict[str, str]:
+    headers = headers_of(context, collection, None, question.crs)
+    day = datetime.now(UTC).strftime("%Y%m%d")
+    plain = "".join(
+        one if one.isascii() and (one.isalnum() or one in "._-") else "_" for one in collection.name
+    )
+    headers["Content-Disposition"] = f'attachment; filename="{plain}-{day}{chosen.suffix}"'
+    return headers
+
+
+def _client(context: Context) -> str:
+    """For whom an export counts."""
+    if context.principal.subject:
+        return f"{context.principal.role} {context.principal.subject}"
+    return context.request.client.host if context.request.client else ""
+
+
+def _record(
+    context: Context, collection: Collection, allowed: Access, chosen: Format, question: Question, count: int
+) -> None:
+    """Put on record who took away more of a collection than the public may see, before anything is sent."""
+    principal = context.principal
+    if principal.role.value == "public" or collection.sensitivity == "open":
+        return
+    scope = [prefix or EVERYWHERE for prefix in principal.scope]
+    with transaction(
+        context.engine,
+        role=principal.role.value,
+        scope=scope,
+        grids=sorted(principal.grids),
+        principal=principal.subject,
+    ) as connection:
+        audit.record(
+            connection,
+            principal,
+            "export",
+            principal.scope[0] if len(principal.scope) == 1 else "",
+            details={
+                "collection": collection.name,
+                "format": chosen.name,
+                "features": count,
+                "narrowed": question.narrowed,
+                "columns": len(allowed.columns if question.properties is None else question.properties),
+            },
+        )

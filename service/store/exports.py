@@ -1,0 +1,242 @@
+"""All rows that answer a question, in one snapshot, a batch at a time: what exports are made of.
+
+The rows come from a cursor of the server, so that neither side holds more than a batch. Texts are made by
+PostgreSQL and pass through as bytes; for files with types of their own, values come as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import psycopg
+from sqlalchemy import Engine
+
+from service.access import Access, Principal
+from service.query.condition import Condition
+from service.query.question import Question, condition, order_by, selected
+from service.registry import Collection, Column, Kind
+from service.store.items import columns_sql, feature_sql, version_sql
+from service.store.reading import Unread, driver_text, who
+
+Place = Literal["wkt", "xy", "none"]
+BATCH_BYTES = 256_000
+BATCH_ROWS = 5_000
+LONGEST_S = 3600
+# what a spreadsheet would take for a formula, in half and in full width
+_FORMULA = r"^[=+@\t\r\n＝＋－＠-]"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column of an export: its name there, its kind, and the column that it shows (None: the id)."""
+
+    name: str
+    kind: Kind
+    column: Column | None = None
+
+
+class Rows:
+    """The rows, from `open` to `close`. One thread reads at a time; `abort` may come from any."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        principal: Principal,
+        collection: Collection,
+        access: Access,
+        question: Question,
+    ) -> None:
+        self.collection, self.access, self.question = collection, access, question
+        self.count, self.version = 0, 0
+        self._engine, self._principal = engine, principal
+        self._taken: Any = None
+        self._connection: psycopg.Connection[Any] | None = None
+        self._cursor: psycopg.ServerCursor[Any] | None = None
+        self._batch = 100
+        self._lock = threading.Lock()
+        self._aborted = False
+
+    @property
+    def headings(self) -> tuple[Heading, ...]:
+        """The feature id and the columns asked for."""
+        columns = [column for column, _ in selected(self.question, self.access)]
+        taken = {column.name.casefold() for column in columns}
+        key = next(name for name in ("id", "feature_id", "wangge_id") if name not in taken)
+        return (
+            Heading(key, "string"),
+            *(Heading(column.name, column.kind, column) for column in columns),
+        )
+
+    def open(self) -> None:
+        """Begin the transaction, tell the row policies who asks, and find how many rows there are."""
+        self._taken = self._engine.raw_connection()
+        connection = cast("psycopg.Connection[Any]", self._taken.driver_connection)
+        with self._lock:
+            self._connection = connection
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        self._check()
+        asked = {**who(self._principal), "longest": f"{LONGEST_S}s"}
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute(
+                driver_text(
+                    "select set_config('wangge.role', :who_role, true),"
+                    " set_config('wangge.scope', :who_scope, true),"
+                    " set_config('wangge.grids', :who_grids, true),"
+                    " set_config('wangge.principal', :who_subject, true),"
+                    # a slow client makes the transaction wait; all rows are wanted, not the first soon
+                    " set_config('idle_in_transaction_session_timeout', :longest, true),"
+                    " set_config('cursor_tuple_fraction', '1', true)"
+                ),
+                asked,
+            )
+            rows = self._rows()
+            found = cursor.execute(
+                driver_text(f"""
+                    select (select v.version from ({version_sql("true")}) v),
+                           (select count(*) from {self.collection.table} t where {rows.sql})
+                """),  # noqa: S608  # identifiers come from the registry only
+                {**rows.parameters, "sources": list(self.collection.sources)},
+            ).fetchone()
+        self.version, self.count = found or (0, 0)
+
+    def select_geojson(self) -> None:
+        """Each row as a GeoJSON feature of RFC 7946: outer rings run against the clock."""
+        turned = dataclasses.replace(self.access, geometry=f"st_forcepolygonccw({self.access.geometry})")
+        self._select(
+            feature_sql(self.collection, turned, self.question),
+            columns_sql(selected(self.question, self.access)),
+            text=True,
+        )
+
+    def select_csv(self, place: Place) -> None:
+        """Each row as a line of CSV; `place`: its geometry as WKT, as coordinates, or not at all."""
+        cells = [_quoted(f"({self.collection.key})::text")]
+        named = []
+        for number, (column, sql) in enumerate(selected(self.question, self.access)):
+            named.append(f"{sql} as c{number}")
+            match column.kind:
+                case "string":
+                    cells.append(_quoted(f"r.c{number}::text"))
+                case "date-time" | "date":
+                    cells.append(f"coalesce(to_json(r.c{number}) #>> '{{}}', '')")
+                case _:
+                    cells.append(f"coalesce(r.c{number}::text, '')")
+        shape = self.question.crs.geometry(self.access.geometry)
+        if place == "wkt":
+            cells.append(f"""coalesce('"' || st_astext({shape}, 15) || '"', '')""")
+        elif place == "xy":
+            point = "r.place"
+            named.append(
+                f"{shape if self.collection.shape == 'point' else f'st_pointonsurface({shape})'} as place"
+            )
+            cells += [f"coalesce(st_{axis}({point})::text, '')" for axis in "xy"]
+        self._select(" || ',' || ".join(cells), ", ".join(named), text=True)
+
+    def select_values(self) -> None:
+        """Each row as values: id, columns, and the geometry as WKB, x before y.
+
+        Times are whole milliseconds, dates whole days, both since 1970.
+        """
+        wanted = [f"({self.collection.key})::text"]
+        for column, sql in selected(self.question, self.access):
+            match column.kind:
+                case "string":
+                    wanted.append(f"({sql})::text")
+                case "integer":
+                    wanted.append(f"({sql})::bigint")
+                case "number":
+                    wanted.append(f"({sql})::float8")
+                case "boolean":
+                    wanted.append(f"({sql})::boolean")
+                case "date-time":
+                    wanted.append(
+                        f"case when isfinite({sql}) then (extract(epoch from {sql}) * 1000)::bigint end"
+                    )
+                case "date":
+                    wanted.append(f"case when isfinite({sql}) then ({sql} - date '1970-01-01')::bigint end")
+        wanted.append(f"st_asbinary({self.question.crs.geometry(self.access.geometry)})")
+        self._select(", ".join(wanted), "", text=False)
+
+    def fetch(self) -> list[tuple[Any, ...]]:
+        """The next rows, about as many as make a batch; none at the end."""
+        self._check()
+        if self._cursor is None:
+            raise ValueError("nothing is selected")
+        rows = self._cursor.fetchmany(self._batch)
+        if rows:
+            size = sum(len(one) for row in rows for one in row if isinstance(one, (bytes, str)))
+            size += 16 * len(rows) * len(rows[0])
+            self._batch = max(1, min(BATCH_ROWS, BATCH_BYTES * len(rows) // size))
+        return rows
+
+    def close(self) -> None:
+        """End the transaction; the connection goes back to the pool, or is gone where it was aborted."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            if self._aborted:
+                connection.close()
+            if self._cursor is not None:
+                self._cursor.close()
+            connection.rollback()
+            connection.isolation_level = connection.read_only = None
+        except psycopg.Error:
+            self._taken.invalidate()
+        finally:
+            self._taken.close()
+
+    def abort(self) -> None:
+        """Stop what runs in the database, now; whoever reads meets QueryCanceled."""
+        with self._lock:
+            self._aborted = True
+            if self._connection is not None and not self._connection.closed:
+                self._connection.cancel_safe(timeout=2.0)
+
+    def _check(self) -> None:
+        if self._aborted:
+            raise psycopg.errors.QueryCanceled
+
+    def _rows(self) -> Condition:
+        return condition(self.question, self.collection, self.access)
+
+    def _select(self, wanted: str, named: str, *, text: bool) -> None:
+        if self._connection is None:
+            raise ValueError("not open")
+        rows = self._rows()
+        beside = f"cross join lateral (select {named}) r" if named else ""
+        sql = f"""
+            select {wanted} from (
+                select t.* from {self.collection.table} t where {rows.sql}
+                order by {order_by(self.question, self.collection, self.access)}
+            ) t {beside}
+        """  # noqa: S608  # identifiers come from the registry only
+        # in the order of the subquery, which nothing above it changes
+        self._cursor = self._connection.cursor("export")
+        self._cursor.format = psycopg.pq.Format.BINARY
+        if text:
+            self._cursor.adapters.register_loader("text", Unread)
+        self._cursor.execute(driver_text(sql), dict(rows.parameters), binary=True)
+
+
+def _quoted(sql: str) -> str:
+    """SQL of a text as a cell: quoted, never a formula; null is empty, the empty text a pair of quotes."""
+    guarded = f"case when {sql} ~ '{_FORMULA}' then '''' || {sql} else {sql} end"
+    return f"""coalesce('"' || replace({guarded}, '"', '""') || '"', '')"""
+
+
+def column_titles(headings: Sequence[Heading]) -> list[tuple[str, str, str, str]]:
+    """Of each column: name, title in Chinese and in English, unit."""
+    told = []
+    for one in headings:
+        if one.column is None:
+            told.append((one.name, "要素编号", "feature id", ""))
+        else:
+            told.append((one.name, one.column.zh, one.column.en, one.column.unit))
+    return told
