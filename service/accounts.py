@@ -29,7 +29,7 @@ KEY_PREFIX = "wg_"
 HINT_LENGTH = 9
 SESSION = timedelta(hours=12)
 LINK = timedelta(minutes=30)
-GATE = "gate"  # the row policies' name for the service at its own door
+GATE = accounts.GATE
 
 
 class Accounts:
@@ -62,8 +62,7 @@ class Accounts:
         """Who a bearer token stands for. Raises NotAllowedInError if for nobody."""
         if self.issuer is not None and secret.count(".") == 2:
             return self.issuer.principal(secret)
-        with self._gate() as connection:
-            found = accounts.find_key(connection, secret)
+        found = accounts.read_key(self.engine, secret)
         if found is None:
             raise NotAllowedInError("token-invalid")
         return found
@@ -72,8 +71,7 @@ class Accounts:
         """Whose session the cookie is; the public if it is none, or an ended or old one."""
         if not cookie:
             return PUBLIC
-        with self._gate() as connection:
-            return accounts.find_session(connection, cookie) or PUBLIC
+        return accounts.read_session(self.engine, cookie) or PUBLIC
 
     def end(self, cookie: str | None) -> None:
         """Let the cookie, and every copy of it, be worth nothing from now on."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError
@@ -89,12 +90,29 @@ def open_owner(url: URL) -> Engine:
 
 def open_app(url: URL) -> Engine:
     """An engine for the service: statements and locks have a time limit."""
+    # plans are made for the box and the page at hand, never kept for all
+    engine = _app_engine(url, 10, "force_custom_plan")
+    _keyed[engine] = beside = _app_engine(url, 5, "force_generic_plan")
+    event.listen(engine, "engine_disposed", lambda disposed: beside.dispose())
+    return engine
+
+
+def keyed(engine: Engine) -> Engine:
+    """The engine beside the service's own whose plans are kept: for statements that find rows by their keys,
+    whose plan is the same for all values and costs more than its execution."""
+    return _keyed.get(engine, engine)
+
+
+_keyed: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
+
+
+def _app_engine(url: URL, pool_size: int, plans: str) -> Engine:
     return _engine(
         url,
-        pool_size=10,
+        pool_size=pool_size,
         application_name="wangge serve",
-        # plans are made for the box and the page at hand, never kept for all; sorting a page needs no disk
-        options="-c timezone=UTC -c plan_cache_mode=force_custom_plan -c jit=off -c work_mem=16MB "
+        # sorting a page needs no disk
+        options=f"-c timezone=UTC -c plan_cache_mode={plans} -c jit=off -c work_mem=16MB "
         f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
         f"-c idle_in_transaction_session_timeout={2 * STATEMENT_MS}",
     )

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
-from service import models
+from service import db, models
 from service.access import Principal, Role
 from service.store.errors import NotFoundError
+from service.store.reading import WHO, read_row
+
+GATE = "gate"  # the row policies' name for the service at its own door
+_GATE = {"who_role": GATE, "who_scope": db.EVERYWHERE, "who_grids": "", "who_subject": ""}
+# asked at each request: one statement each. Once a minute is enough to tell which keys are in use.
+_KEY = f"""
+    select k.role, k.scope, k.grids, k.subject, k.id, k.unnoted from {WHO} cross join lateral (
+        select a.*, coalesce(a.used_at < now() - interval '1 minute', true) as unnoted from api_keys a
+        where who.told is not null and a.digest = :digest and a.revoked_at is null and a.expires_at > now()
+    ) k
+"""  # noqa: S608  # no value is in it
+_SESSION = f"""
+    select s.role, s.scope, s.grids, s.subject from {WHO} cross join lateral (
+        select a.* from sessions a
+        where who.told is not null and a.digest = :digest and a.ended_at is null and a.expires_at > now()
+    ) s
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -71,24 +88,17 @@ def add_key(
     )
 
 
-def find_key(connection: Connection, secret: str) -> Principal | None:
+def read_key(engine: Engine, secret: str) -> Principal | None:
     """Who a valid key stands for; None if it is unknown, expired or revoked. Notes that it was used."""
-    keys = models.api_keys
-    row = connection.execute(
-        select(keys).where(
-            keys.c.digest == digest(secret), keys.c.revoked_at.is_(None), keys.c.expires_at > func.now()
-        )
-    ).one_or_none()
+    row = read_row(engine, _KEY, {**_GATE, "digest": digest(secret)}, by_key=True)
     if row is None:
         return None
-    # once a minute is enough to tell which keys are in use
-    minute_ago = func.now() - func.make_interval(0, 0, 0, 0, 0, 1)
-    connection.execute(
-        update(keys)
-        .where(keys.c.id == row.id, or_(keys.c.used_at.is_(None), keys.c.used_at < minute_ago))
-        .values(used_at=func.now())
-    )
-    return _principal(row)
+    *told, number, unnoted = row
+    if unnoted:
+        with db.transaction(engine, role=GATE, scope=[db.EVERYWHERE]) as connection:
+            keys = models.api_keys
+            connection.execute(update(keys).where(keys.c.id == number).values(used_at=func.now()))
+    return _principal(*told)
 
 
 def list_keys(connection: Connection) -> list[Key]:
@@ -99,7 +109,7 @@ def list_keys(connection: Connection) -> list[Key]:
             row.id,
             row.hint,
             row.name,
-            _principal(row),
+            _principal(row.role, row.scope, row.grids, row.subject),
             row.issued_by,
             row.issued_at,
             row.expires_at,
@@ -146,7 +156,7 @@ def spend_link(connection: Connection, secret: str) -> Principal | None:
         .values(used_at=func.now())
         .returning(links)
     ).one_or_none()
-    return None if row is None else _principal(row)
+    return None if row is None else _principal(row.role, row.scope, row.grids, row.subject)
 
 
 def add_session(connection: Connection, secret: str, principal: Principal, expires_at: datetime) -> None:
@@ -156,17 +166,10 @@ def add_session(connection: Connection, secret: str, principal: Principal, expir
     )
 
 
-def find_session(connection: Connection, secret: str) -> Principal | None:
+def read_session(engine: Engine, secret: str) -> Principal | None:
     """Whose session it is; None if it is unknown, too old or ended."""
-    sessions = models.sessions
-    row = connection.execute(
-        select(sessions).where(
-            sessions.c.digest == digest(secret),
-            sessions.c.ended_at.is_(None),
-            sessions.c.expires_at > func.now(),
-        )
-    ).one_or_none()
-    return None if row is None else _principal(row)
+    row = read_row(engine, _SESSION, {**_GATE, "digest": digest(secret)}, by_key=True)
+    return None if row is None else _principal(*row)
 
 
 def end_session(connection: Connection, secret: str) -> None:
@@ -189,5 +192,5 @@ def _columns(principal: Principal) -> Mapping[str, Any]:
     }
 
 
-def _principal(row: Row[Any]) -> Principal:
-    return Principal(Role(row.role), tuple(row.scope), frozenset(row.grids), row.subject)
+def _principal(role: str, scope: Sequence[str], grids: Sequence[str], subject: str) -> Principal:
+    return Principal(Role(role), tuple(scope), frozenset(grids), subject)

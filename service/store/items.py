@@ -60,7 +60,8 @@ class Item:
 def select_version(engine: Engine, principal: Principal, sources: tuple[str, ...]) -> int:
     """The version of the collections `sources` (`Collection.sources`); grows with every change of them."""
     sql = f"select v.version from {WHO} cross join lateral ({version_sql('who.told is not null')}) v"  # noqa: S608
-    return int(read_row(engine, sql, {**who(principal), "sources": list(sources)})[0])
+    parameters = {**who(principal), "sources": list(sources)}
+    return int(read_row(engine, sql, parameters, by_key=True)[0])
 
 
 def select_page(
@@ -158,7 +159,7 @@ def select_item(
         ) p
     """  # noqa: S608  # identifiers come from the registry only
     parameters = {**who(principal), **rows.parameters, **timed.parameters, **found.parameters}
-    row = read_row(engine, sql, parameters, raw=True)
+    row = read_row(engine, sql, parameters, raw=True, by_key=True)
     return None if row is None else Item(*row)
 
 

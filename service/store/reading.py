@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.dialects.postgresql import psycopg as dialect
 
 from service.access import Principal
-from service.db import EVERYWHERE
+from service.db import EVERYWHERE, keyed
 
 _DIALECT = dialect.dialect()  # type: ignore[no-untyped-call]
 
@@ -53,27 +53,33 @@ def read_row(
     parameters: Mapping[str, object],
     *,
     raw: bool = False,
+    by_key: bool = False,
 ) -> Any:
-    """The first row that `sql` yields, None if there is none. raw: texts come as bytes of UTF-8."""
+    """The first row that `sql` yields, None if there is none. raw: texts come as bytes of UTF-8.
+
+    by_key: rows are found by their keys, whatever the values: the plan is made once.
+    """
     statement = _driver_text(sql)
     # a connection that broke while it lay idle costs a second attempt, not the request
     try:
-        return _read_row(engine, statement, parameters, raw)
+        return _read_row(engine, statement, parameters, raw, by_key)
     except psycopg.OperationalError as error:
         if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
             raise
-        return _read_row(engine, statement, parameters, raw)
+        return _read_row(engine, statement, parameters, raw, by_key)
 
 
-def _read_row(engine: Engine, statement: str, parameters: Mapping[str, object], raw: bool) -> Any:
-    taken = engine.raw_connection()
+def _read_row(
+    engine: Engine, statement: str, parameters: Mapping[str, object], raw: bool, by_key: bool
+) -> Any:
+    taken = (keyed(engine) if by_key else engine).raw_connection()
     connection = cast("psycopg.Connection[Any]", taken.driver_connection)
     try:
         connection.autocommit = True
         with connection.cursor(binary=True) as cursor:
             if raw:
                 cursor.adapters.register_loader("text", _Unread)
-            cursor.execute(statement, parameters)
+            cursor.execute(statement, parameters, prepare=True if by_key else None)
             return cursor.fetchone()
     finally:
         if connection.closed:

@@ -22,7 +22,7 @@ from service.faults import NotAllowedInError
 from service.oidc import Issuer
 from service.operating import OperatingError
 from service.settings import Settings
-from service.store.accounts import add_key, find_session, list_keys, revoke_key
+from service.store.accounts import add_key, list_keys, read_session, revoke_key
 
 from .api import Served
 
@@ -105,7 +105,7 @@ def test_an_ended_or_old_session_is_the_public(served: Served) -> None:
     assert accounts.session("forged") == accounts.session("") == accounts.session(None) == PUBLIC
     with served.database.owner.begin() as connection:
         connection.execute(text("update sessions set expires_at = now() - interval '1 second'"))
-        assert find_session(connection, str(cookie)) is None
+    assert read_session(served.database.app, str(cookie)) is None
     assert accounts.session(cookie) == PUBLIC
     other = accounts.redeem(accounts.invite(Principal(Role.CENTRE)))
     accounts.end(other)
