@@ -15,11 +15,12 @@ from partition.texts import Language
 from service.access import Access, Principal, Role, access
 from service.accounts import COOKIE, Accounts, check_csrf
 from service.db import Database
-from service.faults import MalformedError, NotAllowedInError, UnknownError
+from service.faults import MalformedError, NotAllowedInError, RateError, UnknownError
 from service.languages import language_of, wants_html
 from service.mapping import introduce, one_state
 from service.registry import Collection
 from service.store.catalogue import Catalogues
+from service.upkeep.limits import Limits, address_of, key_of
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -93,7 +94,7 @@ def find_context(request: Request) -> Context:
     accounts: Accounts = request.app.state.accounts
     return Context(
         request,
-        _who(request, accounts),
+        _let_in(request, accounts),
         request.app.state.database,
         accounts,
         language_of(request),
@@ -101,14 +102,40 @@ def find_context(request: Request) -> Context:
     )
 
 
-def _who(request: Request, accounts: Accounts) -> Principal:
-    """Who asks. NotAllowedInError: a bad token; ForgedError: a change without the session's token."""
+def _let_in(request: Request, accounts: Accounts) -> Principal:
+    """Who asks, if they may ask now. RateError: too often; else as `_who`."""
+    limits: Limits = request.app.state.limits
+    address = address_of(request.client.host if request.client else None)
+    token = bearer_of(request)
+    if token is not None and (after := limits.try_key(key_of(token), address)):
+        raise RateError("rate-keys", after)
+    try:
+        principal = _who(request, accounts, token)
+    except NotAllowedInError:
+        limits.note_wrong(address)
+        raise
+    secret = token or request.cookies.get(COOKIE, "")
+    # whoever is nobody in particular shares the share of their address, whatever cookie they bring
+    if after := limits.ask(address if principal.role is Role.PUBLIC else key_of(secret)):
+        raise RateError("rate", after)
+    return principal
+
+
+def bearer_of(request: Request) -> str | None:
+    """The bearer token of the request. NotAllowedInError: another way to authenticate."""
     authorization = request.headers.get("authorization")
-    if authorization is not None:
-        scheme, _, secret = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise NotAllowedInError("token-invalid")
-        return accounts.bearer(secret.strip())
+    if authorization is None:
+        return None
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAllowedInError("token-invalid")
+    return secret.strip()
+
+
+def _who(request: Request, accounts: Accounts, token: str | None) -> Principal:
+    """Who asks. NotAllowedInError: a bad token; ForgedError: a change without the session's token."""
+    if token is not None:
+        return accounts.bearer(token)
     cookie = request.cookies.get(COOKIE)
     principal = accounts.session(cookie)
     if cookie and principal.role is not Role.PUBLIC and request.method not in SAFE_METHODS:

@@ -6,6 +6,7 @@ import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -65,17 +66,17 @@ def engines(settings: Settings) -> Iterator[Database]:
         from service.cluster import Cluster
 
         with Cluster(settings.state_dir, settings.runtime_dir).running() as cluster:
-            yield from _opened(cluster.url("owner"), cluster.url("app"))
+            yield from _opened(settings, cluster.url("owner"), cluster.url("app"))
         return
     app = _url(settings.database_url.get_secret_value(), "WANGGE_DATABASE_URL")
     owner = app
     if settings.owner_database_url is not None:
         owner = _url(settings.owner_database_url.get_secret_value(), "WANGGE_OWNER_DATABASE_URL")
-    yield from _opened(owner, app)
+    yield from _opened(settings, owner, app)
 
 
-def _opened(owner: URL, app: URL) -> Iterator[Database]:
-    opened = Database(open_owner(owner), open_app(app))
+def _opened(settings: Settings, owner: URL, app: URL) -> Iterator[Database]:
+    opened = Database(open_owner(owner), open_app(app, statement_ms=int(1000 * settings.query_seconds)))
     try:
         yield opened
     finally:
@@ -88,11 +89,11 @@ def open_owner(url: URL) -> Engine:
     return _engine(url, pool_size=2, application_name="wangge")
 
 
-def open_app(url: URL) -> Engine:
+def open_app(url: URL, *, statement_ms: int = STATEMENT_MS) -> Engine:
     """An engine for the service: statements and locks have a time limit."""
     # plans are made for the box and the page at hand, never kept for all
-    engine = _app_engine(url, 10, "force_custom_plan")
-    _keyed[engine] = beside = _app_engine(url, 5, "force_generic_plan")
+    engine = _app_engine(url, 10, "force_custom_plan", statement_ms)
+    _keyed[engine] = beside = _app_engine(url, 5, "force_generic_plan", statement_ms)
     event.listen(engine, "engine_disposed", lambda disposed: beside.dispose())
     return engine
 
@@ -106,14 +107,14 @@ def keyed(engine: Engine) -> Engine:
 _keyed: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 
 
-def _app_engine(url: URL, pool_size: int, plans: str) -> Engine:
+def _app_engine(url: URL, pool_size: int, plans: str, statement_ms: int) -> Engine:
     return _engine(
         url,
         pool_size=pool_size,
         application_name="wangge serve",
         # sorting a page needs no disk
         options=f"-c timezone=UTC -c plan_cache_mode={plans} -c jit=off -c work_mem=16MB "
-        f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} "
+        f"-c statement_timeout={statement_ms} -c lock_timeout={LOCK_MS} "
         f"-c idle_in_transaction_session_timeout={2 * STATEMENT_MS}",
     )
 
@@ -244,13 +245,18 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def is_current(engine: Engine) -> bool:
     """Whether every migration has run. Raises DatabaseError if the server cannot be reached."""
-    from alembic.script import ScriptDirectory
-
-    head = ScriptDirectory(str(migrations())).get_current_head()
     with _connected(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return False
-        return connection.execute(text("select version_num from alembic_version")).scalar() == head
+        return connection.execute(text("select version_num from alembic_version")).scalar() == head()
+
+
+@lru_cache(maxsize=1)
+def head() -> str | None:
+    """The newest migration that this program knows."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(migrations())).get_current_head()
 
 
 def is_fenced(engine: Engine) -> bool:

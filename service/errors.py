@@ -24,6 +24,7 @@ from service.faults import (
     MediaError,
     NoMethodError,
     NotAllowedInError,
+    RateError,
     ServiceError,
     StaleError,
     TakenError,
@@ -64,6 +65,7 @@ STATUS: dict[type[ServiceError], int] = {
     TooLargeError: 413,
     MediaError: 415,
     UnlockedError: 428,
+    RateError: 429,
     BusyError: 503,
 }
 
@@ -96,6 +98,12 @@ def add_handlers(app: FastAPI) -> None:
         answer.headers["Allow"] = ", ".join(("GET", "HEAD", *error.methods, "OPTIONS"))
         return answer
 
+    @app.exception_handler(RateError)
+    def name_wait(request: Request, error: RateError) -> Response:
+        answer = problem(request, 429, error)
+        answer.headers["Retry-After"] = str(error.after)
+        return answer
+
     @app.exception_handler(StoreError)
     def explain_store(request: Request, error: StoreError) -> Response:
         more: dict[str, object] = {}
@@ -122,10 +130,6 @@ def add_handlers(app: FastAPI) -> None:
         answer.headers.update(error.headers or {})
         return answer
 
-    @app.exception_handler(psycopg.errors.QueryCanceled)
-    def explain_slow(request: Request, error: psycopg.errors.QueryCanceled) -> Response:
-        return problem(request, 422, ServiceError("question-slow"))
-
     @app.exception_handler(psycopg.errors.DataError)
     @app.exception_handler(DataError)  # the same, as SQLAlchemy tells it
     def explain_uncomputable(request: Request, error: Exception) -> Response:
@@ -135,8 +139,14 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     @app.exception_handler(TimeoutError)  # no connection became free
     def explain_database(request: Request, error: Exception) -> Response:
-        logger.error("database", exc_info=error)
-        return problem(request, 503, ServiceError("database-away"))
+        cause = error.orig if isinstance(error, OperationalError) else error
+        if isinstance(cause, psycopg.errors.QueryCanceled):
+            return problem(request, 422, ServiceError("question-slow"))
+        waits = isinstance(cause, psycopg.errors.LockNotAvailable | TimeoutError)
+        logger.error("busy" if waits else "database", exc_info=error)
+        answer = problem(request, 503, BusyError("busy") if waits else ServiceError("database-away"))
+        answer.headers["Retry-After"] = "2"
+        return answer
 
     @app.exception_handler(Exception)
     def hide(request: Request, error: Exception) -> Response:

@@ -59,6 +59,15 @@ class Hub:
         # events after it, as far as the ring goes, are in the ring; None: nobody has looked yet
         self._floor: Cursor | None = None
         self._texts: OrderedDict[tuple[Any, ...], asyncio.Task[list[bytes]]] = OrderedDict()
+        self.closing = False
+
+    def close(self) -> None:
+        """Let all streams end: the server does. Who listened comes again, to the next server."""
+        self.closing = True
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            _wake(listener)
 
     @property
     def listeners(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from partition.texts import Language, catalogue
 
 
@@ -80,6 +82,14 @@ class MediaError(ServiceError):
 
 class TooLargeError(ServiceError):
     """The body, or what it describes, is larger than what is taken at once."""
+
+
+class RateError(ServiceError):
+    """The client asks for more than its share. `after`: seconds until it may ask again."""
+
+    def __init__(self, key: str, after: float, /, **values: object) -> None:
+        self.after = max(1, math.ceil(after))
+        super().__init__(key, seconds=self.after, **values)
 
 
 class BusyError(ServiceError):

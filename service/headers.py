@@ -22,6 +22,6 @@ SHARED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
     "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, If-None-Match",
-    "Access-Control-Expose-Headers": "Content-Crs, ETag, Link",
+    "Access-Control-Expose-Headers": "Content-Crs, ETag, Link, Retry-After, X-Request-ID",
     "Access-Control-Max-Age": "86400",
 }

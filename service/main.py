@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
+from service import points
 from service.accounts import Accounts
 from service.db import Database
 from service.drafts import Benches
@@ -42,12 +43,18 @@ from service.routes import (
 )
 from service.store.catalogue import Catalogues
 from service.tiles.cache import TileCache
+from service.upkeep.limits import Limits
+from service.upkeep.metrics import Metrics
+from service.upkeep.states import states_of
 
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
     *(tiles, locate, maps, figures, audit, static, login, options),
 )
+
+# bytes of bodies that may be larger than `service.bodies.BODY_MOST`
+BODIES = {"/locate": points.BODY_MOST, "/collections/cases/items": cases.BATCH_BODY_MOST}
 
 
 def create_app(
@@ -56,11 +63,14 @@ def create_app(
     accounts: Accounts | None = None,
     hosts: Collection[str] = (),
     licence: str = "",
+    limits: Limits | None = None,
+    metrics_token: str = "",
 ) -> FastAPI:
     """The service on `database`. `hosts`: names it answers for besides those of this machine's loopback.
 
     `accounts` says who asks; by default the keys and sessions of the database. `licence`: under which the
-    collections that are built in may be used, an SPDX identifier or an address.
+    collections that are built in may be used, an SPDX identifier or an address. `limits`: what one client may
+    ask; by default anything. `metrics_token`: opens the measures, besides an administrator's key.
     """
     app = FastAPI(
         title="Wangge 网格",
@@ -79,11 +89,14 @@ def create_app(
     app.state.maps = Maps()
     app.state.events = Hub(database.app)
     app.state.benches = Benches()
+    app.state.limits = limits or Limits()
+    app.state.metrics_token = metrics_token
+    app.state.metrics = metrics = Metrics(states_of(app))
     for room in ROOMS:
         app.include_router(room.router)
     app.state.routes = tuple(route for room in ROOMS for route in room.router.routes)
     add_handlers(app)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, bodies=BODIES, metrics=metrics)
     return app
 
 

@@ -58,6 +58,7 @@ CONTENT: Mapping[str, tuple[tuple[str, str], ...]] = {
     "/locate": ((GEOJSON, "feature"),),
     "/maps/{community}": ((HTML, "html"),),
     "/healthz": ((JSON, "health"),),
+    "/readyz": ((JSON, "health"),),
     "/api": ((OPENAPI, "object"), (HTML, "html")),
     "/api.html": ((HTML, "html"),),
 }

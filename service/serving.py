@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 PORTS_TRIED = 50
-GRACE_S = 2
+GRACE_S = 35  # longer than the longest statement: what was begun is finished
 
 
 class Stopped(BaseException):  # like KeyboardInterrupt, no error
@@ -76,8 +76,12 @@ def address_of(bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def make_server(app: FastAPI, *, ready: Callable[[], None] | None = None) -> uvicorn.Server:
-    """A server for `app` that logs no addresses; `ready` is called when it answers."""
+def make_server(
+    app: FastAPI, *, ready: Callable[[], None] | None = None, proxies: str = "127.0.0.1"
+) -> uvicorn.Server:
+    """A server for `app` that logs no addresses; `ready` is called when it answers. proxies: whom to believe
+    for whom they ask.
+    """
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -85,6 +89,10 @@ def make_server(app: FastAPI, *, ready: Callable[[], None] | None = None) -> uvi
             await super().startup(sockets)
             if ready is not None:
                 ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.events.close()  # streams end only when they are told to
+            await super().shutdown(sockets)
 
     # its access log would hold the tokens of login links; ours (service.guard) does not
     logging.getLogger("uvicorn.access").disabled = True
@@ -95,19 +103,21 @@ def make_server(app: FastAPI, *, ready: Callable[[], None] | None = None) -> uvi
             access_log=False,
             server_header=False,
             lifespan="off",
+            forwarded_allow_ips=proxies,
             timeout_graceful_shutdown=GRACE_S,
         )
     )
 
 
 def run(
-    app: FastAPI, bound: socket.socket, *, ready: Callable[[], None] | None = None, log: bool = True
+    app: FastAPI,
+    bound: socket.socket,
+    *,
+    ready: Callable[[], None] | None = None,
+    proxies: str = "127.0.0.1",
 ) -> None:
     """Serve `app` on `bound` until asked to end; to be called within `stopping`."""
-    if log:
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-        logging.getLogger("service.access_log").setLevel(logging.INFO)
-    server = make_server(app, ready=ready)
+    server = make_server(app, ready=ready, proxies=proxies)
     # a closed terminal ends the server as a signal that it knows does; it raises that again for `stopping`
     signal.signal(signal.SIGHUP, lambda number, frame: server.handle_exit(signal.SIGTERM, frame))
     server.run(sockets=[bound])

@@ -71,6 +71,30 @@ class Settings(BaseSettings):
     retention: Path | None = Field(
         default=None, description="File (TOML) of retention periods, where they differ from the product's."
     )
+    rate: float = Field(
+        default=100.0,
+        ge=0,
+        description="Requests a second that one key, session or (public) address may ask for; ten seconds' "
+        "worth at once. 0: any number.",
+    )
+    query_seconds: float = Field(
+        default=30.0, ge=0.1, le=600, description="Seconds after which the service's query is stopped."
+    )
+    proxies: str = Field(
+        default="127.0.0.1",
+        description="Addresses of proxies, separated by commas, whose X-Forwarded-For and -Proto count.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Bearer token that opens /metrics and nothing else; an administrator's key does too.",
+    )
+    log_format: Literal["json", "text"] | None = Field(
+        default=None, description="Form of the log; default: text on a terminal, else a JSON object a line."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="From which level on the service's own messages are logged."
+    )
     lang: Literal["zh", "en"] | None = Field(
         default=None, description="Language of the command line; default: the locale's."
     )

@@ -160,6 +160,8 @@ def _serve(
     from service.oidc import Issuer
     from service.serving import address_of, run
     from service.settings import Settings
+    from service.upkeep.limits import Limits
+    from service.upkeep.logs import begin_logging
 
     if not is_fenced(opened.app):
         term.err.print(term.text("serve.unfenced"), style="yellow", markup=False)
@@ -191,9 +193,12 @@ def _serve(
         accounts=accounts,
         hosts=names_of(settings, bound.getsockname()[0]),
         licence=settings.licence,
+        limits=Limits(settings.rate),
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
     )
+    begin_logging(settings.log_format, settings.log_level, requests=log)
     with worker_beside():
-        run(app, bound, ready=announce, log=log)
+        run(app, bound, ready=announce, proxies=settings.proxies)
 
 
 def user() -> str:

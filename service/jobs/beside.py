@@ -87,8 +87,11 @@ def main(stalled: float = STALLED_S) -> None:
     """Work on the database of the settings until asked to end."""
     from service.db import database
     from service.settings import Settings
+    from service.upkeep.logs import begin_logging
 
-    with database(Settings()) as opened:
+    settings = Settings()
+    begin_logging(settings.log_format, settings.log_level)
+    with database(settings) as opened:
         asyncio.run(work(opened.app, stalled=stalled))
 
 

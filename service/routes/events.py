@@ -98,13 +98,13 @@ class Stream(Response):
             done, _ = await asyncio.wait(
                 {gone, telling}, timeout=self.pace.longest, return_when=asyncio.FIRST_COMPLETED
             )
-            if not done:
+            if telling in done:
+                telling.result()
+            if gone not in done:
                 telling.cancel()
                 await asyncio.wait({telling})
                 async with asyncio.timeout(self.pace.stall):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
-            elif telling in done:
-                telling.result()
         except TimeoutError:
             return  # it takes nothing; what it missed it will be told when it comes again
         except (psycopg.Error, SQLAlchemyError) as error:
@@ -132,7 +132,7 @@ class Stream(Response):
             yield f"id: {cursor.xid}-{cursor.id}\nevent: reset\ndata: {{}}\n\n".encode()
         yield f"retry: 3000\nid: {cursor.xid}-{cursor.id}\n\n".encode()
         spoken = time.monotonic()
-        while True:
+        while not self.hub.closing:
             listener.woken.clear()
             batch = await self.hub.after(cursor)
             texts = await self.hub.texts(self.principal, batch) if batch else []

@@ -1,21 +1,50 @@
-"""Whether the service can answer."""
+"""For those who run the service: is it up, can it answer, and how does it fare?"""
 
 from __future__ import annotations
 
+import hmac
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy import text
 
-from service.context import InContext
+from service import db
+from service.access import Role
+from service.context import bearer_of, find_context
+from service.faults import BusyError, ForbiddenError
 from service.schemas import HealthQuery
+from service.upkeep.metrics import Metrics
 
 router = APIRouter(tags=["service"])
 
 
 @router.get("/healthz", summary="Is it up?")
-def show_health(context: InContext, query: Annotated[HealthQuery, Query()]) -> dict[str, str]:
-    """`ok` if the database answers; 503 otherwise."""
-    with context.reading() as connection:
-        connection.execute(text("select 1"))
+async def show_health(query: Annotated[HealthQuery, Query()]) -> dict[str, str]:
+    """`ok` as long as this process answers; the database may be away (see `/readyz`)."""
     return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Can it answer?")
+def show_readiness(request: Request, query: Annotated[HealthQuery, Query()]) -> dict[str, str]:
+    """`ready` if the database answers and has this version's tables; 503 otherwise."""
+    database: db.Database = request.app.state.database
+    with database.app.connect() as connection:
+        found = connection.scalar(text("select version_num from alembic_version"))
+    if found != db.head():
+        raise BusyError("not-ready")
+    return {"status": "ready"}
+
+
+# in Prometheus' own format, which OpenAPI cannot describe
+@router.get("/metrics", response_class=Response, include_in_schema=False)
+def show_metrics(request: Request, query: Annotated[HealthQuery, Query()]) -> Response:
+    """Measures for Prometheus, for an administrator's key or the token of the settings."""
+    expected: str = request.app.state.metrics_token
+    brought = bearer_of(request) or ""
+    known = bool(expected) and hmac.compare_digest(brought.encode(), expected.encode())
+    if not known and find_context(request).principal.role is not Role.ADMIN:
+        raise ForbiddenError("forbidden")
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.told(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

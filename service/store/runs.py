@@ -65,6 +65,27 @@ def select_runs(
     return list(connection.execute(page).mappings()), int(matched)
 
 
+def read_queue(connection: Connection) -> RowMapping:
+    """The queue as it is: jobs waiting and worked on, how long the oldest has waited, workers that live."""
+    return (
+        connection.execute(
+            text("""
+                select count(*) filter (where j.status = 'todo') as waiting,
+                    count(*) filter (where j.status = 'doing') as doing,
+                    coalesce(extract(
+                        epoch from now() - min(r.created_at) filter (where j.status = 'todo')
+                    ), 0) as oldest_s,
+                    (select count(*) from procrastinate_workers
+                     where last_heartbeat > now() - interval '30 seconds') as workers
+                from procrastinate_jobs j left join runs r on r.job_id = j.id
+                where j.status in ('todo', 'doing')
+            """)
+        )
+        .mappings()
+        .one()
+    )
+
+
 # --- what happens to a run; each tells whether it did ---
 
 

@@ -42,6 +42,7 @@ APART = {
     "/static/{name:path}": "files",
     "/login": "the way in",
     "/session": "who asks",
+    "/metrics": "the process's own measures, for administrators; see test_upkeep",
     "/events": "a stream; what it tells is read through the access function, see test_events",
 }
 

@@ -1,0 +1,113 @@
+"""How much one client may ask: a token bucket for each key, session or, for the public, address.
+
+Buckets are this process's own. Where several servers share the work, each allows as much.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+BURST_S = 10.0  # so many seconds' worth may come at once
+KEPT = 20_000
+# keys that nobody has, from one address
+WRONG_A_SECOND = 0.5
+WRONG_AT_ONCE = 30.0
+
+
+@dataclass
+class _Bucket:
+    left: float
+    at: float
+
+
+class Buckets:
+    """Token buckets: each fills at `rate` a second up to `most`, and asking takes one out."""
+
+    def __init__(
+        self, rate: float, most: float, *, clock: Callable[[], float] = time.monotonic, kept: int = KEPT
+    ) -> None:
+        self.rate, self.most, self.clock, self.kept = rate, most, clock, kept
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def knows(self, who: str) -> bool:
+        """Whether something was taken from this bucket not long ago."""
+        return who in self._buckets
+
+    def wait(self, who: str) -> float:
+        """Seconds until the bucket holds one; 0 where it does."""
+        with self._lock:
+            bucket = self._buckets.get(who)
+            return 0.0 if bucket is None else max(0.0, (1.0 - self._filled(bucket)) / self.rate)
+
+    def take(self, who: str) -> float:
+        """Take one out: 0 if there was one, else the seconds until there is."""
+        with self._lock:
+            bucket = self._buckets.setdefault(who, _Bucket(self.most, self.clock()))
+            self._buckets.move_to_end(who)
+            # those not asked of for longest are full again, or soon
+            while len(self._buckets) > self.kept:
+                self._buckets.popitem(last=False)
+            if self._filled(bucket) < 1.0:
+                return (1.0 - bucket.left) / self.rate
+            bucket.left -= 1.0
+            return 0.0
+
+    def _filled(self, bucket: _Bucket) -> float:
+        now = self.clock()
+        bucket.left = min(self.most, bucket.left + (now - bucket.at) * self.rate)
+        bucket.at = now
+        return bucket.left
+
+
+class Limits:
+    """What one client may ask of this process. rate: requests a second that may last; 0: any number."""
+
+    def __init__(self, rate: float = 0.0, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate = rate
+        self._asked = Buckets(rate, rate * BURST_S, clock=clock) if rate else None
+        self._wrong = Buckets(WRONG_A_SECOND, WRONG_AT_ONCE, clock=clock) if rate else None
+
+    def ask(self, who: str) -> float:
+        """One request of `who` (`key_of`, `address_of`): 0 if it may, else after how many seconds it may."""
+        return self._asked.take(who) if self._asked is not None else 0.0
+
+    def try_key(self, key: str, address: str) -> float:
+        """Whether a key may be looked up: one that was good a while ago may, others unless too many from that
+        address were wrong. As `ask`.
+        """
+        if self._asked is None or self._wrong is None or self._asked.knows(key):
+            return 0.0
+        return self._wrong.wait(address)
+
+    def note_wrong(self, address: str) -> None:
+        """A key from this address was nobody's."""
+        if self._wrong is not None:
+            self._wrong.take(address)
+
+
+def key_of(secret: str) -> str:
+    """The bucket of a key or a session: a digest, so that no secret is kept."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def address_of(host: str | None) -> str:
+    """The bucket of an address; one network of IPv6 is one client."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host or "nowhere"
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return address.exploded[:19]
+    return str(address)
