@@ -155,6 +155,8 @@ def drop_marks(
     """
     polygons = grids.geometry.to_numpy().copy()
     which = np.flatnonzero(np.isin(grids["code"], list(touched)))
+    if not len(which):  # all of them ended
+        return grids
     start, end, _ = segments(polygons[which])
     points, place = np.unique(np.vstack([start, end]), axis=0, return_inverse=True)
     a, b = place.reshape(2, -1)
@@ -463,7 +465,7 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
         {"code": codes, "community": community["id"], "kind": kinds},
         geometry=list(polygons),
         crs=task.parcel.crs,
-    ).sort_values("code", ignore_index=True)
+    ).sort_values("code")
     of_unit = codes[np.searchsorted(used, label)]
     at = units.building_unit
     names = {code_of[grid] if grid in code_of else str(task.codes[grid]) for grid in touched.tolist()}
