@@ -8,7 +8,7 @@ import shapely
 from shapely import LineString, Polygon, box
 from shapely.affinity import rotate
 
-from partition.geometry.tips import trim_tips
+from partition.geometry.tips import _find_tips, _Outlines, _within, _without_spurs, trim_tips
 
 NONE = np.empty(0, dtype=object)
 # west lies between the x axis and a street that leads down to it slightly; where the street ends, north goes
@@ -129,3 +129,104 @@ def test_turned_towns_are_trimmed_alike(degrees: float) -> None:
     back = np.array([rotate(shape, -degrees, origin=(0, 0)) for shape in after], dtype=object)
     there = shapely.hausdorff_distance(back, trim_tips(town(), NONE, NONE))
     assert there.max() < 1e-6
+
+
+# --- which corners are tips, and what is left without them ---
+
+
+def corner(degrees: float, shorter: float, longer: float, *, ahead: bool = True, at: float = 0.0) -> Polygon:
+    """A quadrangle with a corner of so many degrees at the origin, its longer side after it or before; turned
+    by `at`.
+    """
+    end = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]) * shorter
+    ring = [(0.0, 0.0), (longer, 0.0), (longer, 40.0), (end[0] - 9.0, 60.0), tuple(end)]
+    shape = Polygon(ring)
+    if not ahead:  # mirrored, so that the ring is walked the other way round
+        shape = shapely.transform(shape, lambda xy: xy * (1.0, -1.0))
+    return rotate(shape, at, origin=(0, 0))
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("at", [0.0, 73.0, 200.0])
+@pytest.mark.parametrize(
+    ("degrees", "shorter", "is_tip"),
+    [(19.9, 8.0, True), (20.1, 8.0, False), (10.0, 17.0, True), (10.0, 17.4, False), (0.5, 90.0, True)],
+)
+def test_a_tip_is_sharper_than_twenty_degrees_and_narrower_than_three_metres(
+    degrees: float, shorter: float, is_tip: bool, ahead: bool, at: float
+) -> None:
+    tips = _find_tips(array(box(500, 500, 600, 600), corner(degrees, shorter, 100.0, ahead=ahead, at=at)))
+    assert len(tips) == is_tip
+    for tip in tips:
+        turn = np.radians(at)
+        way = np.array([np.cos(turn), np.sin(turn)])
+        side = np.radians(degrees) * (1 if ahead else -1) + turn
+        assert (tip.polygon, tip.ahead) == (1, ahead)
+        assert tip.point == pytest.approx((0, 0), abs=1e-9)
+        assert tip.far == pytest.approx(tuple(100 * way), abs=1e-9)
+        assert tip.near == pytest.approx((shorter * np.cos(side), shorter * np.sin(side)), abs=1e-9)
+        assert tip.cut == pytest.approx(tuple(shorter * np.cos(np.radians(degrees)) * way), abs=1e-9)
+
+
+def test_a_cut_that_would_end_beside_a_corner_ends_in_it() -> None:
+    for longer, cut in ((8.2, 8.2), (8.3, 8.0 * np.cos(np.radians(15)))):
+        (tip,) = _find_tips(array(corner(15.0, 8.0, longer)))
+        assert tip.cut[0] == pytest.approx(cut)
+        assert tip.far[0] == longer
+
+
+def test_the_narrowest_tip_comes_first_wherever_its_ring_begins() -> None:
+    for first in range(5):
+        shapes = []
+        for degrees, x in ((15.0, 0.0), (5.0, 300.0), (9.0, 600.0)):
+            ring = shapely.get_coordinates(corner(degrees, 8.0, 100.0))[:-1]
+            shapes.append(Polygon(np.roll(ring + np.array([x, 0.0]), first, axis=0)))
+        tips = _find_tips(array(shapely.MultiPolygon(shapes[:2]), shapes[2]))
+        assert [(tip.polygon, tip.point[0]) for tip in tips] == [(0, 300), (1, 600), (0, 0)]
+
+
+@pytest.mark.parametrize("first", range(5))
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("degrees", [25.0, 35.0, 90.0, 170.0, 190.0, 260.0])
+def test_what_is_left_at_the_end_of_the_shorter_side(degrees: float, ahead: bool, first: int) -> None:
+    """The angle between the cut and the polygon's next side there, whichever side of its tip is longer."""
+    near = np.array([30.0, 2.0])
+    cut = np.array([float(np.hypot(*near)) * np.cos(np.arctan2(2.0, 30.0)), 0.0])
+    way = np.arctan2(*(cut - near)[::-1]) + np.radians(degrees)
+    beyond = near + np.array([np.cos(way), np.sin(way)])
+    ring = np.array([(0.0, 0.0), (100.0, 0.0), (100.0, 200.0), (-60.0, 300.0), beyond, near])
+    ring = ring if ahead else ring * (1.0, -1.0)
+    shape = Polygon(np.roll(ring, first, axis=0))
+    house = box(-500, -500, -490, -490)
+    outlines = _Outlines(array(house, shapely.MultiPolygon([house, shape])), np.ones(2, dtype=bool))
+    (tip,) = [tip for tip in _find_tips(array(shape)) if tip.point == (0.0, 0.0)]
+    assert tip.ahead == ahead
+    tip = type(tip)(1, tip.point, tip.near, tip.cut, tip.far, tip.ahead)
+    assert outlines._left(tip) == pytest.approx(degrees)
+
+
+def test_a_tip_is_a_small_part_of_its_grid_and_all_its_own() -> None:
+    tip, *_ = _find_tips(array(corner(15.0, 8.0, 100.0)))
+    ground = shapely.area(tip.triangle)
+    assert ground == pytest.approx(0.5 * (8 * np.cos(np.radians(15))) * (8 * np.sin(np.radians(15))))
+    for share, told in ((0.099, True), (0.101, False)):
+        assert _within(tip, box(0, 0, 20, ground / share / 20.0)) == told
+    hole = box(5, 0.1, 5.2, 0.2)
+    assert not _within(tip, box(0, 0, 20, 60).difference(hole))
+    assert _within(tip, box(0, 0, 20, 60).difference(box(5, 0.1, 5.05, 0.2)))
+
+
+def test_ways_there_and_back_are_left_out() -> None:
+    a, b, c, d, e = ((float(x), float(x * x)) for x in range(5))
+    for ring in (
+        [a, b, c],
+        [a, a, b, c],
+        [a, b, c, a],
+        [a, b, d, b, c],
+        [a, b, d, e, d, b, c],
+        [d, a, b, c, a],
+    ):
+        for first in range(len(ring)):
+            left = _without_spurs(ring[first:] + ring[:first])
+            start = left.index(a)
+            assert left[start:] + left[:start] == [a, b, c]
