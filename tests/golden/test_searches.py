@@ -17,11 +17,14 @@ from partition.arrays import Lengths, Numbers
 from partition.changes.adjustment import adjust_plan, settle_pieces
 from partition.changes.edits import move_units, open_draft, rebalance, split_grid
 from partition.proof.bound import prove
+from partition.proof.instance import Instance
 from partition.proof.pricing import price_sets
 from partition.proof.settling import settle
+from partition.solve import solve, solve_within
 from partition.solver.balance import Balance
 from partition.solver.enumeration import list_sets
 from partition.solver.graph import Graph, from_arcs
+from partition.solver.joining import total_off
 from partition.solver.plan import make_plan
 from partition.solver.problem import Problem, Weights
 from partition.solver.refine import refine_plan
@@ -175,7 +178,26 @@ def changes() -> Iterator[str]:
         yield f"alternative: {one.plan.value:.3f}, differs {differs}, {mark(one.plan.assignment)}"
 
 
-@pytest.mark.parametrize("name", ["plans", "proofs", "changes"])
+def benches() -> Iterator[str]:
+    """What the bench's command finds; with a mean deviation, and with all its proposals."""
+    graph = uneven(12, 10, 3)
+    instance = Instance("town", graph, Balance(170, 250, 330), round(graph.households.sum() / 250))
+    for effort, balance in ((500, 0.0), (5_000, 0.0), (9_000, 40_000.0)):
+        done = solve(instance, seed=1, effort=effort, balance=balance, threads=2)
+        yield f"solved {effort}: {done.value:.3f}, outside {done.outside:.3f}, {mark(done.labels)}"
+    for mean in (24.0, 9.0, 0.5):
+        done, least = solve_within(instance, mean, effort=900, seed=1)
+        off = total_off(instance.problem(), done.labels) / instance.grids
+        yield f"within {mean}: {done.value:.3f}, outside {done.outside:.3f}, off {off:.4f}, {least:.3f}"
+    tiny = Instance("tiny", uneven(5, 4, 5), RANGE, round(uneven(5, 4, 5).households.sum() / 120))
+    done = solve(tiny, seed=2)
+    yield f"all proposals: {done.value:.3f}, outside {done.outside:.3f}, {mark(done.labels)}"
+    for mean in (22.0, 2.0):
+        done, least = solve_within(tiny, mean, effort=400)
+        yield f"proven within {mean}: {done.value:.3f}, outside {done.outside:.3f}, {least:.3f}"
+
+
+@pytest.mark.parametrize("name", ["plans", "proofs", "changes", "benches"])
 def test_what_the_searches_find(name: str, request: pytest.FixtureRequest) -> None:
-    lines = list({"plans": plans, "proofs": proofs, "changes": changes}[name]())
+    lines = list({"plans": plans, "proofs": proofs, "changes": changes, "benches": benches}[name]())
     compare_part(GOLDEN, name, lines, request.config.getoption("--renew-golden"))

@@ -5,15 +5,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from partition.arrays import Numbers
 from partition.errors import InputError
 from partition.proof.instance import Instance, read_instance
-from partition.solve import _is_small, _unevenness, main, solve, solve_within
+from partition.solve import FIRM, _is_small, _search, _unevenness, main, solve, solve_within
 from partition.solver.balance import Balance
-from partition.solver.joining import total_off
+from partition.solver.joining import Seen, total_off
+from partition.solver.problem import Problem
+from partition.solver.refine import HOT_M, Refined, refine_plan
 from tests.partition.test_plan import connected
 from tests.partition.test_refine import town
 from tests.unit_lattice import lattice
@@ -358,6 +362,41 @@ def test_how_much_hotter_a_search_for_even_grids_begins(tmp_path: Path) -> None:
         problem.subset(np.array([0])),
     ):
         assert _unevenness(empty) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("side", "effort", "runs", "each"),
+    [
+        ((25, 20), None, 128, 2_500),
+        ((167, 3), None, 32, 2_500),
+        ((73, 137), None, 4, 1_000),
+        ((25, 20), 1_000, 1, 1_000),  # less than one search
+        ((25, 20), 3_600, 1, 3_600),
+        ((25, 20), 6_000, 2, 3_000),  # 2.4 searches
+        ((73, 137), 2_600, 3, 2_600 / 3),
+    ],
+)
+def test_how_many_searches_of_how_many_proposals(
+    monkeypatch: pytest.MonkeyPatch, side: tuple[int, int], effort: int | None, runs: int, each: float
+) -> None:
+    asked: list[tuple[int, dict[str, Any]]] = []
+
+    def hurry(problem: Problem, labels: Numbers, *, steps: int, **options: Any) -> Refined:
+        asked.append((steps, options))
+        return refine_plan(problem, labels, steps=1, **options)
+
+    monkeypatch.setattr("partition.solve.refine_plan", hurry)
+    units = side[0] * side[1]
+    instance = Instance("row", lattice(*side, 10), Balance(10.0, 60.0, 90.0), units // 50)
+    seen = Seen(instance.problem())
+    found = _search(instance, 0.0, seen, 7, effort, math.inf, 1)
+    assert len(found) == len(asked) == runs
+    assert [steps for steps, _ in asked] == [int(each * units)] * runs
+    assert [options["seed"] for _, options in asked] == list(range(7, 7 + runs))
+    assert {(options["hot_m"], options["firm"], options["threads"]) for _, options in asked} == {
+        (HOT_M, FIRM, 1)
+    }
+    assert all((options["watch"] is None) == (runs == 1) for _, options in asked)
 
 
 @pytest.mark.parametrize(("units", "grids", "small"), [(28, 4, True), (29, 4, False), (350, 60, True)])
