@@ -6,8 +6,11 @@ out for each, with the properties, coordinate systems and methods that it has fo
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,6 +18,8 @@ from fastapi.openapi.utils import get_openapi
 
 from partition.texts import Language
 from service.access import Access, Principal, may_write
+from service.exports.formats import FORMATS
+from service.exports.options import CHOICES
 from service.feature_schema import TYPES, describe_column
 from service.links import GEOJSON, HTML, JSON, MVT, OPENAPI, SCHEMA
 from service.query.crs import CRS84, Crs
@@ -26,6 +31,7 @@ from service.query.question import (
     NARROWING,
     OFFSET_MOST,
     PARAMETERS,
+    SHAPING,
 )
 from service.registry import Collection
 from service.tiles.matrices import LEVELS
@@ -44,6 +50,9 @@ CONTENT: Mapping[str, tuple[tuple[str, str], ...]] = {
     PREFIX: ((JSON, "collection"), (HTML, "html")),
     f"{PREFIX}/items": ((GEOJSON, "featureCollection"), (HTML, "html")),
     f"{PREFIX}/items/{{key}}": ((GEOJSON, "feature"), (HTML, "html")),
+    f"{PREFIX}/export": tuple(
+        (one.media, "featureCollection" if one.media == GEOJSON else "file") for one in FORMATS.values()
+    ),
     f"{PREFIX}/schema": ((SCHEMA, "schema"),),
     f"{PREFIX}/queryables": ((SCHEMA, "schema"),),
     f"{PREFIX}/sortables": ((SCHEMA, "schema"),),
@@ -82,7 +91,9 @@ def describe_api(
     known = list(collections)
     for template, operations in found["paths"].items():
         shown = template.replace(":path}", "}")
-        described = {method: _operation(shown, method, operation) for method, operation in operations.items()}
+        described = {
+            method: _operation(shown, method, operation, lang) for method, operation in operations.items()
+        }
         if not shown.startswith(PREFIX):
             paths[shown] = described
             continue
@@ -104,7 +115,7 @@ def describe_api(
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "parameters": _parameters(),
+            "parameters": _parameters(lang),
             "responses": {
                 "problem": {
                     "description": "Why the request cannot be answered, and what mends it.",
@@ -148,8 +159,20 @@ def as_openapi_30(node: Any) -> Any:
     return made
 
 
-def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+@cache
+def chinese() -> Mapping[str, Mapping[str, Any]]:
+    """What routes and parameters say of themselves, in Chinese: `operations` by method and path, `parameters`
+    by name.
+    """
+    return tomllib.loads(files("service").joinpath("openapi.zh.toml").read_text(encoding="utf-8"))
+
+
+def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     made = deepcopy(dict(operation))
+    told = chinese()["operations"].get(f"{method.upper()} {path}", {}) if lang == "zh" else {}
+    if told:
+        made |= {"summary": told["summary"], "description": told["about"]}
+    names = {**chinese()["parameters"], **told.get("parameters", {})} if lang == "zh" else {}
     responses = made.get("responses", {})
     responses.pop("422", None)
     for answer in responses.values():
@@ -172,6 +195,9 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str
     for one in made.get("parameters", []):
         if one.get("name") == "matrices":
             one["schema"] = {"type": "string", "enum": [WEB_MERCATOR_QUAD]}
+        if one.get("name") in names:
+            one["description"] = names[one["name"]]
+            one.get("schema", {}).pop("description", None)
     if "{" in path:
         responses.setdefault("404", {"$ref": "#/components/responses/problem"})
     responses.setdefault("default", {"$ref": "#/components/responses/problem"})
@@ -198,18 +224,29 @@ def _of_collection(
         parameters = [one for one in own.get("parameters", []) if one.get("name") != "name"]
         if path.endswith("/{column}"):
             names = sorted(NARROWING - {"bbox", "bbox-crs"} | {"properties"})
-            parameters += [_asked(name, collection, allowed, systems) for name in names]
+            parameters += [_asked(name, allowed, systems, lang) for name in names]
             parameters += _property_parameters(allowed, lang)
         if method == "get" and path in (f"{PREFIX}/items", f"{PREFIX}/items/{{key}}"):
             one = path.endswith("{key}")
             names = ["crs", "properties", "datetime"] if one else sorted(PARAMETERS - GENERAL)
-            parameters += [_asked(name, collection, allowed, systems) for name in names]
+            parameters += [_asked(name, allowed, systems, lang) for name in names]
             parameters += [{"$ref": f"#/components/parameters/{name}"} for name in ("f", "lang")]
             if not one:
                 parameters += _property_parameters(allowed, lang)
             kind = "Feature" if one else "FeatureCollection"
             own["responses"]["200"]["content"][GEOJSON]["schema"] = _ref(f"{collection.name}{kind}")
             own["responses"]["200"]["headers"] = _HEADERS
+            own["responses"]["304"] = {"description": "What the client has, by If-None-Match, is the same."}
+        if path == f"{PREFIX}/export":
+            names = sorted(NARROWING | SHAPING | {"sortby"})
+            parameters += [_asked(name, allowed, systems, lang) for name in names]
+            parameters += [_export_form(lang), {"$ref": "#/components/parameters/lang"}]
+            parameters += [_choice(name, values, lang) for name, values in CHOICES.items()]
+            parameters += [one for one in _property_parameters(allowed, lang) if one["name"] not in CHOICES]
+            own["responses"]["200"]["content"][GEOJSON]["schema"] = _ref(
+                f"{collection.name}FeatureCollection"
+            )
+            own["responses"]["200"]["headers"] = _HEADERS | _EXPORT_HEADERS
             own["responses"]["304"] = {"description": "What the client has, by If-None-Match, is the same."}
         if parameters:
             own["parameters"] = parameters
@@ -232,14 +269,33 @@ _HEADERS = {
 }
 
 
+def _export_form(lang: Language) -> dict[str, Any]:
+    schema = {"type": "string", "enum": list(FORMATS), "default": "geojson"}
+    return {"name": "f", "in": "query", "description": _about("f", lang), "schema": schema}
+
+
+_EXPORT_HEADERS = {
+    "Content-Disposition": {"description": "The file's name.", "schema": {"type": "string"}},
+    "OGC-NumberMatched": {
+        "description": "How many features the file holds.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+
+
+def _choice(name: str, values: tuple[str, ...], lang: Language) -> dict[str, Any]:
+    schema = {"type": "string", "enum": list(values)}
+    return {"name": name, "in": "query", "description": _about(name, lang), "schema": schema}
+
+
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _asked(name: str, collection: Collection, allowed: Access, systems: tuple[Crs, ...]) -> dict[str, Any]:
+def _asked(name: str, allowed: Access, systems: tuple[Crs, ...], lang: Language) -> dict[str, Any]:
     """A parameter: one that all collections share, or that this collection's own bounds."""
     uris = [crs.uri for crs in systems]
-    about = _ABOUT[name]
+    about = _about(name, lang)
     if name in ("crs", "bbox-crs", "filter-crs"):
         schema: dict[str, Any] = {"type": "string", "format": "uri", "enum": uris, "default": CRS84.uri}
         return {"name": name, "in": "query", "description": about, "schema": schema}
@@ -275,6 +331,10 @@ def _property_parameters(allowed: Access, lang: Language) -> list[dict[str, Any]
     ]
 
 
+def _about(name: str, lang: Language) -> str:
+    return str(chinese()["parameters"][name]) if lang == "zh" else _ABOUT[name]
+
+
 _ABOUT: Mapping[str, str] = {
     "bbox": "Four numbers, or six with heights, in the order of axes of `bbox-crs`; default: degrees east "
     "and north (CRS84). West greater than east crosses the antimeridian.",
@@ -285,6 +345,9 @@ _ABOUT: Mapping[str, str] = {
     "cursor": "Where the page begins; part of the link `next`.",
     "datetime": "RFC 3339 instant or date, or interval begin/end with .. for open. Grids: all versions in "
     "force at that time; without it those in force now.",
+    "encoding": "Shapefile: UTF-8 (default) or GBK. CSV: UTF-8 (default) or UTF-8-BOM, as Excel wants it.",
+    "fit": "Shapefile: whether values that it cannot hold are refused (default), or cut and noted.",
+    "geometry": "CSV: the geometry as WKT, as the coordinates of a point (default for points), or none.",
     "filter": "CQL2, as text or JSON (`filter-lang`).",
     "filter-crs": "Coordinate system of geometries in `filter`.",
     "filter-lang": "Language of `filter`.",
@@ -292,10 +355,12 @@ _ABOUT: Mapping[str, str] = {
     "offset": "Features to skip. Follow the link `next` instead: it neither skips nor repeats a row.",
     "properties": "Properties wanted; all by default.",
     "sortby": "Properties to sort by, in turn; `-` before a name: descending. Null is larger than any value.",
+    "f": "Form of the answer; default: what Accept asks for.",
+    "lang": "Language; default: what Accept-Language asks for.",
 }
 
 
-def _parameters() -> dict[str, Any]:
+def _parameters(lang: Language) -> dict[str, Any]:
     number = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
     schemas: dict[str, dict[str, Any]] = {
         "bbox": number,
@@ -308,20 +373,20 @@ def _parameters() -> dict[str, Any]:
         "offset": {"type": "integer", "minimum": 0, "maximum": OFFSET_MOST, "default": 0},
     }
     made: dict[str, dict[str, Any]] = {
-        name: {"name": name, "in": "query", "description": _ABOUT[name], "schema": schema}
+        name: {"name": name, "in": "query", "description": _about(name, lang), "schema": schema}
         for name, schema in schemas.items()
     }
     made["bbox"] |= {"style": "form", "explode": False}
     made["f"] = {
         "name": "f",
         "in": "query",
-        "description": "Form of the answer; default: what Accept asks for.",
+        "description": _about("f", lang),
         "schema": {"type": "string", "enum": ["json", "geojson", "html"]},
     }
     made["lang"] = {
         "name": "lang",
         "in": "query",
-        "description": "Language; default: what Accept-Language asks for.",
+        "description": _about("lang", lang),
         "schema": {"type": "string", "enum": ["zh", "en"]},
     }
     return made
@@ -363,6 +428,7 @@ def _schemas() -> dict[str, Any]:
         "html": text,
         "object": {"type": "object"},
         "tile": {"type": "string", "format": "binary"},
+        "file": {"type": "string", "format": "binary"},
         "health": record(["status"], status=text),
         "link": record(["href", "rel"], href=text, rel=text, type=text, title=text, hreflang=text),
         "landingPage": record(["links"], title=text, description=text, links=links),
