@@ -90,7 +90,7 @@ class Master:
         )
         self._highs.addCols(
             count, np.asarray(cost, np.float64), np.zeros(count), np.full(count, highspy.kHighsInf),
-            len(index), starts[:-1], index, value,
+            len(index), starts, index, value,
         )  # fmt: skip
         self.columns += count
 
@@ -196,7 +196,7 @@ def decide_sets(
     least, most = sides, sides
     if burden is not None:
         least, most = np.append(sides, -highspy.kHighsInf), np.append(sides, burden.most)
-    model.num_col_, model.num_row_ = count, len(sides) if burden is None else len(sides) + 1
+    model.num_col_, model.num_row_ = count, len(most)
     model.col_cost_ = np.asarray(cost, np.float64)
     model.col_lower_ = np.zeros(count)
     model.col_upper_ = np.ones(count)
@@ -343,12 +343,10 @@ def _better(
         return labels
     inside = np.isin(labels, around)
     columns = index.within(pool, inside)
-    units = np.flatnonzero(inside)
-    position = np.full(len(labels), -1, dtype=np.int64)
-    position[units] = np.arange(len(units))
+    units = int(inside.sum())
     start, members = take_sets(pool.start, pool.members, columns)
     borne = None if most_off is None else off_target(problem, start, members)
-    members = position[members].astype(np.int32)
+    members = (np.cumsum(inside) - 1)[members].astype(np.int32)
     cost = pool.cost[columns]
     # what the window pays for its outer border is in both sums
     own = Pool.of_plan(problem, labels).take(np.sort(around))
@@ -360,7 +358,7 @@ def _better(
         off = off_target(problem, every.start, every.members)
         burden = Burden(borne, most_off - float(off.sum() - off[around].sum()))
     master = Master(
-        len(units), len(around), 10.0 * max(float(np.abs(cost).max()), 1.0),
+        units, len(around), 10.0 * max(float(np.abs(cost).max()), 1.0),
         most=None if burden is None else burden.most,
     )  # fmt: skip
     master.add(start, members, cost, borne)
@@ -376,7 +374,7 @@ def _better(
     first = np.flatnonzero(np.isin(pool.hash[columns[kept]], own.hash))
     start, members = take_sets(start, members, kept)
     chosen = choose_sets(
-        len(units),
+        units,
         len(around),
         start,
         members,

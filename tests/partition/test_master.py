@@ -7,6 +7,8 @@ from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
 
 from partition.solver import master
 from partition.solver.balance import Balance
@@ -323,6 +325,28 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     solved(3).solve()
     chosen(3)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_choice_costs_what_another_solver_finds_the_least(seed: int) -> None:
+    _, pool = square()
+    rng = np.random.default_rng(seed)
+    cost, each = rng.uniform(1.0, 100.0, len(pool)), rng.integers(0, 9, len(pool)).astype(float)
+    rows = np.append(pool.members, np.full(len(pool), 36))
+    columns = np.append(np.repeat(np.arange(len(pool)), np.diff(pool.start)), np.arange(len(pool)))
+    matrix = coo_array((np.ones(len(rows)), (rows, columns)), shape=(37, len(pool)))
+    exactly = LinearConstraint(matrix, *[np.append(np.ones(36), 12.0)] * 2)
+    best = milp(cost, constraints=exactly, integrality=1, bounds=Bounds(0, 1))
+    found = decide_sets(36, 12, pool.start, pool.members, cost)
+    assert found.certain
+    assert cost[found.places].sum() == pytest.approx(best.fun)
+    most = 0.7 * each[found.places].sum()
+    both = [exactly, LinearConstraint(each[None], -np.inf, most)]
+    light = milp(cost, constraints=both, integrality=1, bounds=Bounds(0, 1))
+    within = decide_sets(36, 12, pool.start, pool.members, cost, burden=Burden(each, most))
+    assert within.certain
+    assert cost[within.places].sum() == pytest.approx(light.fun)
+    assert each[within.places].sum() <= most + 1e-6
 
 
 # --- cut short, and within limits ---
