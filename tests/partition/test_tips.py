@@ -230,3 +230,34 @@ def test_ways_there_and_back_are_left_out() -> None:
             left = _without_spurs(ring[first:] + ring[:first])
             start = left.index(a)
             assert left[start:] + left[:start] == [a, b, c]
+
+
+def test_what_is_in_a_footprint_by_less_than_a_hand_is_nothing() -> None:
+    small = array(box(85, 0.2, 85.1, 0.29))
+    assert trim_tips(town(), small, NONE)[0].area < WEST.area
+    assert trim_tips(town(), array(box(92, 0.2, 92.1, 0.35)), NONE)[0].equals_exact(WEST)
+    assert trim_tips(town(), array(box(92, 0.2, 92.1, 0.29)), NONE)[0].area < WEST.area
+
+
+def test_a_grid_of_several_parts_keeps_them() -> None:
+    far = box(0, 200, 50, 250)
+    for number in (0, 1):
+        before = town()
+        before[number] = shapely.MultiPolygon([far, before[number]])
+        after = trim_tips(before, NONE, NONE)
+        assert_covered(before, after)
+        assert shapely.get_num_geometries(after).tolist() == [1 + (n == number) for n in range(3)]
+        assert after[0].area == pytest.approx(WEST.area - 7.5 + far.area * (number == 0))
+
+
+def test_tips_at_all_corners_of_a_grid_are_all_cut() -> None:
+    """A square with a thorn at each corner, inside a larger one."""
+    ways = [(45 + 90 * n + off, 200.0 - 12.0 * (off != 0)) for n in range(4) for off in (-0.4, 0.0, 0.4)]
+    star = Polygon([(r * np.cos(np.radians(way)), r * np.sin(np.radians(way))) for way, r in ways])
+    frame = box(-250, -250, 250, 250).difference(star)
+    before = array(star, frame)
+    after = trim_tips(before, NONE, NONE)
+    assert_covered(before, after)
+    assert len(_find_tips(before)) == 4
+    assert _find_tips(after) == []
+    assert shapely.get_num_coordinates(after[0]) == 9
