@@ -105,7 +105,7 @@ def write_files(
     Each file is replaced only when the new one is whole.
     """
     from data.plan_file import replacing
-    from service.export import write_export
+    from service.exports.plans import write_export
     from service.mapping import write_map
     from service.store.plans import get_plan, read_plan
 

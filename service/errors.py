@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from partition.texts import catalogue
+from service.exports.faults import FullDiskError, LargeError, UnfitError
 from service.faults import (
     BusyError,
     FixedError,
@@ -67,7 +68,11 @@ STATUS: dict[type[ServiceError], int] = {
     UnlockedError: 428,
     RateError: 429,
     BusyError: 503,
+    UnfitError: 422,
+    LargeError: 422,
+    FullDiskError: 507,
 }
+RETRY_S = 20
 
 
 STORE_STATUS: tuple[tuple[type[StoreError], int], ...] = (
@@ -84,7 +89,10 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ServiceError)
     def explain(request: Request, error: ServiceError) -> Response:
-        return problem(request, STATUS[type(error)], error)
+        answer = problem(request, STATUS[type(error)], error)
+        if isinstance(error, BusyError):
+            answer.headers["Retry-After"] = str(RETRY_S)
+        return answer
 
     @app.exception_handler(NotAllowedInError)
     def ask_who(request: Request, error: NotAllowedInError) -> Response:

@@ -12,6 +12,8 @@ from service.db import Database
 from service.drafts import Benches
 from service.errors import add_handlers
 from service.events import Hub
+from service.exports.desk import Desk
+from service.exports.workshop import Workshop
 from service.guard import Guard
 from service.mapping import Maps
 from service.routes import (
@@ -22,6 +24,7 @@ from service.routes import (
     conformance,
     edits,
     events,
+    exports,
     features_write,
     figures,
     health,
@@ -50,7 +53,7 @@ from service.upkeep.states import states_of
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(tiles, locate, maps, figures, audit, static, login, options),
+    *(exports, tiles, locate, maps, figures, audit, static, login, options),
 )
 
 # bytes of bodies that may be larger than `service.bodies.BODY_MOST`
@@ -65,12 +68,14 @@ def create_app(
     licence: str = "",
     limits: Limits | None = None,
     metrics_token: str = "",
+    workshop: Workshop | None = None,
 ) -> FastAPI:
     """The service on `database`. `hosts`: names it answers for besides those of this machine's loopback.
 
     `accounts` says who asks; by default the keys and sessions of the database. `licence`: under which the
     collections that are built in may be used, an SPDX identifier or an address. `limits`: what one client may
-    ask; by default anything. `metrics_token`: opens the measures, besides an administrator's key.
+    ask; by default anything. `metrics_token`: opens the measures, besides an administrator's key. `workshop`:
+    where files for downloads are made.
     """
     app = FastAPI(
         title="Wangge 网格",
@@ -89,6 +94,8 @@ def create_app(
     app.state.maps = Maps()
     app.state.events = Hub(database.app)
     app.state.benches = Benches()
+    app.state.workshop = workshop or Workshop()
+    app.state.desk = Desk()
     app.state.limits = limits or Limits()
     app.state.metrics_token = metrics_token
     app.state.metrics = metrics = Metrics(states_of(app))

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="From which level on the service's own messages are logged."
     )
+    export_dir: Path | None = Field(
+        default=None,
+        description="Folder on whose disk files for downloads are made; default: one of the temporary files.",
+    )
     lang: Literal["zh", "en"] | None = Field(
         default=None, description="Language of the command line; default: the locale's."
     )

@@ -30,6 +30,15 @@ class Sensitivity(StrEnum):
     restricted = "restricted"
 
 
+class Role(StrEnum):
+    """Whose view is exported."""
+
+    public = "public"
+    consumer = "consumer"
+    planner = "planner"
+    centre = "centre"
+
+
 group = typer.Typer(name="collection", help="Further layers for the API · 发布其他图层", no_args_is_help=True)
 
 
@@ -100,6 +109,124 @@ def add(
             with owner() as engine, engine.begin() as connection:
                 rows = add_collection(connection, layer, declared)
         term.say("collection.added", name=name, rows=f"{rows:,}")
+
+
+@group.command()
+def export(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="grids, buildings, cases … or an added layer · 数据集", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Where it is written: .geojson, .gpkg, .shp, .zip (Shapefile), .csv or .fgb · 输出文件",
+            show_default=False,
+        ),
+    ],
+    filter_: Annotated[
+        str | None, typer.Option("--filter", metavar="CQL2", help="Which features · 过滤条件")
+    ] = None,
+    bbox: Annotated[
+        str | None,
+        typer.Option("--bbox", metavar="W,S,E,N", help="Within this box, in degrees · 经纬度范围"),
+    ] = None,
+    datetime: Annotated[
+        str | None, typer.Option("--datetime", help="An instant, a date, or BEGIN/END · 时间或时段")
+    ] = None,
+    sortby: Annotated[
+        str | None, typer.Option("--sortby", metavar="[-]COLUMN,…", help="Order · 排序")
+    ] = None,
+    properties: Annotated[
+        str | None, typer.Option("--properties", metavar="COLUMN,…", help="Only these columns · 只要这些列")
+    ] = None,
+    crs: Annotated[
+        str | None,
+        typer.Option("--crs", metavar="EPSG:N", help="Coordinate system (not of GeoJSON) · 坐标系"),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", help="Shapefile: UTF-8, GBK; CSV: UTF-8, UTF-8-BOM · 字符编码"),
+    ] = None,
+    geometry: Annotated[
+        str | None, typer.Option("--geometry", help="CSV: wkt, xy or none · CSV 中的几何")
+    ] = None,
+    cut: Annotated[
+        bool,
+        typer.Option("--cut", help="Cut values that a Shapefile cannot hold · 截断 Shapefile 存不下的值"),
+    ] = False,
+    role: Annotated[
+        Role, typer.Option("--role", help="What this role may see is written · 按此岗位的可见范围")
+    ] = Role.planner,
+) -> None:
+    """Write a collection, or what a filter finds of it, to a file · 把数据集导出为文件
+
+    The file is there when it is whole, or not at all. Example · 示例:
+
+        wangge collection export grids --out grids.zip --encoding GBK --cut
+    """
+    from service.operating import OperatingError
+
+    term = terminal()
+    with term.answering_errors():
+        from service.access import Principal, access
+        from service.access import Role as AccessRole
+        from service.db import database
+        from service.exports.faults import FailedError
+        from service.exports.options import read_options
+        from service.exports.outputs import format_of, write_rows
+        from service.faults import ServiceError, UnknownError
+        from service.query.question import read_question
+        from service.settings import Settings
+        from service.store.catalogue import Catalogues
+        from service.store.exports import Rows
+
+        chosen = format_of(out)
+        asked = {"filter": filter_, "bbox": bbox, "datetime": datetime, "sortby": sortby}
+        asked |= {"properties": properties, "crs": _crs_uri(crs)}
+        options = {"encoding": encoding, "geometry": geometry, "fit": "cut" if cut else None}
+        try:
+            with database(Settings()) as opened, term.progress() as steps:
+                steps.step("read")
+                collection = Catalogues(opened.app).find(name)
+                principal = Principal(AccessRole(role.value))
+                allowed = None if collection is None else access(principal, collection)
+                if collection is None or allowed is None:
+                    raise UnknownError("collection", name=name)
+                question = read_question({k: v for k, v in asked.items() if v}, collection, allowed)
+                given = {k: v for k, v in options.items() if v}
+                encoded, place, fit = read_options(given, chosen, collection, question.crs)
+                rows = Rows(opened.app, principal, collection, allowed, question)
+                try:
+                    rows.open()
+                    write_rows(
+                        out,
+                        rows,
+                        encoding=encoded,
+                        place=place,
+                        fit=fit,
+                        tell=lambda done: steps.tell("write", done / max(rows.count, 1)),
+                    )
+                finally:
+                    rows.close()
+        except ServiceError as error:
+            term.err.print(error.text(term.lang), style="bold red", markup=False)
+            raise typer.Exit(2) from None
+        except FailedError as error:
+            raise OperatingError("export.failed", path=out, reason=str(error)) from None
+        except OSError as error:
+            raise OperatingError("export.failed", path=out, reason=error.strerror) from None
+        term.say("export.written", path=out, features=f"{rows.count:,}")
+
+
+def _crs_uri(crs: str | None) -> str | None:
+    """`EPSG:4490` as the URI that the API knows; anything else as it is."""
+    found = re.fullmatch(r"(?i)epsg:(\d{4,6})", crs or "")
+    return f"http://www.opengis.net/def/crs/EPSG/0/{found[1]}" if found else crs
 
 
 @group.command(name="list")

@@ -154,6 +154,7 @@ def _serve(
     from service.accounts import Accounts
     from service.db import is_fenced
     from service.doors import names_of
+    from service.exports.workshop import Workshop
     from service.guard import is_loopback
     from service.jobs.beside import worker_beside
     from service.main import create_app
@@ -188,6 +189,8 @@ def _serve(
 
             webbrowser.open(lines[-1][1])
 
+    workshop = Workshop(settings.export_dir)
+    workshop.sweep()
     app = create_app(
         opened,
         accounts=accounts,
@@ -195,6 +198,7 @@ def _serve(
         licence=settings.licence,
         limits=Limits(settings.rate),
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
+        workshop=workshop,
     )
     begin_logging(settings.log_format, settings.log_level, requests=log)
     with worker_beside():

@@ -258,7 +258,7 @@ def export(
     """
     term = terminal()
     with term.answering_errors():
-        from service.export import check_export, write_export
+        from service.exports.plans import check_export, write_export
         from service.store.plans import read_plan
 
         check_export(out, encoding)

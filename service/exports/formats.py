@@ -42,12 +42,3 @@ FORMATS: Mapping[str, Format] = {
         Format("fgb", "FlatGeobuf", "application/flatgeobuf", ".fgb", "FlatGeobuf"),
     )
 }
-# by the suffix that a person gives a file
-SUFFIXES: Mapping[str, str] = {
-    ".geojson": "geojson",
-    ".json": "geojson",
-    ".gpkg": "gpkg",
-    ".zip": "shp",
-    ".csv": "csv",
-    ".fgb": "fgb",
-}

@@ -45,10 +45,9 @@ class Writer:
         }
         # a process group of its own: Ctrl-C at the terminal is the server's affair
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "service.exports.writer"],
+            [sys.executable, "-W", "ignore", "-m", "service.exports.writer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             env=environment,
             start_new_session=True,
         )
@@ -198,16 +197,14 @@ class Making:
             encoding=self.encoding,
             cut=self.fit == "cut",
             packed=self.packed,
+            ordered=bool(self.rows.question.sort),
             reserve=self.workshop.reserve,
         )
-        done = 0
 
         def batches() -> Sequence[tuple[Any, ...]]:
-            nonlocal done
             rows = self.rows.fetch()
-            done += len(rows)
             if tell is not None:
-                tell(done)
+                tell(self.rows.fetched)
             return rows
 
         self.rows.select_values()

@@ -36,6 +36,7 @@ LENGTH = struct.Struct("<Q")
 ROWS = 10_000
 TEXT_BYTES = 254  # of a Shapefile
 NAME_BYTES = 10
+UTC_FLAG = 100  # how GDAL marks a time as UTC
 LARGEST = 999_999_999_999_999_999  # that a Shapefile's column of eighteen digits holds
 # kinds of geometry by their number in WKB, less thousands (Z, M): the layer of a Shapefile that takes them
 FAMILIES: Mapping[int, str] = {1: "point", 2: "line", 3: "polygon", 4: "multipoint", 5: "line", 6: "polygon"}
@@ -82,6 +83,7 @@ class Job:
     encoding: str = "UTF-8"
     cut: bool = False
     packed: bool = True
+    ordered: bool = False
     reserve: int = 0
 
     @property
@@ -126,6 +128,7 @@ class Single:
         self.begun = False
         fid, geometry = unlike(["fid", job.geometry_name], job.names)
         self.fields = unlike(job.names, [fid, geometry])
+        self.times = [name for name, kind in zip(self.fields, job.kinds, strict=True) if kind == "date-time"]
         self.options = {"FID": fid, "GEOMETRY_NAME": geometry, "SPATIAL_INDEX": "YES"}
 
     def write(self, columns: list[Column]) -> None:
@@ -156,6 +159,7 @@ class Single:
             crs=f"EPSG:{self.job.srid}",
             append=self.begun,
             layer_options=None if self.begun else self.options,
+            gdal_tz_offsets=zones_of(self.times, len(columns[-1])),
         )
         self.begun = True
         self.written += len(columns[-1])
@@ -191,9 +195,9 @@ class Indexed(Single):
             self._append(self.draft, [[] for _ in range(len(self.fields) + 1)])
         self.check(self.draft, self.written)
         self.job.check_space(self.draft.stat().st_size)
-        # a row without a geometry has no place in the index
+        # an index goes by place; where there is none, or another order was asked for, there is no index
         options = {
-            "SPATIAL_INDEX": "NO" if self.shapeless or not self.written else "YES",
+            "SPATIAL_INDEX": "NO" if self.shapeless or self.job.ordered or not self.written else "YES",
             "TEMPORARY_DIR": self.job.folder,
         }
         with raw.open_arrow(self.draft, use_pyarrow=False, batch_size=ROWS) as (about, stream):
@@ -404,6 +408,13 @@ def arrays_of(columns: list[Column], kinds: list[str]) -> tuple[list[Any], list[
         made.append(array)
         masks.append(null if null.any() else None)
     return made, masks
+
+
+def zones_of(names: list[str], count: int) -> dict[str, Any]:
+    """Of each column of times, that all of them are UTC."""
+    import numpy as np
+
+    return {name: np.full(count, UTC_FLAG) for name in names}
 
 
 def geometries_of(values: Column) -> Any:

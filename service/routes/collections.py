@@ -17,6 +17,7 @@ from service.links import GEOJSON, HTML, JSON, OGC_REL, SCHEMA, link
 from service.pages import page
 from service.query.crs import CRS84, STORAGE, offered
 from service.registry import Collection
+from service.routes.enclosures import enclosures
 from service.schemas import PageQuery
 from service.store.catalogue import About
 
@@ -58,6 +59,7 @@ def describe(context: Context, collection: Collection, allowed: Access) -> dict[
             link(context.href(f"{path}/queryables"), f"{OGC_REL}queryables", SCHEMA),
             link(context.href(f"{path}/sortables"), f"{OGC_REL}sortables", SCHEMA),
             link(context.href(f"{path}/tiles"), f"{OGC_REL}tilesets-vector", JSON),
+            *enclosures(context, path),
         ],
     }
     if licence.startswith(("http://", "https://")):
@@ -66,6 +68,15 @@ def describe(context: Context, collection: Collection, allowed: Access) -> dict[
     if extent:
         body["extent"] = extent
     return body
+
+
+def downloads_of(context: Context, links: list[dict[str, str]]) -> list[tuple[str, str]]:
+    """Titles and addresses of downloads, of all links, as pages show them.
+
+    Long texts in a Shapefile are cut there, and its note says so: a person has no use for a refusal.
+    """
+    found = [(one["title"], context.inside(one["href"])) for one in links if one["rel"] == "enclosure"]
+    return [(title, f"{href}&fit=cut" if title == "Shapefile" else href) for title, href in found]
 
 
 def describe_extent(about: About) -> dict[str, Any]:
@@ -125,5 +136,6 @@ def show_collection(context: InContext, name: str, query: Annotated[PageQuery, Q
         path=path_of(collection),
         schema=schema,
         units=units,
+        downloads=downloads_of(context, body["links"]),
         backdrop="" if collection.name == "streets" else "/collections/streets/items?limit=2000",
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -15,27 +14,19 @@ from service.context import Context, find_collection, find_context
 from service.db import EVERYWHERE, transaction
 from service.exports import texts
 from service.exports.download import Download, FileSource, TextSource
-from service.exports.formats import FORMATS, Encoding, Fit, Format
+from service.exports.formats import FORMATS, Format
+from service.exports.options import CHOICES, read_options
 from service.exports.workshop import Making
-from service.faults import MalformedError
-from service.query.box import short
-from service.query.crs import CRS84
 from service.query.question import GENERAL, NARROWING, SHAPING, Question, read_question
 from service.registry import Collection
 from service.routes.items import check_crs, headers_of, read_form
 from service.store import audit
-from service.store.exports import Place, Rows
+from service.store.exports import Rows
 from service.tags import digest, known_version, page_tag
 
 router = APIRouter(tags=["features"])
 
 ASKED = GENERAL | NARROWING | SHAPING | {"sortby"}
-# what only some formats have a choice of: the parameter, and its values, the first of which is the default
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "encoding": ("UTF-8", "UTF-8-BOM", "GBK"),
-    "geometry": ("wkt", "xy", "none"),
-    "fit": ("refuse", "cut"),
-}
 
 
 @router.get("/collections/{name}/export", summary="Download", response_class=Response)
@@ -50,9 +41,7 @@ def export_collection(request: Request, name: str) -> Response:
     question = read_question(parameters, collection, allowed, known=ASKED)
     given = (question.crs, parameters.get("bbox-crs"), parameters.get("filter-crs"))
     check_crs(context, collection, allowed, *given)
-    if chosen.name == "geojson" and question.crs is not CRS84:
-        raise MalformedError("export-crs", value=question.crs.uri)
-    encoding, place, fit = _read_options(options, chosen, collection)
+    encoding, place, fit = read_options(options, chosen, collection, question.crs)
     mark = digest(allowed, request.url.path, request.url.query)
     headers = _headers(context, collection, chosen, question)
     rows = Rows(context.engine, context.principal, collection, allowed, question)
@@ -80,30 +69,6 @@ def export_collection(request: Request, name: str) -> Response:
     media = f"{chosen.media}; charset=utf-8" if chosen.name == "csv" else chosen.media
     return Download(
         source, request.app.state.desk, _client(context), media_type=media, headers=headers, head=head
-    )
-
-
-def _read_options(
-    options: Mapping[str, str], chosen: Format, collection: Collection
-) -> tuple[Encoding, Place, Fit]:
-    """The options that the format has, with its defaults. Raises MalformedError for others."""
-    allowed = {
-        "encoding": chosen.encodings,
-        "geometry": CHOICES["geometry"] if chosen.name == "csv" else (),
-        "fit": CHOICES["fit"] if chosen.name == "shp" else (),
-    }
-    for name, value in options.items():
-        if not allowed[name]:
-            raise MalformedError("export-option", name=name, format=chosen.title)
-        if value not in allowed[name]:
-            raise MalformedError(
-                "parameter-value", name=name, value=short(value), choice=", ".join(allowed[name])
-            )
-    place = options.get("geometry", "xy" if collection.shape == "point" else "wkt")
-    return (
-        cast(Encoding, options.get("encoding", chosen.encodings[0])),
-        cast(Place, place),
-        cast(Fit, options.get("fit", "refuse")),
     )
 
 

@@ -19,7 +19,8 @@ from service.query.box import short
 from service.query.crs import BELTS, Crs, offered
 from service.query.question import Question, read_question
 from service.registry import Collection
-from service.routes.collections import path_of, write_instant
+from service.routes.collections import downloads_of, path_of, write_instant
+from service.routes.enclosures import enclosures
 from service.store import items
 from service.tags import content_tag, digest, is_known, known_version, page_tag
 
@@ -119,7 +120,7 @@ def links_of(
     question: Question,
     following: str | None,
 ) -> list[dict[str, str]]:
-    """Links of a page: itself, its other form, the next one, the collection."""
+    """Links of a page: itself, its other form, the next one, the collection, and all features as files."""
     path = path_of(collection)
     shown = "html" if context.html else "json"
     links = [
@@ -135,6 +136,7 @@ def links_of(
         kind = HTML if context.html else GEOJSON
         links.append(link(context.href(f"{path}/items", **more), "next", kind))
     links.append(link(context.href(path), "collection", JSON))
+    links += enclosures(context, path, parameters)
     return links
 
 
@@ -163,6 +165,7 @@ def _page(
         titles=titles,
         backdrop=backdrop_of(collection),
         matched=found.matched,
+        downloads=downloads_of(context, links),
         data=context.inside(next(one["href"] for one in links if one["type"] == GEOJSON)),
         following=next((context.inside(one["href"]) for one in links if one["rel"] == "next"), None),
     )

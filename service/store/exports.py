@@ -51,7 +51,7 @@ class Rows:
         question: Question,
     ) -> None:
         self.collection, self.access, self.question = collection, access, question
-        self.count, self.version = 0, 0
+        self.count, self.version, self.fetched = 0, 0, 0
         self._engine, self._principal = engine, principal
         self._taken: Any = None
         self._connection: psycopg.Connection[Any] | None = None
@@ -155,7 +155,7 @@ class Rows:
                     wanted.append(f"({sql})::boolean")
                 case "date-time":
                     wanted.append(
-                        f"case when isfinite({sql}) then (extract(epoch from {sql}) * 1000)::bigint end"
+                        f"case when isfinite({sql}) then floor(extract(epoch from {sql}) * 1000)::bigint end"
                     )
                 case "date":
                     wanted.append(f"case when isfinite({sql}) then ({sql} - date '1970-01-01')::bigint end")
@@ -171,6 +171,7 @@ class Rows:
         if rows:
             size = sum(len(one) for row in rows for one in row if isinstance(one, (bytes, str)))
             size += 16 * len(rows) * len(rows[0])
+            self.fetched += len(rows)
             self._batch = max(1, min(BATCH_ROWS, BATCH_BYTES * len(rows) // size))
         return rows
 

@@ -28,7 +28,7 @@ WHO = """(select set_config('wangge.role', :who_role, true) || set_config('wangg
 ) who"""
 
 
-class _Unread(Loader):
+class Unread(Loader):
     """A text as the bytes that came: they go on as they are."""
 
     format = Format.BINARY
@@ -59,7 +59,7 @@ def read_row(
 
     by_key: rows are found by their keys, whatever the values: the plan is made once.
     """
-    statement = _driver_text(sql)
+    statement = driver_text(sql)
     # a connection that broke while it lay idle costs a second attempt, not the request
     try:
         return _read_row(engine, statement, parameters, raw, by_key)
@@ -78,7 +78,7 @@ def _read_row(
         connection.autocommit = True
         with connection.cursor(binary=True) as cursor:
             if raw:
-                cursor.adapters.register_loader("text", _Unread)
+                cursor.adapters.register_loader("text", Unread)
             cursor.execute(statement, parameters, prepare=True if by_key else None)
             return cursor.fetchone()
     finally:
@@ -90,6 +90,6 @@ def _read_row(
 
 
 @lru_cache(maxsize=2048)
-def _driver_text(sql: str) -> str:
+def driver_text(sql: str) -> str:
     """`:name` as psycopg writes it."""
     return str(text(sql).compile(dialect=_DIALECT))

@@ -13,7 +13,7 @@ from partition.area import Area
 from partition.errors import InputError
 from partition.split import split_area
 from partition.wishes.policy import Profile, Size
-from service.export import write_export
+from service.exports.plans import write_export
 from service.operating import OperatingError
 from service.store.communities import load_area
 from service.store.plans import PlanFrames, read_plan, save_plan

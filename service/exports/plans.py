@@ -9,7 +9,6 @@ about a population group.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,11 +16,12 @@ import pyogrio
 
 from data.plan_file import check_writable, replacing
 from partition.geometry.grids import BOUND_COLUMNS
+from service.exports.formats import FORMATS
+from service.exports.outputs import place_parts
 from service.operating import OperatingError
 from service.store.plans import PlanFrames
 
 SUFFIXES = (".gpkg", ".geojson", ".json", ".shp")
-ENCODINGS = ("UTF-8", "GBK")
 # names that are longer than a Shapefile's
 SHORT_NAMES = {"buildings_unknown": "bldg_unkn"}
 
@@ -32,7 +32,7 @@ def check_export(path: Path, encoding: str | None) -> str:
     if suffix not in SUFFIXES:
         raise OperatingError("export.suffix", path=path)
     chosen = (encoding or "UTF-8").upper().replace("UTF8", "UTF-8")
-    if chosen not in ENCODINGS or (encoding and suffix != ".shp"):
+    if chosen not in FORMATS["shp"].encodings or (encoding and suffix != ".shp"):
         raise OperatingError("export.encoding")
     check_writable(path)
     return chosen
@@ -60,9 +60,4 @@ def _write_shapefile(path: Path, grids: gpd.GeoDataFrame, encoding: str) -> None
         part = Path(folder) / path.name
         pyogrio.write_dataframe(grids, part, driver="ESRI Shapefile", encoding=encoding)
         part.with_suffix(".cpg").write_text(encoding, encoding="ascii")
-        for file in _shp_last(list(Path(folder).iterdir())):
-            file.replace(path.parent / file.name)
-
-
-def _shp_last(files: Sequence[Path]) -> list[Path]:
-    return sorted(files, key=lambda file: (file.suffix == ".shp", file.name))
+        place_parts(Path(folder), path)
