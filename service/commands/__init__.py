@@ -12,6 +12,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add every group's commands to `app`."""
     from service.commands import (
+        cases,
         cluster,
         collection,
         demo,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     tiers.add_to(app)
     store.add_to(app)
     collection.add_to(app)
+    cases.add_to(app)
     token.add_to(app)
     privacy.add_to(app)
     cluster.add_to(app)

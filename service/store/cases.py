@@ -193,7 +193,7 @@ def add_cases(
                 raise MalformedError("write-nowhere")
             raise ForbiddenError("write-forbidden")
     divisions = [str(division) for division in found]
-    places = _share_and_place(connection, collection, divisions, np.column_stack((xs, ys)))
+    places = share_and_place(connection, collection, divisions, np.column_stack((xs, ys)))
     with refusing(collection, cases[0].case_id if len(cases) == 1 else "…"):
         rows = connection.execute(
             _ADD,
@@ -234,19 +234,18 @@ def _check_ids(collection: Collection, cases: Iterable[NewCase]) -> None:
         seen.add((case.community, case.case_id))
 
 
-def _share_and_place(
+def share_and_place(
     connection: Connection, collection: Collection, divisions: Sequence[str], points: Any
 ) -> Any:
     """Keep publications from the communities until the transaction ends; the places of the points."""
-    codes = sorted(set(divisions))
+    codes, owners = np.unique(np.asarray(divisions, dtype=str), return_inverse=True)
     with refusing(collection):
-        _, version = connection.execute(_SHARE, {"space": _SPACE, "codes": codes}).one()
-    if len(codes) == 1:
-        return find_places_of(connection, codes[0], points, version)
+        _, version = connection.execute(_SHARE, {"space": _SPACE, "codes": codes.tolist()}).one()
     places = np.full(points.shape, np.nan)
-    owner = np.array(divisions)
-    for code in codes:
-        mine = owner == code
+    ordered = np.argsort(owners, kind="stable")
+    ends = np.searchsorted(owners[ordered], np.arange(len(codes) + 1))
+    for code, first, last in zip(codes.tolist(), ends[:-1], ends[1:], strict=True):
+        mine = ordered[first:last]
         places[mine] = find_places_of(connection, code, points[mine], version)
     return places
 
@@ -294,7 +293,7 @@ def change_case(
     places = None
     if moved and draft.shape is not None:
         point = np.array([[draft.shape.x, draft.shape.y]])
-        places = _share_and_place(connection, collection, [found.division], point)
+        places = share_and_place(connection, collection, [found.division], point)
     written = features.change_feature(connection, collection, access, found, draft, whole=whole)
     if places is not None:
         x, y = (None if np.isnan(one) else one for one in places[0].tolist())
