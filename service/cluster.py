@@ -147,6 +147,23 @@ class Cluster:
         finally:
             os.close(users)
 
+    def revive(self) -> bool:
+        """Start the server again if it was lost, not if it was stopped. Whether it was. By a user of it."""
+        if not self._is_lost():
+            return False
+        with self._starting():
+            if not self._is_lost():  # somebody else was faster
+                return False
+            before = self._identity()
+            self._start_server()
+            if self._kept.exists() and self._kept.read_text().split() == before:
+                self._kept.write_text(" ".join(self._identity()))
+            return True
+
+    def _is_lost(self) -> bool:
+        """Whether the server ended without having been asked to: then it left the file with its number."""
+        return self._pidfile.exists() and self._postmaster() is None
+
     def status(self) -> Status:
         """Whether it is there and runs, with whom."""
         version, pid = self._version(), self._postmaster()

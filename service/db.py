@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,13 +44,14 @@ class Database:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[Database]:
+def database(settings: Settings, *, keep: bool = False) -> Iterator[Database]:
     """The database of `settings`, ready to use for the time of the context.
 
     With `WANGGE_DATABASE_URL` that server, whose migrations must be up to date; without it the embedded
     cluster, which is started and migrated if need be. Raises DatabaseError or ClusterError with the mend.
+    keep: start the embedded cluster again whenever it is lost.
     """
-    with engines(settings) as opened:
+    with engines(settings, keep=keep) as opened:
         if settings.database_url is None:
             if not is_current(opened.owner):
                 migrate(opened.owner)
@@ -60,12 +61,16 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 @contextmanager
-def engines(settings: Settings) -> Iterator[Database]:
+def engines(settings: Settings, *, keep: bool = False) -> Iterator[Database]:
     """The engines of `settings`, whether migrated or not."""
     if settings.database_url is None:
         from service.cluster import Cluster
+        from service.keeper import keeping
 
-        with Cluster(settings.state_dir, settings.runtime_dir).running() as cluster:
+        with (
+            Cluster(settings.state_dir, settings.runtime_dir).running() as cluster,
+            keeping(cluster) if keep else nullcontext(),
+        ):
             yield from _opened(settings, cluster.url("owner"), cluster.url("app"))
         return
     app = _url(settings.database_url.get_secret_value(), "WANGGE_DATABASE_URL")

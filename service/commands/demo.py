@@ -57,7 +57,7 @@ def serve(host: Host = None, port: Port = None, browser: Browser = False) -> Non
     settings = Settings()
     with term.answering_errors(), stopping():
         try:
-            with database(settings) as opened:
+            with database(settings, keep=True) as opened:
                 check_door(opened, settings, host or settings.host)
                 with listen(host or settings.host, settings.port if port is None else port) as bound:
                     _serve(term, opened, bound, None, browser=browser, log=True)
@@ -132,7 +132,7 @@ def demo(
                 if bound is not None:
                     held.enter_context(bound)
                 with step("database"):
-                    opened = held.enter_context(database(settings))
+                    opened = held.enter_context(database(settings, keep=True))
                 ready = prepare(opened, step)
                 if bound is None:
                     files = write_files(opened, ready, Principal(Role.PLANNER, subject=user()), out, step)

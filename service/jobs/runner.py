@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from partition.errors import InputError, PartitionError
 from partition.texts import LANGUAGES
@@ -147,7 +148,8 @@ def _holding(engine: Engine, run: int) -> Iterator[bool]:
     values = {"space": SPACE, "run": run % 2**31}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         yield bool(connection.scalar(text("select pg_try_advisory_lock(:space, :run)"), values))
-        connection.execute(text("select pg_advisory_unlock_all()"))
+        with suppress(OperationalError):  # a lost connection holds nothing
+            connection.execute(text("select pg_advisory_unlock_all()"))
 
 
 def end_with_parent() -> None:
@@ -164,9 +166,12 @@ def end_with_parent() -> None:
 def main() -> int:
     """Work on the run whose number is the argument."""
     from service.settings import Settings
+    from service.upkeep.logs import begin_logging
 
     end_with_parent()
-    with db.database(Settings()) as opened:
+    settings = Settings()
+    begin_logging(settings.log_format, settings.log_level)
+    with db.database(settings) as opened:
         return perform(opened.app, int(sys.argv[1]))
 
 

@@ -12,6 +12,7 @@ import secrets
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal
 
 from service.models.base import IDENTITY_NUMBER
@@ -81,6 +82,10 @@ class TextLines(logging.Formatter):
         return clean(super().format(record)) + (f" [{request}]" if request else "")
 
 
+def _tell_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    logging.getLogger("service").critical("ended by an error", exc_info=(kind, error, trace))
+
+
 def begin_logging(form: Form | None, level: str = "info", *, requests: bool = True) -> None:
     """Log to standard error: ours from `level` on, others' from warnings on. No form: as who reads needs it.
 
@@ -92,5 +97,6 @@ def begin_logging(form: Form | None, level: str = "info", *, requests: bool = Tr
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.captureWarnings(True)
+    sys.excepthook = _tell_end
     logging.getLogger("service").setLevel(level.upper())
     logging.getLogger("service.access_log").setLevel(logging.INFO if requests else logging.WARNING)
