@@ -108,7 +108,7 @@ def _build_graph(arrays: dict[str, npt.NDArray[np.generic]], path: Path) -> Grap
     for name, bad in wrong.items():
         if bad.any():
             raise _fault(path, "instance_values", name, tuple(np.flatnonzero(bad).tolist()))
-    forth = csr_array((length, indices, indptr), shape=(n, n))
+    forth = csr_array((length, indices, indptr), shape=(n, n), copy=True)  # sorted below, unlike the classes
     forth.sort_indices()
     back = csr_array(forth.T)
     back.sort_indices()

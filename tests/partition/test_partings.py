@@ -114,6 +114,8 @@ def test_what_hinders_is_told_in_the_measure_that_is_fullest() -> None:
     upper, alone = np.array([30.0, 600.0]), np.arange(4)
     large = hindered_parting(wish("a", 0, 1), "large", alone, load, upper)
     assert (large.cause, figures(large)) == ("large", (0, 40.0, 0.0, 0.0))
+    # by itself, whatever else is one with its units
+    assert figures(hindered_parting(wish("a", 0, 1), "large", np.array([0, 1, 1, 3]), load, upper))[1] == 40.0
     wide = hindered_parting(wish("a", 1, 2), "large", alone, load, upper)
     assert figures(wide) == (1, 1000.0, 0.0, 0.0)
     # with what else is one with its units

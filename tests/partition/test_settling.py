@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from partition.solver.balance import Balance
 from partition.solver.enumeration import TooManySetsError, list_sets
 from partition.solver.graph import Graph, from_arcs
 from partition.solver.master import Choice
+from partition.solver.pool import Pool
 from partition.solver.problem import Problem
 
 
@@ -130,3 +132,57 @@ def test_ground_without_anybody_may_be_walked_across_by_all() -> None:
 def test_a_search_that_was_cut_short_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settling, "decide_sets", lambda *args, **options: Choice(None, certain=False))
     assert not settle(row_of([60, 60, 60])).proven
+
+
+def cost_of(problem: Problem, labels: np.ndarray) -> float:
+    return float(Pool.of_plan(problem, labels).cost.sum())
+
+
+def test_of_all_plans_in_range_the_cheapest_is_taken_whatever_its_number_of_grids() -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        loads = rng.integers(15, 45, 8).tolist()
+        problem = row_of(loads)
+        problem.graph.cost[:] = rng.integers(1, 90, 7)[
+            np.minimum(problem.graph.rows(), problem.graph.indices)
+        ]
+        plans = []
+        for cut in product((0, 1), repeat=7):
+            labels = np.concatenate([[0], np.cumsum(cut)])
+            held = np.bincount(labels, weights=loads)
+            if held.min() >= 50 and held.max() <= 100:
+                plans.append(labels)
+        for number in (None, 2, 3, 4):
+            some = [cost_of(problem, plan) for plan in plans if number in (None, plan.max() + 1)]
+            settled = settle(problem, number)
+            assert (settled.labels is None) == (not some)
+            if settled.labels is not None:
+                assert cost_of(problem, settled.labels) == pytest.approx(min(some))
+                assert not settled.proven
+
+
+def test_numbers_of_grids_to_look_at() -> None:
+    problem = row_of([60, 60, 60, 60])
+    assert settling._counts(problem, None) == [3, 4]
+    assert settling._counts(problem, 7) == [7]
+    assert settling._counts(row_of([90, 90, 90]), None) == [3]  # no more than there are units
+    assert settling._counts(row_of([300, 40]), None) == [2]  # which counts as a hundred
+    assert settling._counts(row_of([10, 10]), None) == []
+    two = replace(problem, load=np.tile(problem.load, 2), ranges=(Balance(50, 80, 100), Balance(80, 80, 80)))
+    assert settling._counts(two, None) == [3]
+
+
+def test_units_that_none_can_take_are_proven_and_too_many_groups_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One unit that no group in range can hold is enough."""
+    severed = row_of([60, 60, 20])
+    severed.graph.walk[(severed.graph.rows() == 2) | (severed.graph.indices == 2)] = False
+    assert settle(severed) == settling.Settled(None, True)
+    monkeypatch.setattr(settling, "MOST_SETS", 1)
+    assert settle(row_of([60, 60, 60])) == settling.Settled(None, False)  # nothing empty to leave out
+    free = Problem.of_households(with_yards([60, 60], 4).graph, Balance(0, 80, 100))
+    assert settle(free) == settling.Settled(None, False)
+    assert settle(with_yards([30, 30, 30, 30], 4)) == settling.Settled(None, False)
+    least = Problem.of_households(with_yards([60, 60], 2).graph, Balance(1, 80, 100))
+    assert settling.without_empty(least) is not None  # a grid of one household at least is not empty
