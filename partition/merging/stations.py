@@ -72,13 +72,14 @@ def find_stations(area: Area, facilities: gpd.GeoDataFrame | None) -> Stations:
     frames, homes = [], []
     if facilities is not None and len(facilities):
         kinds = np.array(read_texts(facilities["kind"]), dtype=object)
-        own = facilities[np.isin(kinds.astype(str), STATION_KINDS)]
+        station = np.isin(kinds.astype(str), STATION_KINDS)
+        own = facilities[station]
         points = shapely.point_on_surface(own.geometry.to_numpy())
         community = _locate(area, points)
         inside = community >= 0
         ids = read_texts(own["id"]) if "id" in own else [""] * len(own)
         names = read_texts(own["name"]) if "name" in own else [""] * len(own)
-        table = {"id": ids, "name": names, "kind": kinds[own.index.to_numpy()] if len(own) else []}
+        table = {"id": ids, "name": names, "kind": kinds[station]}
         frames.append(gpd.GeoDataFrame(table, geometry=list(points), crs=area.crs)[inside])
         homes.append(community[inside])
     known = np.concatenate(homes) if homes else np.empty(0, dtype=np.int64)

@@ -88,6 +88,19 @@ def test_a_plan_in_range_is_handed_back_and_nothing_is_cut() -> None:
     assert {"plan", "grids", "judge"} <= set(made.split.report.seconds)
 
 
+def test_polygons_drawn_by_hand_whose_corners_do_not_meet_stay_as_they_are() -> None:
+    area = strip([BLOCK] * 6)
+    shapes = [box(0, 0, 200, 100), box(200, 0, 600, 50), box(200, 50, 600, 100)]
+    drawn = gpd.GeoDataFrame({"code": ["C1-001", "C1-002", "C1-003"]}, geometry=shapes, crs=CRS)
+    former = recall_plan(area, PROFILE, drawn, None)
+    made = redraw_area(area, former, PROFILE)
+    assert made.kept == {"C1-001", "C1-002", "C1-003"}
+    assert all(
+        now.equals_exact(then, 0.0)
+        for now, then in zip(made.split.grids.geometry, former.grids.geometry, strict=True)
+    )
+
+
 def test_one_house_at_the_border_is_what_moves() -> None:
     made = redrawn(strip(FULL))
     assert held(made) == {"C1-001": 118, "C1-002": 112, "C1-003": 100, "C1-004": 100}
