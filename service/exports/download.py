@@ -132,10 +132,10 @@ class Download(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until everything is sent, or the client is gone."""
-        with ExitStack() as places:
-            places.enter_context(self.desk.place(self.client))
+        with ExitStack() as held:
+            held.enter_context(self.desk.place(self.client))
             gone = asyncio.create_task(_wait_gone(receive))
-            sending = asyncio.create_task(self._send(send))
+            sending = asyncio.create_task(self._send(send, held))
             try:
                 await asyncio.wait({gone, sending}, timeout=LONGEST_S, return_when=asyncio.FIRST_COMPLETED)
                 if sending.done():
@@ -146,32 +146,55 @@ class Download(Response):
                     await self._abandon(sending)
                 await run_in_threadpool(self.source.close)
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, held: ExitStack) -> None:
         headers = await run_in_threadpool(self.source.open)
         if headers is None:
             self.status_code = 304
             del self.headers["content-type"]
         else:
             self.headers.update(headers)
+        if headers is None or self.head:
+            await self._let_go(held)
+            await self._start(send)
+        else:
+            await self._start(send)
+            await self._send_parts(send, held)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _start(self, send: Send) -> None:
         self.started = True
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        if headers is not None and not self.head:
+
+    async def _send_parts(self, send: Send, held: ExitStack) -> None:
+        part = await run_in_threadpool(self.source.next)
+        while part:
+            # the database works on the next part while this one is on its way
             ahead = asyncio.create_task(run_in_threadpool(self.source.next))
             try:
-                while part := await ahead:
-                    # the database works on the next part while this one is on its way
-                    ahead = asyncio.create_task(run_in_threadpool(self.source.next))
-                    for place in range(0, len(part), PIECE):
-                        async with asyncio.timeout(STALL_S):
-                            piece = part[place : place + PIECE]
-                            await send({"type": "http.response.body", "body": piece, "more_body": True})
+                last = (len(part) - 1) // PIECE * PIECE
+                for place in range(0, last, PIECE):
+                    await self._send_piece(send, part[place : place + PIECE])
+                following = await ahead
             finally:
                 if not ahead.done():
                     await run_in_threadpool(self.source.abort)
                 await asyncio.wait({ahead})
                 if not ahead.cancelled():
                     ahead.exception()  # seen
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not following:
+                # a client that has the last byte may come again at once
+                await self._let_go(held)
+            await self._send_piece(send, part[last:])
+            part = following
+
+    async def _send_piece(self, send: Send, piece: bytes) -> None:
+        async with asyncio.timeout(STALL_S):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def _let_go(self, held: ExitStack) -> None:
+        """Put back everything that others wait for."""
+        await run_in_threadpool(self.source.close)
+        held.close()
 
     async def _abandon(self, sending: asyncio.Task[None]) -> None:
         """End the work; its threads end by themselves once it is aborted."""

@@ -459,8 +459,11 @@ def receive(stream: BinaryIO) -> Any:
 
 def write(job: Job, batches: Iterator[Sequence[tuple[Any, ...]]]) -> Answer:
     """Write the rows of all batches, and answer with the file, or with why there is none."""
+    import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
+    # the same rows on the same day make the same file
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z"})
     writer = WRITERS[job.driver](job)
     held: list[tuple[Any, ...]] = []
     try:

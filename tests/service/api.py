@@ -105,6 +105,7 @@ def serve(database: db.Database, area: Area) -> Iterator[Served]:
         finally:
             for client in served.clients:
                 client.close()
+            app.state.workshop.close()
             server.should_exit = True
             thread.join()
 

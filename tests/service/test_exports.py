@@ -326,6 +326,12 @@ def test_a_download_known_to_the_client_is_not_made_again(client: httpx.Client) 
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_the_same_rows_make_the_same_file(client: httpx.Client, form: str) -> None:
+    first, second = (client.get(f"/collections/buildings/export?f={form}") for _ in range(2))
+    assert first.content == second.content
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_only_headers_are_made_for_head(served: Served, client: httpx.Client, form: str) -> None:
     answer = client.head(f"/collections/buildings/export?f={form}")
     assert answer.status_code == 200

@@ -25,6 +25,7 @@ from sqlalchemy import text
 from partition.wishes.policy import Profile, Size
 from service.access import Role
 from service.cluster import Cluster
+from service.exports.formats import FORMATS
 from service.main import ROOMS
 from service.planning import plan_community
 from service.store.grids import publish_plan
@@ -180,6 +181,8 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         plain += [f"?division={HIDDEN}", f"?division={CODE}&category=disabled&lang=zh"]
     if route.path.startswith("/collections/{name}/items"):
         plain.append("?f=html&lang=zh")
+    if route.path == "/collections/{name}/export":
+        return plain + [f"?{query}" for query in _exports(world, path.split("/")[2])]
     if route.path != "/collections/{name}/items":
         return plain
     name = path.split("/")[2]
@@ -202,6 +205,21 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
     if name == "buildings":
         asked += ["use=school&count=true", "sortby=-building_id&limit=20", f"grid={world.own}&count=true"]
     return plain + [f"?{query}" for query in asked]
+
+
+def _exports(world: World, name: str) -> list[str]:
+    """Downloads: every format where rows or columns are hidden, and each with a filter, an order or a box."""
+    if name not in ("buildings", "cases", "grids"):
+        return ["f=csv"]
+    asked = [f"f={form}" for form in FORMATS if form != "geojson"]
+    asked.append(f"f=csv&bbox={quote(world.samples['box'][0])}&geometry=none&encoding=UTF-8-BOM")
+    if name == "cases":
+        asked += [f"f=fgb&filter={quote(CASE_FILTERS[3])}", "f=geojson&sortby=-time&category=dispute"]
+        asked.append("f=csv&datetime=2026-01-05T00:00:00Z/2026-01-20T00:00:00Z")
+    if name == "grids":
+        asked += ["f=gpkg&datetime=../..", f"f=geojson&filter={quote('households > 250')}&sortby=residents"]
+        asked.append("f=shp&fit=cut&sortby=-households")
+    return asked
 
 
 CASE_FILTERS = (
