@@ -8,7 +8,8 @@ import pytest
 from partition.solver.atoms import Wish
 from partition.solver.balance import Balance
 from partition.solver.graph import Graph, from_arcs
-from partition.solver.layout import Layout, Search, lay_out
+from partition.solver.layout import Layout, Search, _is_fine, _misses, lay_out
+from partition.solver.plan import Plan
 from partition.solver.problem import Problem
 from tests.unit_lattice import lattice
 
@@ -197,3 +198,36 @@ def test_units_prove_something_only_where_they_cannot_be_cut_further() -> None:
         made = lay_out(problem, UPPER, (), none, np.ones(3, dtype=bool), search)
         causes.append({reason.cause for reason in made.reasons.values()})
     assert causes == [{"unproven"}, {"indivisible"}]
+
+
+def test_what_a_plan_misses_is_the_number_asked_for_and_then_the_range() -> None:
+    def missed(grids: int | None, made: int, outside: float) -> tuple[int, float]:
+        plan, search = Plan(np.arange(made), made, outside, 7.0), Search(grids, effort=1, seed=0)
+        assert _is_fine(plan, search) == (_misses(plan, search) == (0, 0.0))
+        return _misses(plan, search)
+
+    assert missed(None, 4, 0.0) == (0, 0.0)
+    assert missed(None, 4, 1.23456789) == (0, 1.234568)
+    assert missed(4, 4, 0.0) == (0, 0.0)
+    assert missed(4, 7, 0.0) == missed(10, 7, 0.0) == (3, 0.0)
+    assert missed(4, 5, 2.0) == (1, 2.0)
+    assert missed(None, 4, 4e-7) == (0, 0.0)
+
+
+def test_a_wish_of_one_unit_or_none_left_among_the_basic_ones_counts_for_nothing() -> None:
+    """Each wish that is parted is told with its own hindrance, whatever wishes of one unit lie between."""
+    problem = Problem.of_households(lattice(6, 1, [100] * 6), Balance(90, 100, 110))
+    zone = np.array([-1, -1, -1, -1, -1, 0])
+    wishes = [
+        wish("one", 0),
+        wish("large", 0, 1),
+        wish("at the zone", 4, 5),
+        wish("in it", 5),
+        wish("too", 1, 2),
+    ]
+    made = lay_out(
+        problem, np.array([110.0]), wishes, zone, np.ones(6, dtype=bool), Search(None, effort=50, seed=0)
+    )  # fmt: skip
+    assert [(part.name, part.cause) for part in made.partings] == [
+        ("large", "large"), ("at the zone", "zone"), ("too", "large"),
+    ]  # fmt: skip
