@@ -462,8 +462,15 @@ def write(job: Job, batches: Iterator[Sequence[tuple[Any, ...]]]) -> Answer:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
-    # the same rows on the same day make the same file
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z"})
+    pyogrio.set_gdal_config_options(
+        {
+            # the same rows on the same day make the same file
+            "OGR_CURRENT_DATE": f"{datetime.now(UTC):%Y-%m-%d}T00:00:00.000Z",
+            # what breaks off is thrown away, so nothing needs to outlive it
+            "OGR_SQLITE_SYNCHRONOUS": "OFF",
+            "OGR_SQLITE_JOURNAL": "MEMORY",
+        }
+    )
     writer = WRITERS[job.driver](job)
     held: list[tuple[Any, ...]] = []
     try:
