@@ -36,9 +36,9 @@ class Order:
     seed: int
     grids: int | None
     effort: int
-    threads: int = 1
-    plans: int = 1
-    prove: bool = False
+    threads: int
+    plans: int
+    prove: bool
 
 
 @dataclass(frozen=True)

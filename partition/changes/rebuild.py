@@ -135,13 +135,9 @@ def _shortest(graph: Graph, label: Numbers, piece: Numbers) -> list[int]:
     """Free units on the shortest way (by √area) from piece 0 to any other; empty when there is none."""
     heap = [(0.0, int(unit)) for unit in np.flatnonzero(piece == 0)]
     before: dict[int, int] = {}
-    done: set[int] = set()
     distance = {unit: 0.0 for _, unit in heap}
     while heap:
         far, unit = heapq.heappop(heap)
-        if unit in done:
-            continue
-        done.add(unit)
         if piece[unit] > 0:
             way = []
             unit = before[unit]

@@ -281,11 +281,11 @@ def claim_slivers(faces: Geometries, label: Numbers) -> None:
     same = np.flatnonzero((start[:-1] == start[1:]).all(axis=1) & (end[:-1] == end[1:]).all(axis=1))
     one, other = np.concatenate([owner[[same, same + 1]], owner[[same + 1, same]]], axis=1)
     length = np.tile(np.hypot(*(end[same] - start[same]).T), 2)
-    while (label < 0).any():
+    while True:
         beside = (label[one] < 0) & (label[other] >= 0)
         if not beside.any():
             label[label < 0] = 0
-            break
+            return
         count = int(label.max()) + 1
         key, pair = np.unique(one[beside] * count + label[other[beside]], return_inverse=True)
         border = np.bincount(pair.reshape(-1), weights=length[beside]).round(9)

@@ -106,3 +106,18 @@ def test_nothing_can_be_measured_where_the_projection_has_no_place() -> None:
     from partition.intake.crs import is_metric
 
     assert is_metric(pyproj.CRS.from_epsg(4547), (0.0, 0.0, 1e9, 1e9)) is False
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "belt"),
+    [
+        (73.0, 40.0, 4534), (136.0, 48.0, 4554), (114.0, 3.0, 4547), (114.0, 54.0, 4547),
+        (72.98, 40.0, None), (136.02, 48.0, None), (114.0, 2.98, None), (114.0, 54.02, None),
+    ],
+)  # fmt: skip
+def test_belts_are_those_of_china(lon: float, lat: float, belt: int | None) -> None:
+    chosen = choose_metric_crs(pyproj.CRS.from_epsg(4490), (lon - 0.01, lat - 0.01, lon + 0.01, lat + 0.01))
+    if belt is None:
+        assert "UTM zone" in chosen.name
+    else:
+        assert chosen.to_epsg() == belt

@@ -207,6 +207,7 @@ def test_a_balance_neither_founds_grids_nor_tears_them_from_their_place() -> Non
 def test_what_a_draft_holds_cannot_be_written_over() -> None:
     draft = drafted()
     moved = move_units(draft, draft.units_of(draft.codes[1])[:1], draft.codes[0])
-    for held in (moved.labels, moved.held):
+    split = split_grid(moved, moved.codes[2])
+    for held in (draft.labels, moved.labels, moved.held, split.labels, split.held, release_units(moved).held):
         with pytest.raises(ValueError, match="read-only"):
             held[0] = held[1]

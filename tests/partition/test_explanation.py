@@ -100,6 +100,9 @@ def test_two_ranges_name_the_numbers_that_each_allows() -> None:
 def test_why_a_whole_is_divided_is_told_with_its_figures(parting: Parting, code: str, words: str) -> None:
     wholes = explain_wholes([parting], [], SIZES, ["households", "residents"])
     why = wholes[(parting.what, "E1")]
+    figures = {"large": ["held", "upper", "measure"], "shared": ["held", "upper", "measure"],
+               "range": ["kept", "made", "measure"], "number": ["kept", "made"]}  # fmt: skip
+    assert list(why.values) == ["cause", *figures.get(parting.cause, [])]
     assert why.values["cause"] == parting.cause
     load = {"households": (100.0, 300.0, 100.0)}
     found = Share(parting.what, frozenset({"a", "b"}), load, why=why).finding("E1")

@@ -34,7 +34,7 @@ def test_the_floor_area_of_a_household_is_that_of_known_homes_nearby() -> None:
         (3, 0, 1, False, "shop", 50),  # nobody lives there
         (4, 0, 0, False, "house", 9),  # empty: tells nothing
         (5, 0, 0, True, "yes", 3),  # 600 m²
-        (6, 0, 0, True, "office", 3),
+        (6, 0, 0, True, "office", 30),
         (7, 0, 0, True, "apartments", NAN),  # as many floors as the homes have in the middle
         (8, 1, 9, False, "house", 1),
         (9, 1, 9, False, "house", 1),

@@ -155,6 +155,14 @@ def test_a_cap_is_kept_to_the_last_household() -> None:
         }  # fmt: skip
 
 
+def test_a_cap_that_keeps_a_grid_from_ending_is_told() -> None:
+    made = redrawn(strip([*[BLOCK] * 6, *[[1] * 4] * 2]), most_moved=7)
+    (violation,) = made.split.report.violations
+    assert (violation.code, violation.rows) == ("size_capped", ("C1-004",))
+    assert (violation.values["needed"], violation.values["held"], violation.values["proven"]) == (8, 8, False)
+    assert len(made.kept) == 4
+
+
 def test_communities_share_one_cap() -> None:
     area = strip(FULL, communities=2)
     both = redrawn(area)

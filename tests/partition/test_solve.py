@@ -374,6 +374,9 @@ def test_how_much_hotter_a_search_for_even_grids_begins(tmp_path: Path) -> None:
         ((25, 20), 3_600, 1, 3_600),
         ((25, 20), 6_000, 2, 3_000),  # 2.4 searches
         ((73, 137), 2_600, 3, 2_600 / 3),
+        ((100, 50), None, 32, 2_500),
+        ((250, 200), None, 4, 1_000),
+        ((16_667, 3), None, 1, 3_000),
     ],
 )
 def test_how_many_searches_of_how_many_proposals(
@@ -387,7 +390,7 @@ def test_how_many_searches_of_how_many_proposals(
 
     monkeypatch.setattr("partition.solve.refine_plan", hurry)
     units = side[0] * side[1]
-    instance = Instance("row", lattice(*side, 10), Balance(10.0, 60.0, 90.0), units // 50)
+    instance = Instance("row", lattice(*side, 10), Balance(10.0, 60.0, 90.0), 2)
     seen = Seen(instance.problem())
     found = _search(instance, 0.0, seen, 7, effort, math.inf, 1)
     assert len(found) == len(asked) == runs
