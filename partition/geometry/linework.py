@@ -178,9 +178,8 @@ def close_near_misses(lines: Geometries, community: shapely.Geometry, footprints
     _, best = np.unique(t[order], return_index=True)
     joins = joins[order][best]
     joins = joins[shapely.length(joins) > 0]
-    if len(joins) and len(footprints):
-        blocked, _ = shapely.STRtree(footprints).query(joins, predicate="crosses")
-        joins = np.delete(joins, np.unique(blocked))
+    blocked, _ = shapely.STRtree(footprints).query(joins, predicate="crosses")
+    joins = np.delete(joins, np.unique(blocked))
     # drawn a little further, so that noding surely meets the line
     coords = shapely.get_coordinates(joins).reshape(-1, 2, 2)
     if not len(coords):
@@ -236,8 +235,6 @@ def detour(
 
     Returns lines, their classes (0 for outlines) and how many footprints were gone round.
     """
-    if not len(lines) or not len(footprints):
-        return lines, classes, 0
     line, foot = shapely.STRtree(footprints).query(lines, predicate="intersects")
     inside = shapely.length(shapely.intersection(lines[line], footprints[foot]))
     along = shapely.length(shapely.intersection(lines[line], shapely.boundary(footprints[foot])))
