@@ -195,6 +195,19 @@ def test_which_numbers_are_mobiles(number: float, personal: bool) -> None:
     assert bool(find_personal(pd.DataFrame({"x": [str(int(number))]}), "buildings")) == personal
 
 
+@pytest.mark.parametrize(
+    ("number", "personal"),
+    [
+        (110_101_199_001_011_234.0, True),
+        (11_010_119_900_101_123.0, False),  # 17 digits
+        (1_101_011_990_010_112_345.0, False),  # 19
+        (110_101_199_013_011_234.0, False),  # a thirteenth month
+    ],
+)
+def test_which_whole_numbers_may_be_of_persons(number: float, personal: bool) -> None:
+    assert bool(find_personal(pd.DataFrame({"x": [number, np.nan]}), "buildings")) == personal
+
+
 def test_neither_yes_and_no_nor_dates_are_personal() -> None:
     frame = pd.DataFrame(
         {

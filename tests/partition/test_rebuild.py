@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import geopandas as gpd
 import numpy as np
 import shapely
 from shapely import LineString, box
@@ -79,6 +80,23 @@ def test_polygons_drawn_by_hand_are_judged_as_they_are() -> None:
     assert found["overlap"].values["area_m2"] == 500.0
     assert found["outside"].values["area_m2"] == 1000.0
     assert judgement.figures["share_in_range"] == 1.0
+
+
+def test_what_two_polygons_claim_is_the_first_ones_and_a_grid_lies_where_most_of_it_is() -> None:
+    area = make_area(
+        [box(0, 0, 100, 100), box(100, 0, 200, 100)], [], [],
+        [box(x, 40, x + 6, 60) for x in (40, 92, 112, 140)], [10, 20, 30, 40],
+    )  # fmt: skip
+    shapes = [box(0, 0, 100, 100), box(90, 0, 130, 100), box(100, 0, 200, 100)]
+    drawn = gpd.GeoDataFrame({"code": ["C1-001", "C2-001", "C2-002"]}, geometry=shapes, crs=area.crs)
+    grids, buildings = grids_from_polygons(area, drawn)
+    assert buildings["grid"].to_list() == ["C1-001", "C1-001", "C2-001", "C2-002"]
+    assert grids["community"].to_list() == ["C1", "C2", "C2"]
+    assert grids["households"].to_list() == [30, 30, 40]
+    assert grids["area_m2"].to_list() == [10_000, 4_000, 10_000]
+    turned, other = grids_from_polygons(area, drawn.iloc[::-1])
+    assert turned["code"].to_list() == ["C2-002", "C2-001", "C1-001"]
+    assert other["grid"].to_list() == ["C1-001", "C2-001", "C2-002", "C2-002"]
 
 
 def test_a_border_through_a_building_is_told() -> None:

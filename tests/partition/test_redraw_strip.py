@@ -138,6 +138,16 @@ def test_only_what_is_near_is_cut_and_only_where_many_live() -> None:
     assert count[:10] == [4, 1, 4, 1, 4, 4, 4, 1, 4, 4 + 2]  # the last two grids are beyond: a unit each
 
 
+def test_where_a_whole_block_is_too_much_its_houses_are_told_apart() -> None:
+    """121 and 110 households: a block of twelve would be too much for the other grid, a house of three is not."""
+    profile = Profile("test", Size("households", 72, 96, 120))
+    area = strip([[109, 0, 0, 0], [3, 3, 3, 3], [28, 28, 27, 27], [0, 0, 0, 0]])
+    made = redraw_area(area, recalled(area, 2, profile), profile)
+    assert held(made) == {"C1-001": 118, "C1-002": 113}
+    assert made.register.moved_buildings == 1
+    assert made.split.report.violations == ()
+
+
 def test_a_cap_is_kept_to_the_last_household() -> None:
     area = strip(FULL)
     for cap in (12, 12 / 430 + 1e-9):
