@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from service.feature_schema import describe_features
 from service.links import JSON, MVT, OGC_REL, SCHEMA, link
 from service.query.box import short
 from service.query.crs import CRS84, MERCATOR, Extent
-from service.query.question import GENERAL, NARROWING, read_question
+from service.query.question import GENERAL, NARROWING, Question, read_question
 from service.registry import Collection
 from service.routes.collections import answer_json, path_of, visible
 from service.routes.items import headers_of, read_form
@@ -315,13 +316,16 @@ def show_collection_tile(
             return Response(status_code=304, headers=_headers(context, [collection], page_tag(known, mark)))
         made = cache.take(key, version)
     if made is None:
-        made = select_tile(context.engine, context.principal, collection, allowed, question, tile)
-        cache.keep(key, made)
+        made = _make(context, cache, key, collection, allowed, question, tile)
     tag = page_tag(made.version, mark) if versioned else content_tag(mark, made.content)
     headers = _headers(context, [collection], tag)
     if not versioned and is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    return _answer(made, headers)
+    gzipped = bool(made.content) and _takes_gzip(request)
+    if gzipped and not made.packed:
+        made = made.pack()
+        cache.keep(key, made)
+    return _answer(made, headers, gzipped)
 
 
 @router.get(
@@ -362,8 +366,7 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
             now = select_version(context.engine, context.principal, collection.sources)
             made = cache.take(key, now)
         if made is None:
-            made = select_tile(context.engine, context.principal, collection, allowed, question, tile)
-            cache.keep(key, made)
+            made = _make(context, cache, key, collection, allowed, question, tile)
         layers.append(made)
     # layers one after the other are a tile
     content = b"".join(made.content for made in layers)
@@ -372,7 +375,39 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
         headers["ETag"] = tag
         if is_known(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=headers)
-    return _answer(MadeTile(version, content, any(made.thinned for made in layers)), headers)
+    made = MadeTile(version, content, any(made.thinned for made in layers))
+    gzipped = bool(content) and _takes_gzip(request)
+    return _answer(made.pack() if gzipped else made, headers, gzipped)
+
+
+def _make(
+    context: Context,
+    cache: TileCache,
+    key: Hashable,
+    collection: Collection,
+    allowed: Access,
+    question: Question,
+    tile: Tile,
+) -> MadeTile:
+    """The tile as it is now, made once for all who ask for it meanwhile."""
+    with cache.turn(key) as waited:
+        if waited:
+            version = select_version(context.engine, context.principal, collection.sources)
+            made = cache.take(key, version)
+            if made is not None:
+                return made
+        made = select_tile(context.engine, context.principal, collection, allowed, question, tile)
+        cache.keep(key, made)
+        return made
+
+
+def _takes_gzip(request: Request) -> bool:
+    """Whether the client says that it can unpack gzip; what it does not say counts as no."""
+    for part in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, quality = part.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return not re.fullmatch(r"q=0(\.0*)?", quality.strip())
+    return False
 
 
 def _find_tile(matrices: str, level: str, row: str, column: str) -> Tile:
@@ -404,9 +439,13 @@ def _headers(context: Context, collections: Sequence[Collection], tag: str) -> d
     return headers
 
 
-def _answer(made: MadeTile, headers: dict[str, str]) -> Response:
+def _answer(made: MadeTile, headers: dict[str, str], gzipped: bool) -> Response:
     if made.thinned:
         headers["Wangge-Thinned"] = "true"
     if not made.content:
         return Response(status_code=204, headers=headers)
+    headers["Vary"] += ", Accept-Encoding"
+    if gzipped:
+        headers["Content-Encoding"] = "gzip"
+        return Response(made.packed, media_type=MVT, headers=headers)
     return Response(made.content, media_type=MVT, headers=headers)

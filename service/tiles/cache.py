@@ -7,10 +7,12 @@ nothing need be told to the cache when data changes, and several servers need no
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 BYTES_MOST = 256 * 1024 * 1024
 OVERHEAD = 600  # bytes that a key and its entry take besides
@@ -18,11 +20,30 @@ OVERHEAD = 600  # bytes that a key and its entry take besides
 
 @dataclass(frozen=True)
 class MadeTile:
-    """A tile's bytes, of one version of its collection. thinned: some features were left out for its size."""
+    """A tile's bytes, of one version of its collection. thinned: some features were left out for its size.
+
+    packed: its bytes by gzip, where somebody asked for them so.
+    """
 
     version: int
     content: bytes
     thinned: bool = False
+    packed: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that the tile takes."""
+        return len(self.content) + len(self.packed) + OVERHEAD
+
+    def pack(self) -> MadeTile:
+        """The tile with its bytes by gzip, at a level that costs less than making the tile."""
+        return self if self.packed else replace(self, packed=gzip.compress(self.content, 1, mtime=0))
+
+
+@dataclass
+class _Turn:
+    lock: threading.Lock
+    waiting: int = 0
 
 
 class TileCache:
@@ -32,6 +53,7 @@ class TileCache:
         self.most = most
         self.held = 0
         self._tiles: OrderedDict[Hashable, MadeTile] = OrderedDict()
+        self._turns: dict[Hashable, _Turn] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -50,20 +72,35 @@ class TileCache:
             self._tiles.move_to_end(key)
             return tile
 
+    @contextmanager
+    def turn(self, key: Hashable) -> Iterator[bool]:
+        """Whoever makes the tile does so alone; the rest wait, and are told so: it may be there."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn(threading.Lock()))
+            waited = turn.waiting > 0
+            turn.waiting += 1
+        try:
+            with turn.lock:
+                yield waited
+        finally:
+            with self._lock:
+                turn.waiting -= 1
+                if not turn.waiting:
+                    del self._turns[key]
+
     def keep(self, key: Hashable, tile: MadeTile) -> None:
         """Keep the tile, unless a later version is there; those not used for longest make room."""
-        size = len(tile.content) + OVERHEAD
-        if size > self.most:
+        if tile.size > self.most:
             return
         with self._lock:
             before = self._tiles.get(key)
             if before is not None:
                 if before.version > tile.version:
                     return
-                self.held -= len(before.content) + OVERHEAD
+                self.held -= before.size
             self._tiles[key] = tile
             self._tiles.move_to_end(key)
-            self.held += size
+            self.held += tile.size
             while self.held > self.most:
                 _, gone = self._tiles.popitem(last=False)
-                self.held -= len(gone.content) + OVERHEAD
+                self.held -= gone.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import text
 
 from service import db
 from service.access import Role
+from service.routes import tiles as tile_routes
 from service.store import tiles
 from service.tiles.cache import OVERHEAD, MadeTile, TileCache
 from service.tiles.matrices import LEVELS, Tile, definition, limits, read_tile
@@ -340,6 +342,63 @@ def test_a_kept_tile_is_for_those_who_see_the_same(town: Served) -> None:
     assert public.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     assert first.headers["cache-control"] == "public, no-cache"
     assert centre.get(path).headers["cache-control"] == "private, no-store"
+
+
+def test_a_client_that_unpacks_gzip_gets_less_of_the_same(served: Served) -> None:
+    client = served.client()
+    row, column = next(tiles_of(client, "buildings", 14))
+    path = path_of("buildings", row, column, 14)
+    plain = client.get(path, headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    for _ in range(2):  # packed once, then kept so
+        packed = client.get(path, headers={"accept-encoding": "br;q=1.0, gzip;q=0.8"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert packed.content == plain.content
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+        assert "Accept-Encoding" in packed.headers["vary"]
+        assert packed.headers["etag"] == plain.headers["etag"]
+    assert "content-encoding" not in client.get(path, headers={"accept-encoding": "gzip;q=0"}).headers
+    assert "Accept-Encoding" in plain.headers["vary"]
+    whole = client.get(f"/tiles/WebMercatorQuad/14/{row}/{column}", headers={"accept-encoding": "gzip"})
+    assert whole.headers["content-encoding"] == "gzip"
+    assert "buildings" in mapbox_vector_tile.decode(whole.content)
+
+
+def test_many_who_ask_for_a_tile_at_once_have_it_made_once(
+    town: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = town.client()
+    row, column = next(tiles_of(public, "buildings", 14))
+    path = path_of("buildings", row, column, 14)
+    made: list[int] = []
+    all_here = threading.Event()
+
+    def make(*arguments: Any) -> MadeTile:
+        made.append(1)
+        all_here.wait(20)
+        return tiles.select_tile(*arguments)
+
+    monkeypatch.setattr(tile_routes, "select_tile", make)
+    waiting = town.app.state.tiles
+    answers: list[httpx.Response] = []
+
+    def ask() -> None:
+        with httpx.Client(base_url=town.address, timeout=30) as own:
+            answers.append(own.get(path))
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while [turn.waiting for turn in list(waiting._turns.values())] != [6] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    all_here.set()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert len({answer.content for answer in answers}) == 1
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert waiting._turns == {}
 
 
 def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
