@@ -96,6 +96,8 @@ def test_what_lies_outside_the_community_is_cut_off() -> None:
         (4, [0, 0, 0], [1, 2, 1], [1, 2, 1]),
         (3, [100], [0], [1]),
         (7, [350, 350 * 2**0.5], [9, 9], [3, 4]),
+        (4, [100, 168], [9, 9], [2, 2]),  # 100²/2 against 168²/6
+        (4, [100, 178], [9, 9], [1, 3]),
     ],
 )
 def test_numbers_are_shared_out_evenly(

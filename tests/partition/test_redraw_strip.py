@@ -139,7 +139,7 @@ def test_only_what_is_near_is_cut_and_only_where_many_live() -> None:
 
 
 def test_where_a_whole_block_is_too_much_its_houses_are_told_apart() -> None:
-    """121 and 110 households: a block of twelve would be too much for the other grid, a house of three is not."""
+    """121 and 110 households: a block of twelve is too much for the other grid, a house of three not."""
     profile = Profile("test", Size("households", 72, 96, 120))
     area = strip([[109, 0, 0, 0], [3, 3, 3, 3], [28, 28, 27, 27], [0, 0, 0, 0]])
     made = redraw_area(area, recalled(area, 2, profile), profile)
