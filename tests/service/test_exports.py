@@ -21,9 +21,13 @@ import httpx
 import pandas as pd
 import pytest
 import shapely
+from click.testing import Result
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from service.access import PUBLIC, Principal, Role, access
+from service.commands import collection as commands
+from service.commands import terminal
 from service.exports import names
 from service.exports.desk import Desk
 from service.exports.faults import FullDiskError
@@ -752,3 +756,93 @@ def test_a_file_of_ones_own_is_whole_or_as_it_was(served: Served, tmp_path: Path
         assert len(layer["rows"]) == told[-1]
     stems = {one.stem for one in tmp_path.iterdir()}
     assert stems == {path.stem}
+
+
+@pytest.fixture
+def wangge(served: Served, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`wangge collection` on the town's database; returns what it printed and how it ended."""
+    for name, engine in (("", served.database.app), ("OWNER_", served.database.owner)):
+        monkeypatch.setenv(f"WANGGE_{name}DATABASE_URL", engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("WANGGE_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+    terminal.terminal.cache_clear()
+    return lambda *given: CliRunner().invoke(commands.group, ["export", *map(str, given)])
+
+
+def test_the_command_line_writes_what_a_filter_finds(
+    served: Served, wangge: Callable[..., Result], tmp_path: Path
+) -> None:
+    wanted = items_of(
+        served.client(Role.PLANNER), "buildings", filter="use = 'school'", sortby="-building_id"
+    )
+    out = tmp_path / "schools.fgb"
+    done = wangge(
+        "buildings",
+        "--out",
+        out,
+        "--filter",
+        "use = 'school'",
+        "--sortby",
+        "-building_id",
+        "--crs",
+        "EPSG:4548",
+    )
+    assert done.exit_code == 0, done.output
+    assert f"{len(wanted)} features" in done.output
+    layer = read_back(out)["buildings"]
+    assert layer["crs"] == 4548
+    assert [row["id"] for row in layer["rows"]] == list(wanted)
+    assert "households" in layer["rows"][0]
+    out = tmp_path / "open.csv"
+    assert wangge("buildings", "--out", out, "--role", "public", "--geometry", "none").exit_code == 0
+    assert out.read_bytes().startswith(b"id,building_id,community,use,grid\r\n")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["open.csv", "schools.fgb"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["zebra", "--out", "a.gpkg"], "zebra"),
+        (["grids", "--out", "a.dwg"], ".fgb"),
+        (["grids", "--out", "nowhere/a.gpkg"], "nowhere"),
+        (["grids", "--out", "a.gpkg", "--filter", "zebra = 1"], "zebra"),
+        (["grids", "--out", "a.geojson", "--crs", "EPSG:4548"], "CRS84"),
+        (["grids", "--out", "a.gpkg", "--cut"], "fit"),
+        (["cases", "--out", "a.gpkg", "--properties", "due", "--role", "public"], "due"),
+    ],
+)
+def test_the_command_line_refuses_with_a_sentence(
+    wangge: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = wangge(*given)
+    assert done.exit_code == 2, done.output
+    assert told in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_shapefile_cannot_hold_ends_the_command(
+    wangge: Callable[..., Result], served: Served, tmp_path: Path
+) -> None:
+    with layer_of(served, {"note": ["x" * 300]}, [POINT]) as name:
+        out = tmp_path / "a.shp"
+        done = wangge(name, "--out", out)
+        assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
+        assert "1 of note are longer than 254 bytes" in done.output
+        assert wangge(name, "--out", out, "--cut").exit_code == 0
+    assert read_back(out)["a"]["rows"][0]["note"] == "x" * 254
+    assert {one.suffix for one in tmp_path.iterdir()} == {".shp", ".shx", ".dbf", ".prj", ".cpg", ".txt"}
+
+
+def test_a_full_disk_leaves_no_file_of_ones_own(
+    wangge: Callable[..., Result], crowd: Collection, disk: Path
+) -> None:
+    for name in ("a.csv", "a.gpkg", "a.fgb", "a.zip", "a.geojson"):
+        done = wangge("crowd", "--out", disk / name, *(["--cut"] if name == "a.zip" else []))
+        assert done.exit_code == 2, done.output
+        assert "No space left" in done.output or "no room" in done.output
+        assert list(disk.iterdir()) == []
