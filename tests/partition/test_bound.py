@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partition.arrays import Numbers
-from partition.proof.bound import Bound, Budget, known_plan, prove
+from partition.proof.bound import Bound, Budget, Clock, _Optimum, known_plan, prove
 from partition.proof.certificate import fingerprint
 from partition.proof.generation import border_problem, generate
 from partition.proof.pricing import price_sets, rank_units
 from partition.solver.balance import Balance
 from partition.solver.enumeration import TooManySetsError, list_sets
 from partition.solver.graph import from_arcs
-from partition.solver.master import Master, choose_sets, improve
+from partition.solver.master import Master, Relaxed, choose_sets, improve
 from partition.solver.pool import Buffer, Pool, column_costs, is_noted, note_grid
 from partition.solver.problem import Problem, Weights
 from tests import certificate_checker
@@ -509,3 +509,87 @@ def test_no_number_of_grids_suits_monaco() -> None:
         bound = prove(problem, np.arange(len(problem)) % grids)
         assert bound.status == "infeasible"
         assert bound.lower > 0
+
+
+# --- by arithmetic ---
+
+
+def test_what_prices_prove_is_what_they_leave_over() -> None:
+    """Of three grids each may save what the cheapest set lacks."""
+    prices = Relaxed(0.0, np.array([10.0, 20.0, 30.0]), 5.0, np.empty(0), 0.0)
+    exact, short, over = (_Optimum(prices, least, 1, 3) for least in (0.0, -2.0, 4.0))
+    assert [one.lower for one in (exact, short, over)] == [75.0, 69.0, 75.0]
+    # with two others at their least, a set in a plan of less than 80 may cost so much more than its prices
+    assert [one.limit(80.0) for one in (exact, short, over)] == [5.0, 9.0, 5.0]
+
+
+def test_a_clock_strikes_when_its_time_is_over_and_never_without_one() -> None:
+    with Clock(None) as clock:
+        assert clock.left() is None
+        assert not clock.over()
+        assert not clock.over(1e9)
+        assert not clock.stop[0]
+    with Clock(1e5) as clock:
+        left = clock.left()
+        assert left is not None
+        assert 9e4 < left <= 1e5
+        assert not clock.over()
+        assert not clock.over(9e4)
+        assert clock.over(1.1e5)
+        assert not clock.stop[0]
+    with Clock(0.0) as clock:
+        assert clock.left() == 0.0
+        assert clock.over(1e-3)
+    assert clock.over()
+
+
+def even_row(count: int, each: int, *ranges: Balance) -> Problem:
+    a = np.arange(count - 1)
+    ones = np.full(2 * (count - 1), 10.0)
+    graph = from_arcs(
+        np.full(count, each), np.full(count, 100.0), np.full(count, 20.0),
+        np.concatenate([a, a + 1]), np.concatenate([a + 1, a]), ones, ones, np.ones(len(ones), dtype=bool),
+    )  # fmt: skip
+    return Problem(graph, np.full((count, len(ranges)), float(each)), ranges, BORDER)
+
+
+@pytest.mark.parametrize(
+    ("grids", "ranges", "lower"),
+    [
+        # six units of 20: by sums alone three grids hold 60 to 180, in all
+        (3, (Balance(40, 40, 40),), None),
+        (3, (Balance(41, 50, 60),), 3 - 120 / 41),
+        (3, (Balance(10, 20, 39),), 120 / 39 - 3),
+        (3, (Balance(0, 20, 39),), 120 / 39 - 3),
+        (3, (Balance(0, 20, 40), Balance(50, 60, 90)), 3 - 120 / 50),
+        (2, (Balance(20, 30, 50),), 120 / 50 - 2),
+    ],
+)
+def test_sums_of_loads_prove_that_there_is_no_plan(
+    grids: int, ranges: tuple[Balance, ...], lower: float | None
+) -> None:
+    problem = even_row(6, 20, *ranges)
+    bound = prove(problem, np.arange(6) % grids)
+    assert (bound.rounds == 0) == (lower is not None)
+    if lower is None:
+        assert bound.status == "optimal"
+        assert bound.value == 20.0
+    else:
+        assert bound.status == "infeasible"
+        assert bound.lower == pytest.approx(lower)
+        assert (bound.sets, bound.nodes, bound.labels, bound.gap) == (0, 0, None, np.inf)
+        assert confirm(problem, bound)["status"] == "infeasible"
+
+
+def test_a_plan_is_known_where_its_grids_hang_together_and_are_in_range() -> None:
+    problem = even_row(6, 20, Balance(40, 40, 60))
+    plan = np.array([0, 0, 1, 1, 2, 2])
+    known = known_plan(problem, plan, 3)
+    assert known is not None
+    assert known.cost.sum() == 20.0
+    assert known_plan(problem, plan, 4) is None
+    assert known_plan(problem, np.array([0, 1, 0, 1, 2, 2]), 3) is None
+    assert known_plan(problem, np.array([0, 0, 0, 0, 1, 1]), 2) is None
+    assert known_plan(problem, np.array([0, 0, 0, 1, 1, 1]), 2) is not None
+    apart = replace(problem, graph=replace(problem.graph, walk=np.zeros(10, dtype=bool)))
+    assert known_plan(apart, plan, 3) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -226,3 +227,35 @@ def test_best_plan_of_monaco_out_of_range() -> None:
     )
     assert shortfall.least_outside == pytest.approx(shortfall.outside, abs=1e-6)
     assert shortfall.gap < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("outside", "least", "border", "least_border", "gap", "status"),
+    [
+        (5.0, 5.0, 100.0, 100.0, 0.0, "optimal"),
+        (5.0, 5.0, 100.0, 90.0, 0.1, "gap"),
+        (5.0, 5.0, -100.0, -110.0, 0.1, "gap"),
+        (5.0, 5.0, 100.0, 120.0, 0.0, "optimal"),
+        (5.0, 4.9, 100.0, 100.0, 0.0, "gap"),
+        (0.0, 0.0, 0.0, 0.0, 0.0, "optimal"),
+        (1e4, 1e4 - 0.009, 100.0, 100.0, 0.0, "optimal"),  # by a share of what is outside
+        (1e4, 1e4 - 0.011, 100.0, 100.0, 0.0, "gap"),
+        (0.5, 0.5 - 0.9e-6, 100.0, 100.0, 0.0, "optimal"),  # of one household at least
+        (0.5, 0.5 - 1.1e-6, 100.0, 100.0, 0.0, "gap"),
+        (5.0, 5.0, 100.0, 100.0 - 0.9e-4, 0.9e-6, "optimal"),
+        (5.0, 5.0, 100.0, 100.0 - 1.1e-4, 1.1e-6, "gap"),
+        (5.0, 5.0, 2e-9, 1e-9, 0.5, "gap"),
+    ],
+)
+def test_a_shortfall_is_the_best_where_nothing_is_left_to_spare(
+    outside: float, least: float, border: float, least_border: float, gap: float, status: str
+) -> None:
+    for ends, told in (
+        (("optimal", "gap"), "gap"),
+        (("gap", "stopped"), "stopped"),
+        (("stopped", "gap"), "stopped"),
+    ):
+        proofs = tuple(SimpleNamespace(status=end) for end in ends)
+        found = Shortfall(np.zeros(1, int), outside, least, border, least_border, proofs)  # type: ignore[arg-type]
+        assert found.gap == pytest.approx(gap)
+        assert found.status == ("optimal" if status == "optimal" else told)
