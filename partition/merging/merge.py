@@ -70,7 +70,8 @@ def merge_communities(
     reach = measure_reach(area, network, stations, limit_m)
     tell("merge", 0.0)
     problem, notes = make_problem(area, into, sizes)
-    plan = make_plan(problem, grids=into, effort=EFFORT if effort is None else effort, seed=seed)
+    effort = EFFORT if effort is None else effort
+    plan = make_plan(problem, grids=into, effort=effort, seed=seed)
     groups, complete = list_groups(problem, plan.assignment, plan.grids, seed, effort)
     first = np.flatnonzero(np.isin(groups.hash, Pool.of_plan(problem, plan.assignment).hash))
     chosen = choose_groups(problem, groups, first, reach, stations)
@@ -135,9 +136,7 @@ def _within_offices(graph: Graph, codes: np.ndarray[Any, Any]) -> Graph:
 # --- the groups ---
 
 
-def list_groups(
-    problem: Problem, labels: Numbers, number: int, seed: int, effort: int | None
-) -> tuple[Pool, bool]:
+def list_groups(problem: Problem, labels: Numbers, number: int, seed: int, effort: int) -> tuple[Pool, bool]:
     """Every group of neighbours in range, and the groups of the plan; whether they are complete."""
     known = Pool.of_plan(problem, labels)
     if len(known) == int(problem.graph.components().max()) + 1:
@@ -146,7 +145,7 @@ def list_groups(
         found = list_sets(problem, most=MOST_GROUPS)
     except TooManySetsError:
         for again in range(1, TRIES):
-            plan = make_plan(problem, grids=number, effort=effort or EFFORT, seed=seed + again)
+            plan = make_plan(problem, grids=number, effort=effort, seed=seed + again)
             known = known.merged(Pool.of_plan(problem, plan.assignment))
         return known, False
     start, members, _ = found.pick([np.arange(len(block)) for block in found.blocks])

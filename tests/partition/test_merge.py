@@ -14,6 +14,7 @@ from partition.errors import InputError
 from partition.geometry.walking import build_network
 from partition.merging import merge
 from partition.merging.merge import (
+    TRIES,
     _bound,
     _usual_size,
     _within_offices,
@@ -24,6 +25,7 @@ from partition.merging.merge import (
 )
 from partition.merging.stations import Reach, Stations, find_stations, measure_reach
 from partition.solver.balance import Balance
+from partition.solver.plan import EFFORT, Plan, make_plan
 from partition.solver.pool import Pool
 from partition.solver.problem import Problem, Weights
 from partition.wishes.rules import Size
@@ -135,6 +137,21 @@ def test_where_too_many_groups_are_listed_those_seen_stand_in(monkeypatch: pytes
     whole, complete = list_groups(row([1, 1, 1]), np.zeros(3, dtype=np.int64), 1, 0, 100)
     assert complete
     assert len(whole) == 1
+
+
+def test_plans_that_stand_in_are_searched_for_as_long_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int | None, int, int]] = []
+
+    def search(problem: Problem, *, grids: int | None, effort: int, seed: int) -> Plan:
+        asked.append((grids, effort, seed))
+        return make_plan(problem, grids=grids, effort=min(effort, 50), seed=seed)
+
+    monkeypatch.setattr(merge, "MOST_GROUPS", 2)
+    monkeypatch.setattr(merge, "make_plan", search)
+    for given, effort in ((None, EFFORT), (40, 40)):
+        asked.clear()
+        merge_communities(town([30.0, 40, 50, 60, 30, 20]), 3, effort=given, seed=5)
+        assert asked == [(3, effort, 5 + again) for again in range(TRIES)]
 
 
 def test_nobody_walks_from_one_street_office_to_another() -> None:

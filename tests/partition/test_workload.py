@@ -74,6 +74,8 @@ def test_columns_are_named_once_in_their_order() -> None:
         ("(" * (DEEPEST + 1) + "1" + ")" * (DEEPEST + 1), "deep", None),
         ("1+(1)+" * 20 + "(" * DEEPEST + "1" + ")" * DEEPEST, "deep", None),
         ("1+" * LONGEST + "1", "long", None),
+        ("1" * (LONGEST + 1), "long", None),
+        ("-" * DEEPEST + "1", "deep", None),
     ],
 )
 def test_what_is_no_expression_is_told_with_its_place(text: str, code: str, place: int | None) -> None:
@@ -179,3 +181,11 @@ def test_the_groups_of_the_service_are_known_and_the_usual_columns_are_none() ->
         "buildings"
     ]
     assert [name for names in usual.values() for name in names if is_group_count(name)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(" * (DEEPEST - 1) + "1" + ")" * (DEEPEST - 1), "-" * (DEEPEST - 2) + "1", "0" * (LONGEST - 1) + "1"],
+)  # fmt: skip
+def test_what_is_just_deep_or_long_enough_is_read(text: str) -> None:
+    assert parse_expression(text).weigh({}, 1).tolist() == [1.0]
