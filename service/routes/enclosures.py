@@ -17,11 +17,13 @@ def enclosures(
 ) -> list[dict[str, str]]:
     """Links to what the parameters of a page ask for, all of it, below the collection's path."""
     asked = {name: value for name, value in (parameters or {}).items() if name not in _APART}
-    found = []
-    for one in FORMATS.values():
-        # GeoJSON has one coordinate system
-        own = {name: value for name, value in asked.items() if one.name != "geojson" or name != "crs"}
-        found.append(
-            link(context.href(f"{path}/export", f=one.name, **own), "enclosure", one.media, one.title)
-        )
-    return found
+    address = context.href(f"{path}/export", **asked)
+    address += "&" if asked else "?"
+    plain = address
+    if "crs" in asked:  # GeoJSON has one coordinate system
+        del asked["crs"]
+        plain = context.href(f"{path}/export", **asked) + ("&" if asked else "?")
+    return [
+        link(f"{plain if one.name == 'geojson' else address}f={one.name}", "enclosure", one.media, one.title)
+        for one in FORMATS.values()
+    ]
