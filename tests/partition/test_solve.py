@@ -283,6 +283,20 @@ def test_bounds_of_the_command_narrow_those_of_the_file(
     assert said == [f"{outside:.0f} households are outside the range"]
 
 
+def test_without_a_lower_bound_a_grid_may_hold_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(
+        tmp_path, hh=np.array([0, 300]), area=np.ones(2), perim=np.full(2, 4.0), indptr=np.arange(3),
+        indices=np.array([1, 0]), elen=np.ones(2), ecls=np.zeros(2), target=150, lo=0, hi=300, k=2,
+    )  # fmt: skip
+    said, labels = run_main(path, tmp_path / "labels.npy", monkeypatch, capsys)
+    assert sorted(labels.tolist()) == [0, 1]
+    assert said == ["optimal: at most 0.00 % above the best possible"]
+    said, _ = run_main(path, tmp_path / "labels.npy", monkeypatch, capsys, "--lower=2")
+    assert said[-1] == "2 households are outside the range"
+
+
 def test_the_seed_and_the_weight_of_evenness_are_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
