@@ -15,7 +15,10 @@ from partition.geometry.grids import dissolve
 from partition.geometry.linework import CLASS_NUMBER, build_linework, cluster_footprints
 from partition.geometry.metrics import cut_buildings, inner_borders
 from partition.geometry.outlines import (
+    _apart,
     _courses,
+    _cross,
+    _off,
     _part_segments,
     _subdivide,
     _unshared,
@@ -362,3 +365,15 @@ def test_chains_run_from_fixed_point_to_fixed_point_and_rings_are_cut_open() -> 
 
 def test_points_beside_each_other_are_joined_even_across_a_line() -> None:
     assert kept([(0.0, 0.0), (50, 0), (100, 40)], [(25.0, -5.0, 25.0, 50.0)]) == [0, 1, 2]
+
+
+def test_pieces_are_as_far_apart_as_measured_by_another() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(300):
+        a, b, c, d = rng.integers(-4, 5, (4, 2)).astype(float) + rng.choice([0.0, 0.25], (4, 2))
+        one, other = shapely.LineString([a, b]), shapely.LineString([c, d])
+        line = np.concatenate([c, d])
+        assert _apart(a, b, line) == pytest.approx(shapely.distance(one, other), abs=1e-12)
+        assert _off(a[0], a[1], *line) == pytest.approx(shapely.distance(shapely.Point(a), other), abs=1e-12)
+        if one.length and other.length:
+            assert _cross(a, b, line) == one.crosses(other)

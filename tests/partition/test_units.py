@@ -8,13 +8,15 @@ import shapely
 from shapely import LineString, box
 
 from partition.geometry.adjacency import build_graph, link_islands
-from partition.geometry.blocks import Borders
+from partition.geometry.blocks import Blocks, Borders
 from partition.geometry.grids import dissolve
 from partition.geometry.linework import BORDER_CLASSES, build_linework, cluster_footprints
 from partition.geometry.metrics import cut_buildings, inner_borders
 from partition.geometry.units import (
     Units,
     _Joining,
+    _locate,
+    _number_units,
     build_units,
     cut_between_buildings,
     largest_within,
@@ -274,3 +276,30 @@ def test_the_largest_face_of_each_area() -> None:
     areas = np.array([box(0, 0, 60, 10), box(90, 0, 120, 10), box(200, 0, 210, 10)])
     assert largest_within(faces, areas).tolist() == [1, 3]  # of equal ones the first; nothing in the third
     assert largest_within(faces, areas[:0]).tolist() == []
+
+
+def test_a_building_lies_in_its_face_or_with_its_rows_or_in_the_nearest() -> None:
+    faces = np.array([box(0, 0, 10, 10), box(10, 0, 30, 10), box(50, 0, 60, 10)])
+    houses = [box(1, 1, 3, 3), box(9, 4, 11, 6), box(40, 4, 44, 6), box(32, 4, 34, 6), box(55, 4, 57, 6)]
+    area = make_area([box(0, 0, 60, 10)], [], [], houses, [1] * 5)
+    rows = area.buildings.assign(atom=[0, 1, 2, 3, 4])
+    # one on a border is in the first of the two; one outside is in the nearest
+    assert _locate(faces, rows).tolist() == [0, 0, 2, 1, 2]
+    assert _locate(faces, rows.assign(atom=[0, 1, 0, 3, 4])).tolist() == [0, 0, 0, 1, 2]
+    assert _locate(faces, rows.assign(atom=[0, 1, 3, 3, 4])).tolist() == [0, 0, 2, 2, 2]
+
+
+def test_units_are_numbered_by_their_first_building_and_empty_ones_by_area() -> None:
+    faces = np.array([box(0, 0, 10, 10), box(10, 0, 30, 10), box(30, 0, 35, 10), box(35, 0, 40, 10.001)])
+    none = np.empty(0, np.int64)
+    blocks = Blocks(faces, Borders(none, none, np.empty(0), none, np.empty(0, bool), np.zeros(4)))
+    roots, people = np.array([7, 3, 3, 1]), np.array([5, 0, 2, 0])
+    units = _number_units(blocks, roots, people, np.array([0, 2, -1]), np.array([4, 2, 0]))
+    assert units.unit.tolist() == [1, 0, 0, 2]
+    assert units.households.tolist() == [2, 5, 0]
+    assert units.area_m2.tolist() == [250, 100, 50.005]
+    assert units.building_unit.tolist() == [1, 0, -1]
+    empty = _number_units(blocks, np.arange(4), 0 * people, none, none)
+    assert empty.unit.tolist() == [2, 3, 0, 1]
+    nothing = Blocks(faces[:0], Borders(none, none, np.empty(0), none, np.empty(0, bool), np.zeros(0)))
+    assert len(_number_units(nothing, none, none, none, none)) == 0
