@@ -50,23 +50,36 @@ READER = """
 import json, sys, warnings
 import pyogrio
 warnings.simplefilter("ignore")
-found = {}
-for name, kind in pyogrio.list_layers(sys.argv[1]):
-    frame = pyogrio.read_dataframe(sys.argv[1], layer=name)
-    shapes = [None if one is None else one.wkt for one in frame.geometry]
-    rows = json.loads(frame.drop(columns="geometry").to_json(orient="records", date_format="iso"))
-    found[name] = {"kind": kind, "crs": frame.crs.to_epsg(), "rows": rows, "shapes": shapes}
-json.dump(found, sys.stdout)
+for line in sys.stdin:
+    found = {}
+    for name, kind in pyogrio.list_layers(line.strip()):
+        frame = pyogrio.read_dataframe(line.strip(), layer=name)
+        shapes = [None if one is None else one.wkt for one in frame.geometry]
+        rows = json.loads(frame.drop(columns="geometry").to_json(orient="records", date_format="iso"))
+        found[name] = {"kind": kind, "crs": frame.crs.to_epsg(), "rows": rows, "shapes": shapes}
+    print(json.dumps(found), flush=True)
 """
+READERS: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reader() -> Iterator[None]:
+    """GDAL in a process of its own, for all that is read back."""
+    command = [sys.executable, "-c", READER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        READERS.append(process)
+        yield
+        READERS.clear()
 
 
 def read_back(path: Path) -> dict[str, Any]:
-    """Layers of a file as GDAL reads them, in a process of its own."""
+    """Layers of a file as GDAL reads them."""
+    (process,) = READERS
+    assert process.stdin is not None
+    assert process.stdout is not None
     name = f"/vsizip/{path}" if path.suffix == ".zip" else str(path)
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", READER, name], capture_output=True, text=True, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
+    print(name, file=process.stdin, flush=True)
+    found: dict[str, Any] = json.loads(process.stdout.readline())
     return found
 
 
