@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from service.operating import OperatingError
+from service.upkeep.memory import share_arenas
 
 if TYPE_CHECKING:
     import uvicorn
@@ -117,6 +118,7 @@ def run(
     proxies: str = "127.0.0.1",
 ) -> None:
     """Serve `app` on `bound` until asked to end; to be called within `stopping`."""
+    share_arenas()
     server = make_server(app, ready=ready, proxies=proxies)
     # a closed terminal ends the server as a signal that it knows does; it raises that again for `stopping`
     signal.signal(signal.SIGHUP, lambda number, frame: server.handle_exit(signal.SIGTERM, frame))
