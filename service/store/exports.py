@@ -211,7 +211,7 @@ class Rows:
         if self._connection is None:
             raise ValueError("not open")
         rows = self._rows()
-        beside = f"cross join lateral (select {named}) r" if named else ""
+        beside = f"cross join lateral (select {named}) r" if text else ""  # of no columns too
         sql = f"""
             select {wanted} from (
                 select t.* from {self.collection.table} t where {rows.sql}

@@ -275,6 +275,17 @@ def test_filters_boxes_orders_and_columns_are_those_of_the_items(
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_no_columns_may_be_wanted(client: httpx.Client, tmp_path: Path, form: str) -> None:
+    if form == "csv":
+        answer = client.get("/collections/grids/export?f=csv&properties=&geometry=none")
+        assert sorted(answer.text.split()[1:]) == sorted(f'"{key}"' for key in items_of(client, "grids"))
+    else:
+        layer = fetch(client, tmp_path, "grids", form, properties="")
+        assert {row["id"] for row in layer["rows"]} == set(items_of(client, "grids"))
+        assert list(layer["rows"][0]) == ["id"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_an_answer_without_features_is_a_file_too(client: httpx.Client, tmp_path: Path, form: str) -> None:
     asked = {"filter": "use = 'nothing of the kind'"}
     if form == "csv":
