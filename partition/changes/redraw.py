@@ -27,7 +27,6 @@ from partition.geometry.blocks import Blocks, find_borders, segments
 from partition.geometry.grids import dissolve, grid_frame, match_edges, total_by_grid, unit_frame
 from partition.geometry.linework import CLASS_NUMBER, Linework
 from partition.geometry.outlines import draw_outlines
-from partition.geometry.pose import take_pose_with
 from partition.geometry.units import Units, build_units
 from partition.geometry.wholes import find_wishes
 from partition.intake.inner import inner_points
@@ -48,7 +47,7 @@ from partition.wishes.rules import Profile
 FINE = 1 / 8  # blocks that hold more than this part of the target are cut between their buildings
 REACH = 4  # grids this many borders away from one out of range are cut into units
 TRACE = 1e-6
-ON_LINE_M = 4e-5  # a point this near a line lies on it, whatever the pose rounded
+ON_LINE_M = 1e-5  # a point this near a line lies on it
 
 
 @dataclass(frozen=True)
@@ -219,25 +218,22 @@ def _without(ring: shapely.Geometry, marks: Collection[tuple[float, ...]]) -> sh
 
 
 class _Task:
-    """One community to be redrawn: what lies there today (`parcel`, `ground`) and its grids of before
-    (`shapes`), both in the community's pose; the latter where they belong (`own`); and of each building of
-    the parcel the grid of before (`label`, its place in `own`; -1 for none).
+    """One community to be redrawn: what lies there today (`ground`), its grids of before (`own`), and of each
+    of its buildings the grid of before (`label`, its place in `own`; -1 for none).
     """
 
     def __init__(
         self, parcel: Area, former: Former, rows: Numbers, order: _Order, cap: float | None, clock: Clock
     ) -> None:
-        self.cap, self.order = cap, order
+        self.parcel, self.cap, self.order = parcel, cap, order
         self.id = str(parcel.communities["id"].iloc[0])
-        own = former.grids[former.grids["community"] == parcel.communities["id"].iloc[0]]
-        self.parcel, shapes, self.pose = take_pose_with(parcel, own.geometry.to_numpy())
-        self.before: Geometries = former.before[rows][np.argsort(self.pose.row)]
-        order_of_own = _in_order(own["code"].to_numpy(), shapes, self.before, self.parcel)
-        self.own, self.shapes = own.iloc[order_of_own], shapes[order_of_own]
+        self.own = former.grids[former.grids["community"] == parcel.communities["id"].iloc[0]]
         self.codes: Geometries = np.asarray(self.own["code"].to_numpy(), dtype=object)
+        self.shapes: Geometries = np.asarray(self.own.geometry.to_numpy(), dtype=object)
+        self.before: Geometries = former.before[rows]
         place = {code: number for number, code in enumerate(self.codes)}
         self.label: Numbers = np.array([place.get(code, -1) for code in self.before], dtype=np.int64)
-        self.ground = Ground(self.parcel, 0, order.profile, clock)
+        self.ground = Ground(parcel, 0, order.profile, clock)
         zone = self.ground.zones.of_points(inner_points(self.shapes))
         self.kinds: Geometries = np.where(zone >= 0, DEDICATED, BASIC).astype(object)
         self.locked: Flags = np.isin(self.codes, list(order.locked))
@@ -268,18 +264,6 @@ class _Task:
         found = np.zeros(len(self.own), dtype=np.bool_)
         found[pairs[times > 1, 0]] = True
         return found
-
-
-def _in_order(codes: Geometries, shapes: Geometries, before: Geometries, parcel: Area) -> Numbers:
-    """The order of grids by their first buildings, then by where they lie in the pose: their codes follow the
-    map, and would be others on a map turned round.
-    """
-    place = {code: number for number, code in enumerate(codes)}
-    grid = np.array([place.get(code, -1) for code in before], dtype=np.int64)
-    first = np.full(len(codes), np.iinfo(np.int64).max)
-    np.minimum.at(first, grid[grid >= 0], parcel.buildings["atom"].to_numpy()[grid >= 0])
-    x, y = shapely.get_coordinates(shapely.centroid(shapes)).T
-    return np.lexsort((y, x, first))
 
 
 @dataclass(frozen=True)
@@ -356,13 +340,13 @@ def _as_before(task: _Task) -> _Parcel:
             "unit": np.arange(len(task.own)),
             "grid": task.codes,
             "households": households.astype(np.int64),
-            "area_m2": task.own.geometry.area.to_numpy(),
+            "area_m2": shapely.area(task.shapes),
         },
-        geometry=list(task.own.geometry),
+        geometry=list(task.shapes),
         crs=task.parcel.crs,
     )
     frame = task.own[["code", "community", "geometry"]].reset_index(drop=True).assign(kind=task.kinds)
-    return _Parcel(frame, units, task.before[task.pose.row], reasons=_told_locked(task))
+    return _Parcel(frame, units, task.before, reasons=_told_locked(task))
 
 
 def _around(task: _Task, out: Flags, reach: int) -> Flags:
@@ -395,8 +379,7 @@ def _lay_units(task: _Task, near: Flags, finer: float) -> _Laid:
             building_unit[rows] = made
         made += len(shapes[-1])
     together = gpd.GeoDataFrame(geometry=list(np.concatenate(shapes)), crs=task.parcel.crs)
-    before = gpd.GeoDataFrame(geometry=list(task.shapes), crs=task.parcel.crs)
-    whole = match_edges(together, before).geometry.to_numpy()
+    whole = match_edges(together, task.own).geometry.to_numpy()
     placed = building_unit >= 0
     households = ground.buildings["households"].to_numpy()[placed]
     units = Units(
@@ -457,8 +440,8 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
     moved = label != laid.home
     touched = np.union1d(label[moved], laid.home[moved])
     kept = ~np.isin(used, touched)
-    polygons = task.pose.back(_outlines(task, units, np.searchsorted(used, label), kept, laid.home, touched))
-    polygons[kept] = task.own.geometry.to_numpy()[used[kept]]
+    polygons = _outlines(task, units, np.searchsorted(used, label), kept, laid.home, touched)
+    polygons[kept] = task.shapes[used[kept]]
     codes = np.array([code_of[grid] for grid in used.tolist()], dtype=object)
     kinds = [task.kinds[grid] if grid < len(task.own) else BASIC for grid in used.tolist()]
     frame = gpd.GeoDataFrame(
@@ -469,11 +452,10 @@ def _on_paper(task: _Task, laid: _Laid, adjusted: Adjusted, taken: Collection[st
     of_unit = codes[np.searchsorted(used, label)]
     at = units.building_unit
     names = {code_of[grid] if grid in code_of else str(task.codes[grid]) for grid in touched.tolist()}
-    drawn = unit_frame(units, of_unit.tolist(), task.parcel.crs)
     return _Parcel(
         grids=frame,
-        units=drawn.set_geometry(task.pose.back(drawn.geometry.to_numpy()), crs=task.parcel.crs),
-        grid=np.where(at >= 0, of_unit[at], "")[task.pose.row],
+        units=unit_frame(units, of_unit.tolist(), task.parcel.crs),
+        grid=np.where(at >= 0, of_unit[at], ""),
         touched=frozenset(names),
         reasons={**_told_locked(task), **_told_rest(task, laid, adjusted, code_of)},
         findings=_told_number(task, set(codes)),

@@ -23,7 +23,7 @@ from partition.area import Area
 from partition.arrays import Flags, Geometries, Lengths, Numbers
 
 PER_METRE = 1e5  # places of the lattice on one metre: it moves nothing by more than 0.01 mm
-MEETS_M = 1e-6  # a vertex this near to a line is on it, and stays on it: nodes are rounded to a tenth of this
+MEETS_M = 3e-5  # a vertex this near to a line is on it, and stays on it: ways back are off by less
 SAME_M = 1e-9  # a point this near to a place of the lattice was put there
 ON_BORDER_M = 4e-5  # a new vertex this near to the community's border lies on it
 NUMBERED = re.compile("#[0-9]+", re.ASCII)  # what the check calls a row without id
@@ -76,23 +76,15 @@ def take_pose(parcel: Area) -> tuple[Area, Pose]:
     The rows of buildings and streets come in an order of the pose's own; those of compounds and zones keep
     theirs, that of their ids.
     """
-    posed, _, pose = take_pose_with(parcel, np.empty(0, dtype=object))
-    return posed, pose
-
-
-def take_pose_with(parcel: Area, grids: Geometries) -> tuple[Area, Geometries, Pose]:
-    """As `take_pose`, with polygons of the community that were drawn before: what they share with each other
-    and with the other layers stays shared.
-    """
     parcel = replace(parcel, communities=parcel.communities.iloc[:1])
     origin, ahead = _bearings(parcel)
     border = shapely.boundary(parcel.communities.geometry.iloc[0])
     layers = {layer: getattr(parcel, layer) for layer in LAYERS}
-    shapes = [*(frame.geometry.to_numpy() for frame in layers.values()), grids]
+    shapes = [frame.geometry.to_numpy() for frame in layers.values()]
     places = shapely.get_coordinates(np.concatenate(shapes))
     turned = [np.asarray(shapely.transform(some, lambda xy: _turn(xy - origin, ahead))) for some in shapes]
     known, first = np.unique(_as_complex(_on_lattice(_turn(places - origin, ahead))), return_index=True)
-    *settled, grids = _settle(turned)
+    settled = _settle(turned)
     frames = {
         layer: frame.set_geometry(gpd.GeoSeries(list(some), index=frame.index, crs=frame.crs))
         for (layer, frame), some in zip(layers.items(), settled, strict=True)
@@ -102,7 +94,7 @@ def take_pose_with(parcel: Area, grids: Geometries) -> tuple[Area, Geometries, P
     frames["buildings"] = _taken(buildings, rows)
     frames["streets"] = _taken(frames["streets"], _order(frames["streets"], ["class", "tunnel", "bridge"]))
     pose = Pose(origin, ahead, known, places[first], border, np.argsort(rows))
-    return replace(parcel, **frames), grids, pose
+    return replace(parcel, **frames), pose
 
 
 def _bearings(parcel: Area) -> tuple[Lengths, Lengths]:

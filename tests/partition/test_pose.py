@@ -230,12 +230,12 @@ def test_vertices_on_the_lines_of_others_are_found_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("off", "along", "meets"),
     [
-        (0.9e-6, 5.0, True), (1.1e-6, 5.0, False), (-0.9e-6, 5.0, True),
-        (0.0, 1.5e-6, True), (0.0, 0.9e-6, False), (0.0, 20 - 1.5e-6, True), (0.0, 20 - 0.9e-6, False),
+        (2.9e-5, 5.0, True), (3.1e-5, 5.0, False), (-2.9e-5, 5.0, True),
+        (0.0, 3.5e-5, True), (0.0, 2.9e-5, False), (0.0, 20 - 3.5e-5, True), (0.0, 20 - 2.9e-5, False),
         (0.0, 19.5, True), (0.0, 0.5, True), (0.0, 20 + 1e-7, False), (0.0, -1e-7, False),
     ],
 )  # fmt: skip
-def test_a_vertex_is_on_a_line_within_a_millionth_of_a_metre_but_not_at_its_end(
+def test_a_vertex_is_on_a_line_within_0_03_mm_but_not_at_its_end(
     off: float, along: float, meets: bool
 ) -> None:
     points = np.array([(0.0, 0.0), (20.0, 0.0), (along, off), (along + 0.1, 7.0)])

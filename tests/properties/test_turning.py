@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from data.sample import path as sample_path
 from data.vector import read_area
 from partition.area import Area
-from partition.changes.former import recall_plan
-from partition.changes.redraw import redraw_area
 from partition.geometry.blocks import match_segments
 from partition.intake.frames import check_area
 from partition.split import Split, split_area
@@ -151,43 +149,6 @@ def test_tiers_of_a_town_turned_deep(town: Town, degrees: float, step: tuple[flo
         )
     assert_turned(made[0][0], made[1][0])
     assert_tiers_alike(made[0][1], made[1][1])
-
-
-def redrawn_turned(town: Town, degrees: float, step: tuple[float, float], seed: int) -> None:
-    """A plan is redrawn for another number of households, where it lies and turned with all that is there."""
-    rng, profile = np.random.default_rng(seed), load_profile("yichang")
-    area = turned(make_town(town), 0.0, MIDDLE)
-    plan = split_area(area, profile, effort=EFFORT)
-    grown = area.buildings["households"] * rng.choice([0, 1, 1, 1, 3], len(area.buildings))
-    held = plan.buildings[plan.buildings["grid"] != ""].groupby("id")["grid"]
-    mapping = {name: tuple(codes.unique()) for name, codes in held}
-    made = []
-    for way, far in ((0.0, (0.0, 0.0)), (degrees, step)):
-        there = turned(replace(area, buildings=area.buildings.assign(households=grown)), way, far)
-        grids = plan.grids[["code", "geometry"]].set_geometry(
-            turned(replace(area, communities=plan.grids), way, far).communities.geometry
-        )
-        made.append(redraw_area(there, recall_plan(there, profile, grids, mapping), profile, seed=seed))
-    one, other = made
-    assert_turned(one.split, other.split)
-    assert one.register.moved_households == other.register.moved_households
-    assert members(one.split) == members(other.split)  # codes stay with the grids, wherever these lie
-    assert len(one.kept) == len(other.kept)
-
-
-@quick
-@given(towns, ANGLES, STEPS, st.integers(0, 1000))
-def test_a_redraw_turned_and_moved(town: Town, degrees: float, step: tuple[float, float], seed: int) -> None:
-    redrawn_turned(town, degrees, step, seed)
-
-
-@pytest.mark.long
-@settings(quick, max_examples=60)
-@given(awkward, ANGLES, STEPS, st.integers(0, 1000))
-def test_a_redraw_turned_and_moved_deep(
-    town: Town, degrees: float, step: tuple[float, float], seed: int
-) -> None:
-    redrawn_turned(town, degrees, step, seed)
 
 
 @pytest.mark.long
