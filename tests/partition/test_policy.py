@@ -8,6 +8,7 @@ import pytest
 
 from partition.errors import InputError, ProfileError
 from partition.wishes.policy import Size, ZoneRule, load_profile, profile_names
+from partition.wishes.rules import BORDER_COST, CROSSING_COST
 
 TEN = {"yichang", "yantai", "shigu", "kangcui", "guangde", "luoyang", "jinta", "baise", "xisimen", "xiqing"}
 
@@ -387,3 +388,12 @@ def test_files_are_read_as_they_come_and_others_are_told(tmp_path: Path) -> None
         with pytest.raises(ProfileError) as caught:
             load_profile(path)
         assert [fault.code for fault in caught.value.findings] == [code]
+
+
+def test_what_a_metre_of_border_costs_by_what_runs_there() -> None:
+    """As the design has it: borders along water and railways cost least, those along nothing most."""
+    assert BORDER_COST == {
+        "none": 3.0, "outline": 2.0, "path": 1.5, "lane": 1.0, "local": 0.8, "wall": 0.8, "secondary": 0.5,
+        "arterial": 0.2, "water": 0.1, "rail": 0.1,
+    }  # fmt: skip
+    assert CROSSING_COST == {"arterial": 0.5}

@@ -434,3 +434,14 @@ def test_findings_follow_the_codes_of_grids_and_of_nothing_else() -> None:
     assert _renamed(house, names).rows == ("A-001",)
     assert _renamed(house, names).values == {"grids": 3}
     assert _renamed(grids, {"A-001": "A-001"}) is grids
+
+
+def test_tiers_are_told_step_by_step() -> None:
+    houses = [box(x, 40, x + 15, 60) for x in range(10, 400, 50)]
+    area = make_area([box(0, 0, 410, 100)], [], [], houses, [50] * len(houses))
+    steps: list[tuple[str, float]] = []
+    asks = [Ask("大区", number=1), Ask("片区", number=2), Ask("楼", number=8)]
+    made = tiered(area, LOCAL, asks, grids=4, progress=lambda *step: steps.append(step))
+    assert counts(made) == [1, 2, 4, 8]
+    below = [("tiers_below", share) for share in (0.0, 0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert steps == [("tiers_above", 0.0), ("tiers_above", 0.5), *below]
