@@ -156,3 +156,7 @@ def test_parts_that_do_not_touch_are_counted(tmp_path: Path) -> None:
     alone = {"hh": np.empty(0), "area": np.empty(0), "perim": np.empty(0), "indptr": np.zeros(1)}
     none = {"indices": np.empty(0), "elen": np.empty(0), "ecls": np.empty(0)}
     assert fault(tmp_path, **alone, **none).code == "instance_indptr"
+
+
+def test_nothing_pickled_is_ever_loaded(tmp_path: Path) -> None:
+    assert fault(tmp_path, hh=np.array([{}, 1, 2, 3], dtype=object)).code == "instance_unreadable"
