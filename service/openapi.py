@@ -216,7 +216,9 @@ def _of_collection(
 ) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for method, operation in operations.items():
-        if method in CHANGING and not may_write(principal, collection):
+        if method in CHANGING and not (
+            method.upper() in collection.methods and may_write(principal, collection)
+        ):
             continue
         own = deepcopy(operation)
         own["operationId"] = f"{own.get('operationId', path)}_{collection.name}"

@@ -35,6 +35,8 @@ CONFORMS = (
     f"{_FEATURES}3/1.0/conf/queryables-query-parameters",
     f"{_FEATURES}3/1.0/conf/filter",
     f"{_FEATURES}3/1.0/conf/features-filter",
+    *(f"{_FEATURES}4/1.0/conf/{name}" for name in ("create-replace-delete", "update", "features")),
+    f"{_FEATURES}4/1.0/conf/optimistic-locking-etags",
     f"{_FEATURES}5/1.0/conf/schemas",
     f"{_FEATURES}5/1.0/conf/core-roles-features",
     f"{_FEATURES}5/1.0/conf/returnables-and-receivables",

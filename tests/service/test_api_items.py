@@ -399,6 +399,19 @@ def test_openapi_tells_nobody_of_what_they_may_not_see(served: Served) -> None:
         assert set(told["properties"]) == {column.name for column, _ in allowed.columns}
 
 
+def test_openapi_names_the_methods_that_a_collection_has(served: Served) -> None:
+    for role, name, one in (
+        (Role.PLANNER, "grids", {"get", "put", "patch"}),
+        (Role.PLANNER, "facilities", {"get", "put", "patch", "delete"}),
+        (Role.CENTRE, "cases", {"get", "put", "patch"}),
+        (Role.CENTRE, "facilities", {"get"}),
+    ):
+        paths = served.client(role).get("/api").json()["paths"]
+        assert set(paths[f"/collections/{name}/items/{{key}}"]) == one, (role, name)
+        posted = (role, name) in ((Role.PLANNER, "facilities"), (Role.CENTRE, "cases"))
+        assert ("post" in paths[f"/collections/{name}/items"]) == posted, (role, name)
+
+
 def test_every_route_is_described(served: Served) -> None:
     """What the application routes, the document has; but for pages of its own doors and its assets."""
     document = served.client(Role.ADMIN).get("/api").json()
