@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 import psycopg
 from fastapi.concurrency import run_in_threadpool
@@ -25,6 +25,7 @@ from service.exports.workshop import Making
 from service.store.exports import LONGEST_S, Rows
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 PIECE = 64 << 10
 STALL_S = 30.0
@@ -147,7 +148,7 @@ class Download(Response):
                 await run_in_threadpool(self.source.close)
 
     async def _send(self, send: Send, held: ExitStack) -> None:
-        headers = await run_in_threadpool(self.source.open)
+        headers = await _whole(self.source.open)
         if headers is None:
             self.status_code = 304
             del self.headers["content-type"]
@@ -166,7 +167,7 @@ class Download(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
     async def _send_parts(self, send: Send, held: ExitStack) -> None:
-        part = await run_in_threadpool(self.source.next)
+        part = await _whole(self.source.next)
         while part:
             # the database works on the next part while this one is on its way
             ahead = asyncio.create_task(run_in_threadpool(self.source.next))
@@ -174,7 +175,7 @@ class Download(Response):
                 last = (len(part) - 1) // PIECE * PIECE
                 for place in range(0, last, PIECE):
                     await self._send_piece(send, part[place : place + PIECE])
-                following = await ahead
+                following = await asyncio.shield(ahead)
             finally:
                 if not ahead.done():
                     await run_in_threadpool(self.source.abort)
@@ -193,11 +194,11 @@ class Download(Response):
 
     async def _let_go(self, held: ExitStack) -> None:
         """Put back everything that others wait for."""
-        await run_in_threadpool(self.source.close)
+        await _whole(self.source.close)
         held.close()
 
     async def _abandon(self, sending: asyncio.Task[None]) -> None:
-        """End the work; its threads end by themselves once it is aborted."""
+        """End the work, and wait until its thread has put away what it made."""
         await run_in_threadpool(self.source.abort)
         sending.cancel()
         await asyncio.wait({sending})
@@ -215,6 +216,18 @@ class Download(Response):
             logger.warning("exports: broken off (%s)", type(error).__name__)
             return
         raise error
+
+
+async def _whole(work: Callable[[], Result]) -> Result:
+    """Do the work in a thread. Who is cancelled meanwhile waits for its end: a thread cannot be cancelled."""
+    task = asyncio.create_task(run_in_threadpool(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen
+        raise
 
 
 async def _wait_gone(receive: Receive) -> None:

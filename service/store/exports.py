@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -198,7 +199,8 @@ class Rows:
         with self._lock:
             self._aborted = True
             if self._connection is not None and not self._connection.closed:
-                self._connection.cancel_safe(timeout=2.0)
+                with suppress(psycopg.Error):  # of a server that is gone, or too busy to listen
+                    self._connection.cancel_safe(timeout=2.0)
 
     def _check(self) -> None:
         if self._aborted:
