@@ -15,6 +15,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from partition.errors import InputError
+from partition.texts import catalogue
 from service import db
 from service.access import Principal, Role
 from service.case_file import CaseFile, read_cases
@@ -104,6 +105,7 @@ def test_cases_are_located_placed_and_announced_as_the_service_does_it(
         assert connection.execute(state).all() == found
         lines = connection.execute(text("select principal, details from audit where action = 'import'")).all()
         assert lines == [("tester", {"cases": 1200})]
+        assert "audit.action-import" in catalogue("service")
         now = connection.scalar(
             text("select sum(version) from collection_versions where collection = 'cases'")
         )
