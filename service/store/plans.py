@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import geopandas as gpd
 import pandas as pd
@@ -14,12 +14,14 @@ import pyproj
 from sqlalchemy import Connection, RowMapping, TextClause, case, func, insert, literal, select, text, update
 
 from partition.geometry.grids import BOUND_COLUMNS
-from partition.split import Split
 from service import models
 from service.access import Principal, plans_seen
 from service.store.errors import ConflictError, NotFoundError
 from service.store.geometry import metric, read_metric, stored
 from service.store.merge import copy_rows
+
+if TYPE_CHECKING:  # the solver is loaded where plans are made
+    from partition.split import Split
 
 
 @dataclass(frozen=True)
