@@ -165,7 +165,7 @@ def main() -> int:
     parser.add_argument("labels", type=Path, metavar="LABELS.npy")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--effort", type=int, help="proposals by unit (default: 3,000 to 80,000); more is more searches"
+        "--effort", type=int, help="proposals by unit (default: 3,000 to 320,000); more is more searches"
     )
     parser.add_argument("--time-limit", type=float, default=math.inf, metavar="S", help="seconds in all")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
