@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest
 help:  ## this list · 本列表
 	@sed -n 's/^\([a-z-]*\): .*##/\1	/p;s/^\([a-z-]*\):  *##/\1	/p' Makefile | expand -t 12
 
-demo:  ## the sample community on a map, in the browser (ARGS=--once: files only) · 演示：示例社区上图（ARGS=--once 只写文件）
+demo:  ## the sample community on a map, in the browser (ARGS=--once: files only) · 演示：样例社区上图（ARGS=--once 只写文件）
 	@.ci/setup demo
 	@exec $(BIN)/wangge demo $(ARGS)
 

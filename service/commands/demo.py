@@ -103,7 +103,7 @@ def demo(
     port: Port = None,
     browser: Browser = False,
 ) -> None:
-    """The sample community on a map: load, divide, publish, serve · 演示：示例社区上图
+    """The sample community on a map: load, divide, publish, serve · 演示：样例社区上图
 
     Everything stays on this machine. Ctrl-C stops the server and the database. The second time it is quick.
 

@@ -195,7 +195,7 @@ def check(
     from the column; --out writes that plan. Where the area is in separate files, name them by options, and
     give the plan alone.
 
-    检查缝隙、重叠、被切或遗漏的建筑、规模、飞块和编码。建筑的 grid 列与网格面不一致时（例如在 QGIS 中改过），
+    检查缝隙、重叠、被切或遗漏的建筑、规模、飞地和编码。建筑的 grid 列与网格面不一致时（例如在 QGIS 中改过），
     按该列重新画边界，用 --out 写出。区域数据分文件时，用选项逐个给出，只写方案一个参数。
 
     Example · 示例:  wangge check area.gpkg edited.gpkg --out plan.gpkg

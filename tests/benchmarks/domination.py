@@ -1,4 +1,4 @@
-"""Every peer of the solver's bench beside a plan of ours that is no worse in all four: for docs/solver.md.
+"""Every peer of the solver's bench beside a plan of ours that is no worse in all four: for docs/bench.md.
 
     python -m tests.benchmarks.domination RESULTS.json … --instances DIR [--out FILE.md]
 

@@ -32,7 +32,7 @@ WORDS = {
         "least": "搜到的最小代价",
         "usual": "默认（--balance 1）",
         "names": {
-            "sample": "示例社区",
+            "sample": "样例社区",
             "monaco": "摩纳哥",
             "seoul_gongdeok": "首尔孔德洞",
             "town 0": "生成城镇 0",
