@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from partition.errors import InputError
 from partition.findings import Finding
 from service.access import Principal
+from service.disclosure import rules
 from service.registry import COLLECTIONS
 from service.store.audit import record
 from service.store.cases import share_and_place
@@ -171,8 +172,14 @@ def _copy(
 def _blocks(
     file: CaseFile, divisions: Any, grids: Sequence[str | None], places: Any
 ) -> Iterator[tuple[int, str]]:
-    """The rows as COPY's text, those beside each other in turn: so the indexes grow in order."""
-    order = np.lexsort((file.times, np.array([grid or "" for grid in grids]), divisions)).tolist()
+    """The rows as COPY's text, those beside each other in turn: so the indexes grow in order.
+
+    Who reads cases in the order of their keys sees this order. It tells nothing but what everybody sees: not
+    the grid, and no key is left out between them, since those withheld come last.
+    """
+    secret = {category: rules().sensitive(category) for category in set(file.categories)}
+    withheld = np.array([secret[category] for category in file.categories]) | np.isnan(places[:, 0])
+    order = np.lexsort((file.times, places[:, 0], places[:, 1], divisions, withheld)).tolist()
     ids, categories, buildings = (_escaped(one) for one in (file.ids, file.categories, file.buildings))
     for first in range(0, len(file), AT_ONCE):
         rows = order[first : first + AT_ONCE]

@@ -119,6 +119,28 @@ def test_cases_are_located_placed_and_announced_as_the_service_does_it(
         assert row.status == "discovered"
 
 
+def test_keys_follow_what_everybody_sees(
+    town: db.Database, extent: tuple[float, float, float, float], tmp_path: Path
+) -> None:
+    rows = frame(extent, 600, "O")
+    rows["category"] = ["家庭纠纷" if i % 3 == 0 else "市容环境" for i in range(600)]
+    rows.to_csv(tmp_path / "cases.csv", index=False)
+    bring(town, read_cases(tmp_path / "cases.csv"))
+    with town.owner.begin() as connection:
+        found = connection.execute(
+            text(
+                "select id, category, st_y(place) as y, st_x(place) as x, time from cases"
+                " where case_id like 'O%' order by id"
+            )
+        ).all()
+        connection.execute(text("delete from cases where case_id like 'O%'"))
+    shown = [row for row in found if row.category == "市容环境"]
+    assert len(shown) == 400
+    # neither borders of grids nor keys of withheld cases are between them
+    assert shown[-1].id - shown[0].id == len(shown) - 1
+    assert [row[2:] for row in shown] == sorted(row[2:] for row in shown)
+
+
 def test_a_layer_in_metres_with_chinese_names(
     town: db.Database, extent: tuple[float, float, float, float], tmp_path: Path
 ) -> None:
