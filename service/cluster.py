@@ -154,8 +154,13 @@ class Cluster:
         with self._starting():
             if not self._is_lost():  # somebody else was faster
                 return False
-            before = self._identity()
-            self._start_server()
+            before, relic = self._identity(), self._pidfile.read_bytes()
+            try:
+                self._start_server()
+            except BaseException:
+                if self._postmaster() is None:  # still lost, and known to be
+                    self._pidfile.write_bytes(relic)
+                raise
             if self._kept.exists() and self._kept.read_text().split() == before:
                 self._kept.write_text(" ".join(self._identity()))
             return True

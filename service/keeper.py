@@ -28,7 +28,7 @@ def keeping(cluster: Cluster) -> Iterator[None]:
                 if cluster.revive():
                     logger.warning("the embedded database was lost, and runs again")
                 wait = LOOK_S
-            except OperatingError as error:
+            except (OperatingError, OSError) as error:  # it looks again, whatever stood in the way
                 logger.error("the embedded database does not start: %s", error)
                 wait = AGAIN_S
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar, cast
 
 import psycopg
 import pytest
@@ -15,6 +20,7 @@ from sqlalchemy import text
 from typer import Typer
 from typer.testing import CliRunner
 
+from service import keeper
 from service.cluster import Cluster, ClusterError
 from service.cluster_files import ADMIN_LINE, ServerUser, find_programs, is_server, processes_in
 from service.commands import cluster as commands
@@ -105,6 +111,51 @@ def test_kept_server_outlives_its_users(folder: Path) -> None:
     with cluster.running():
         assert not cluster.status().kept
     assert processes_in(cluster.data) == []
+
+
+def test_a_lost_server_that_did_not_start_is_started_later(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Cluster(folder / "lost", folder / "run").running() as cluster:
+        assert not cluster.revive()
+        pid = cluster.status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        while cluster.status().state == "running":
+            time.sleep(0.01)
+        with monkeypatch.context() as full:
+            full.setattr(cluster, "_write_settings", fail)
+            for _ in range(2):
+                with pytest.raises(ClusterError):
+                    cluster.revive()
+        assert cluster.revive()
+        assert ask(cluster, "app", "select 1", "postgres") == 1
+        cluster.stop(force=True)
+        assert not cluster.revive()
+
+
+def test_a_keeper_goes_on_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = threading.Event()
+
+    class Failing:
+        left: ClassVar = [
+            OSError(errno.ENOMEM, "no memory"),
+            ClusterError("cluster-start", reason="", log=""),
+        ]
+
+        def revive(self) -> bool:
+            if self.left:
+                raise self.left.pop()
+            seen.set()
+            return False
+
+    monkeypatch.setattr(keeper, "LOOK_S", 0.01)
+    monkeypatch.setattr(keeper, "AGAIN_S", 0.01)
+    with keeper.keeping(cast(Cluster, Failing())):
+        assert seen.wait(10)
 
 
 def test_socket_swept_away_under_a_kept_server(folder: Path) -> None:
