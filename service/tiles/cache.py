@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 BYTES_MOST = 256 * 1024 * 1024
 OVERHEAD = 600  # bytes that a key and its entry take besides
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class _Turn:
 class TileCache:
     """The tiles last used, up to a number of bytes."""
 
-    def __init__(self, most: int = BYTES_MOST) -> None:
-        self.most = most
+    def __init__(self, most: int = BYTES_MOST, *, patience: float = PATIENCE_S) -> None:
+        self.most, self.patience = most, patience
         self.held = 0
         self._tiles: OrderedDict[Hashable, MadeTile] = OrderedDict()
         self._turns: dict[Hashable, _Turn] = {}
@@ -74,14 +75,21 @@ class TileCache:
 
     @contextmanager
     def turn(self, key: Hashable) -> Iterator[bool]:
-        """Whoever makes the tile does so alone; the rest wait, and are told so: it may be there."""
+        """Whoever makes the tile does so alone; the rest wait, and are told so: it may be there.
+
+        Nobody waits long: a tile that takes too long fails each who makes it, one after the other.
+        """
         with self._lock:
             turn = self._turns.setdefault(key, _Turn(threading.Lock()))
             waited = turn.waiting > 0
             turn.waiting += 1
         try:
-            with turn.lock:
+            mine = turn.lock.acquire(timeout=self.patience)
+            try:
                 yield waited
+            finally:
+                if mine:
+                    turn.lock.release()
         finally:
             with self._lock:
                 turn.waiting -= 1

@@ -401,6 +401,17 @@ def test_many_who_ask_for_a_tile_at_once_have_it_made_once(
     assert waiting._turns == {}
 
 
+def test_nobody_waits_long_for_a_tile_that_another_makes() -> None:
+    cache = TileCache(patience=0.05)
+    with cache.turn("slow") as waited:
+        assert not waited
+        with cache.turn("slow") as waited:
+            assert waited
+    with pytest.raises(ValueError, match="slow"), cache.turn("slow"):
+        raise ValueError("slow")
+    assert cache._turns == {}
+
+
 def test_the_cache_keeps_what_was_used_last_within_its_bytes() -> None:
     cache = TileCache(10 * (OVERHEAD + 100))
     for number in range(15):
