@@ -175,6 +175,7 @@ def export(
     with term.answering_errors():
         from service.access import Principal, access
         from service.access import Role as AccessRole
+        from service.commands.demo import user
         from service.db import database
         from service.exports.faults import FailedError
         from service.exports.options import read_options
@@ -183,7 +184,7 @@ def export(
         from service.query.question import read_question
         from service.settings import Settings
         from service.store.catalogue import Catalogues
-        from service.store.exports import Rows
+        from service.store.exports import Rows, record_export
 
         chosen = format_of(out)
         asked = {"filter": filter_, "bbox": bbox, "datetime": datetime, "sortby": sortby}
@@ -193,7 +194,7 @@ def export(
             with database(Settings()) as opened, term.progress() as steps:
                 steps.step("read")
                 collection = Catalogues(opened.app).find(name)
-                principal = Principal(AccessRole(role.value))
+                principal = Principal(AccessRole(role.value), subject=user())
                 allowed = None if collection is None else access(principal, collection)
                 if collection is None or allowed is None:
                     raise UnknownError("collection", name=name)
@@ -203,6 +204,7 @@ def export(
                 rows = Rows(opened.app, principal, collection, allowed, question)
                 try:
                     rows.open()
+                    record_export(rows, chosen.name)
                     write_rows(
                         out,
                         rows,

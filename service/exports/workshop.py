@@ -175,6 +175,7 @@ class Making:
         self.workshop, self.rows, self.chosen = workshop, rows, chosen
         self.encoding, self.fit, self.packed = encoding, fit, packed
         self._writer: Writer | None = None
+        self._lock = threading.Lock()
         self._aborted = False
 
     def make(self, folder: Path, tell: Callable[[int], None] | None = None) -> Path:
@@ -209,23 +210,29 @@ class Making:
 
         self.rows.select_values()
         with self.workshop.writer() as writer:
-            self._writer = writer
-            if self._aborted:
-                writer.kill()
+            with self._lock:
+                self._writer = writer
+                if self._aborted:
+                    writer.kill()
             try:
                 answer = writer.work(job, batches)
             except EOFError:
                 raise FailedError("the writing process is gone") from None
+            finally:
+                # from here on it may be another's
+                with self._lock:
+                    self._writer = None
             self._raise(answer)
         if answer["features"] != self.rows.count:
             raise FailedError(f"{answer['features']} of {self.rows.count} rows")
         return Path(answer["file"])
 
     def abort(self) -> None:
-        """End the writing process, now."""
-        self._aborted = True
-        if self._writer is not None:
-            self._writer.kill()
+        """End the writing process, now, as long as it works on this file."""
+        with self._lock:
+            self._aborted = True
+            if self._writer is not None:
+                self._writer.kill()
 
     def _raise(self, answer: Answer) -> None:
         match answer.get("fault"):

@@ -9,9 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.access import Access, may_know_versions
+from service.access import may_know_versions
 from service.context import Context, find_collection, find_context
-from service.db import EVERYWHERE, transaction
 from service.exports import texts
 from service.exports.download import Download, FileSource, TextSource
 from service.exports.formats import FORMATS, Format
@@ -20,8 +19,7 @@ from service.exports.workshop import Making
 from service.query.question import GENERAL, NARROWING, SHAPING, Question, read_question
 from service.registry import Collection
 from service.routes.items import check_crs, headers_of, read_form
-from service.store import audit
-from service.store.exports import Rows
+from service.store.exports import Rows, record_export
 from service.tags import digest, known_version, page_tag
 
 router = APIRouter(tags=["features"])
@@ -54,7 +52,7 @@ def export_collection(request: Request, name: str) -> Response:
                 return None
             more["ETag"] = page_tag(opened.version, mark)
         if not head:
-            _record(context, collection, allowed, chosen, question, opened.count)
+            record_export(opened, chosen.name)
         return more
 
     source: TextSource | FileSource
@@ -87,33 +85,3 @@ def _client(context: Context) -> str:
     if context.principal.subject:
         return f"{context.principal.role} {context.principal.subject}"
     return context.request.client.host if context.request.client else ""
-
-
-def _record(
-    context: Context, collection: Collection, allowed: Access, chosen: Format, question: Question, count: int
-) -> None:
-    """Put on record who took away more of a collection than the public may see, before anything is sent."""
-    principal = context.principal
-    if principal.role.value == "public" or collection.sensitivity == "open":
-        return
-    scope = [prefix or EVERYWHERE for prefix in principal.scope]
-    with transaction(
-        context.engine,
-        role=principal.role.value,
-        scope=scope,
-        grids=sorted(principal.grids),
-        principal=principal.subject,
-    ) as connection:
-        audit.record(
-            connection,
-            principal,
-            "export",
-            principal.scope[0] if len(principal.scope) == 1 else "",
-            details={
-                "collection": collection.name,
-                "format": chosen.name,
-                "features": count,
-                "narrowed": question.narrowed,
-                "columns": len(allowed.columns if question.properties is None else question.properties),
-            },
-        )

@@ -17,9 +17,11 @@ import psycopg
 from sqlalchemy import Engine
 
 from service.access import Access, Principal
+from service.db import EVERYWHERE, transaction
 from service.query.condition import Condition
 from service.query.question import Question, condition, order_by, selected
 from service.registry import Collection, Column, Kind
+from service.store import audit
 from service.store.items import columns_sql, feature_sql, version_sql
 from service.store.reading import Unread, driver_text, who
 
@@ -53,7 +55,7 @@ class Rows:
     ) -> None:
         self.collection, self.access, self.question = collection, access, question
         self.count, self.version, self.fetched = 0, 0, 0
-        self._engine, self._principal = engine, principal
+        self.engine, self.principal = engine, principal
         self._taken: Any = None
         self._connection: psycopg.Connection[Any] | None = None
         self._cursor: psycopg.ServerCursor[Any] | None = None
@@ -74,14 +76,14 @@ class Rows:
 
     def open(self) -> None:
         """Begin the transaction, tell the row policies who asks, and find how many rows there are."""
-        self._taken = self._engine.raw_connection()
+        self._taken = self.engine.raw_connection()
         connection = cast("psycopg.Connection[Any]", self._taken.driver_connection)
         with self._lock:
             self._connection = connection
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         self._check()
-        asked = {**who(self._principal), "longest": f"{LONGEST_S}s"}
+        asked = {**who(self.principal), "longest": f"{LONGEST_S}s"}
         with connection.cursor(binary=True) as cursor:
             cursor.execute(
                 driver_text(
@@ -226,6 +228,33 @@ class Rows:
         if text:
             self._cursor.adapters.register_loader("text", Unread)
         self._cursor.execute(driver_text(sql), dict(rows.parameters), binary=True)
+
+
+def record_export(rows: Rows, form: str) -> None:
+    """Put on record who takes away more of a collection than the public may see; before anything is given."""
+    principal, collection, question = rows.principal, rows.collection, rows.question
+    if principal.role.value == "public" or collection.sensitivity == "open":
+        return
+    with transaction(
+        rows.engine,
+        role=principal.role.value,
+        scope=[prefix or EVERYWHERE for prefix in principal.scope],
+        grids=sorted(principal.grids),
+        principal=principal.subject,
+    ) as connection:
+        audit.record(
+            connection,
+            principal,
+            "export",
+            principal.scope[0] if len(principal.scope) == 1 else "",
+            details={
+                "collection": collection.name,
+                "format": form,
+                "features": rows.count,
+                "narrowed": question.narrowed,
+                "columns": len(selected(question, rows.access)),
+            },
+        )
 
 
 def _quoted(sql: str) -> str:

@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 from service.access import PUBLIC, Principal, Role, access
 from service.commands import collection as commands
 from service.commands import terminal
+from service.commands.demo import user
 from service.exports import download, names
 from service.exports.desk import Desk
 from service.exports.faults import FullDiskError
@@ -775,6 +776,23 @@ def test_a_writer_is_used_again_and_a_dead_one_replaced(served: Served, tmp_path
         workshop.close()
 
 
+def test_who_leaves_with_a_finished_file_ends_nobody_elses_work(served: Served, tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path)
+    rows = rows_of(served)
+    rows.open()
+    try:
+        with workshop.room() as room:
+            made = Making(workshop, rows, FORMATS["fgb"])
+            made.make(room)
+        with workshop.writer() as writer:  # the same process, for another file
+            made.abort()
+            time.sleep(0.2)
+            assert writer.alive
+    finally:
+        rows.close()
+        workshop.close()
+
+
 # --- files of one's own ---
 
 
@@ -825,6 +843,7 @@ def test_the_command_line_writes_what_a_filter_finds(
     wanted = items_of(
         served.client(Role.PLANNER), "buildings", filter="use = 'school'", sortby="-building_id"
     )
+    before = served.rows("select max(id) from audit")[0][0] or 0
     out = tmp_path / "schools.fgb"
     done = wangge(
         "buildings",
@@ -843,6 +862,10 @@ def test_the_command_line_writes_what_a_filter_finds(
     assert layer["crs"] == 4548
     assert [row["id"] for row in layer["rows"]] == list(wanted)
     assert "households" in layer["rows"][0]
+    (line,) = served.rows("select * from audit where id > :before", before=before)
+    assert (line.action, line.role, line.principal) == ("export", "planner", user())
+    told = {"collection": "buildings", "format": "fgb", "features": len(wanted), "narrowed": True}
+    assert told.items() <= line.details.items()
     out = tmp_path / "open.csv"
     assert wangge("buildings", "--out", out, "--role", "public", "--geometry", "none").exit_code == 0
     assert out.read_bytes().startswith(b"id,building_id,community,use,grid\r\n")
