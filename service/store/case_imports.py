@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,12 +74,19 @@ def import_cases(
     """
     import shapely
 
+    if not len(file):
+        return Imported(0, 0, 0)
     progress("locate", 0.0)
     points = shapely.points(file.points)
     codes, division = _divisions(connection, file, points)
     if (division < 0).any():
         raise _refusal(file, "case_outside", np.flatnonzero(division < 0).tolist())
     divisions = codes[division]
+    if any(file.communities):  # a file may name some, and leave others to their points
+        keys = list(zip(divisions, file.ids, strict=True))
+        if len(seen := Counter(keys)) < len(keys):
+            twice = [row for row, key in enumerate(keys) if seen[key] > 1]
+            raise _refusal(file, "intake_id_repeated", twice, "id")
     places = share_and_place(connection, COLLECTIONS["cases"], divisions, file.points)
     progress("locate", 0.5)
     grids = _grids(connection, file, points, divisions)
@@ -95,9 +103,9 @@ def import_cases(
     return Imported(len(file), len(found), sum(grid is None for grid in grids))
 
 
-def _refusal(file: CaseFile, code: str, rows: Sequence[int]) -> InputError:
+def _refusal(file: CaseFile, code: str, rows: Sequence[int], column: str = "") -> InputError:
     named = tuple(f"#{row + 1}" for row in rows)
-    return InputError([Finding(code, "refused", "cases", rows=named, file=file.path)])
+    return InputError([Finding(code, "refused", "cases", column, named, file=file.path)])
 
 
 def _divisions(connection: Connection, file: CaseFile, points: Any) -> tuple[Any, Numbers]:

@@ -141,6 +141,22 @@ def test_keys_follow_what_everybody_sees(
     assert [row[2:] for row in shown] == sorted(row[2:] for row in shown)
 
 
+def test_a_file_may_be_empty_and_repeat_an_id_only_where_it_says_where(
+    town: db.Database, extent: tuple[float, float, float, float], tmp_path: Path
+) -> None:
+    rows = frame(extent, 3, "R")
+    rows.head(0).to_csv(tmp_path / "cases.csv", index=False)
+    assert bring(town, read_cases(tmp_path / "cases.csv")) == []
+    rows["case_id"] = ["R0", "R1", "R0"]
+    rows["community"] = [CODE, "", ""]
+    rows.to_csv(tmp_path / "cases.csv", index=False, encoding="utf-8")
+    file = read_cases(tmp_path / "cases.csv")
+    with pytest.raises(InputError) as refused:
+        bring(town, file)
+    (finding,) = refused.value.findings
+    assert (finding.code, finding.rows) == ("intake_id_repeated", ("#1", "#3"))
+
+
 def test_a_layer_in_metres_with_chinese_names(
     town: db.Database, extent: tuple[float, float, float, float], tmp_path: Path
 ) -> None:
