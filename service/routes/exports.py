@@ -21,6 +21,7 @@ from service.registry import Collection
 from service.routes.items import check_crs, headers_of, read_form
 from service.store.exports import Rows, record_export
 from service.tags import digest, known_version, page_tag
+from service.upkeep.limits import address_of
 
 router = APIRouter(tags=["features"])
 
@@ -84,4 +85,4 @@ def _client(context: Context) -> str:
     """For whom an export counts."""
     if context.principal.subject:
         return f"{context.principal.role} {context.principal.subject}"
-    return context.request.client.host if context.request.client else ""
+    return address_of(context.request.client.host if context.request.client else None)

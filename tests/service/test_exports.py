@@ -15,7 +15,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import geopandas as gpd
 import httpx
@@ -30,6 +31,7 @@ from service.access import PUBLIC, Principal, Role, access
 from service.commands import collection as commands
 from service.commands import terminal
 from service.commands.demo import user
+from service.context import Context
 from service.exports import download, names
 from service.exports.desk import Desk
 from service.exports.faults import FullDiskError
@@ -39,6 +41,7 @@ from service.exports.workshop import Making, Workshop
 from service.faults import BusyError, RateError
 from service.query.question import Question
 from service.registry import COLLECTIONS, Collection
+from service.routes import exports as routes
 from service.store.added import Declaration, add_collection, read_collections, remove_collection
 from service.store.exports import Rows
 
@@ -698,6 +701,15 @@ def test_only_so_many_exports_at_once() -> None:
         with desk.place("c"):
             assert desk.running == 3
     assert desk.running == 0
+
+
+def test_an_ipv6_network_is_one_client() -> None:
+    def client(address: str) -> str:
+        request: Any = SimpleNamespace(client=SimpleNamespace(host=address))
+        return routes._client(cast(Context, SimpleNamespace(request=request, principal=PUBLIC)))
+
+    assert client("2001:db8::1") == client("2001:db8::ffff:2") != client("2001:db8:0:1::1")
+    assert client("192.0.2.1") != client("192.0.2.2")
 
 
 def test_who_comes_too_often_is_told_when_to_come_again(served: Served) -> None:
