@@ -112,7 +112,7 @@ def _let_in(request: Request, accounts: Accounts) -> Principal:
     try:
         principal = _who(request, accounts, token)
     except NotAllowedInError:
-        limits.note_wrong(address)
+        limits.note_wrong(key_of(token or ""), address)
         raise
     secret = token or request.cookies.get(COOKIE, "")
     # whoever is nobody in particular shares the share of their address, whatever cookie they bring

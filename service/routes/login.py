@@ -9,10 +9,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from service.accounts import COOKIE, SESSION, csrf_of
 from service.context import InContext
-from service.faults import LinkSpentError
+from service.faults import LinkSpentError, NotAllowedInError, RateError
 from service.guard import is_loopback
 from service.pages import page
 from service.schemas import HealthQuery, LoginQuery
+from service.upkeep.limits import Limits, address_of, key_of
 
 router = APIRouter(tags=["service"])
 
@@ -31,7 +32,17 @@ def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Respons
 @router.post("/login", include_in_schema=False)
 def log_in_by_key(context: InContext, key: Annotated[str, Form(max_length=8_000)]) -> Response:
     """Trade an API key (or a JWT) typed into the page for a session."""
-    return _let_in(context.request, context.accounts.trade(key.strip()))
+    key, request = key.strip(), context.request
+    limits: Limits = request.app.state.limits
+    address = address_of(request.client.host if request.client else None)
+    if after := limits.try_key(key_of(key), address):
+        raise RateError("rate-keys", after)
+    try:
+        cookie = context.accounts.trade(key)
+    except NotAllowedInError:
+        limits.note_wrong(key_of(key), address)
+        raise
+    return _let_in(request, cookie)
 
 
 @router.post("/logout", include_in_schema=False)

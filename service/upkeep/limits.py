@@ -43,6 +43,11 @@ class Buckets:
         """Whether something was taken from this bucket not long ago."""
         return who in self._buckets
 
+    def forget(self, who: str) -> None:
+        """Let this bucket be as if nothing had been taken from it."""
+        with self._lock:
+            self._buckets.pop(who, None)
+
     def wait(self, who: str) -> float:
         """Seconds until the bucket holds one; 0 where it does."""
         with self._lock:
@@ -89,9 +94,10 @@ class Limits:
             return 0.0
         return self._wrong.wait(address)
 
-    def note_wrong(self, address: str) -> None:
-        """A key from this address was nobody's."""
-        if self._wrong is not None:
+    def note_wrong(self, key: str, address: str) -> None:
+        """This key, from this address, is nobody's, or nobody's any more."""
+        if self._asked is not None and self._wrong is not None:
+            self._asked.forget(key)
             self._wrong.take(address)
 
 

@@ -23,7 +23,7 @@ from service import db
 from service.access import Principal, Role
 from service.accounts import make_key
 from service.query.literals import VERTICES_MOST
-from service.store.accounts import add_key
+from service.store.accounts import add_key, digest
 from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, address_of
 from service.upkeep.logs import REQUEST_ID, JsonLines, TextLines, clean
 
@@ -302,6 +302,33 @@ def test_guessing_keys_is_slow_and_known_keys_are_not_held_up(served: Served) ->
         assert known.get("/session").status_code == 200
         clock.now += 2
         assert served.client().get("/session", headers={"authorization": "Bearer wg_y"}).status_code == 401
+
+
+def test_a_key_that_was_revoked_is_no_better_than_a_guess(served: Served) -> None:
+    with limited(served.app, Limits(1000.0, clock=Clock())):
+        secret = _key(served)
+        known = served.client()
+        known.headers["authorization"] = f"Bearer {secret}"
+        assert known.get("/session").status_code == 200
+        with served.database.owner.begin() as connection:
+            connection.execute(
+                text("update api_keys set revoked_at = now() where digest = :digest"),
+                {"digest": digest(secret)},
+            )
+        told = [known.get("/session").status_code for _ in range(int(WRONG_AT_ONCE) + 1)]
+        assert told == [401] * int(WRONG_AT_ONCE) + [429]
+
+
+def test_guessing_keys_in_the_form_is_as_slow(served: Served) -> None:
+    with limited(served.app, Limits(1000.0, clock=Clock())):
+        client = served.client()
+        guesses = [
+            client.post("/login", data={"key": f"wg_{number}"}).status_code
+            for number in range(int(WRONG_AT_ONCE) + 1)
+        ]
+        assert guesses == [401] * int(WRONG_AT_ONCE) + [429]
+        answer = client.get("/session", headers={"authorization": "Bearer wg_x"})
+        assert said(answer) == (429, "rate-keys")
 
 
 def _key(served: Served) -> str:
