@@ -275,13 +275,13 @@ def test_a_dismissed_run_stops_soon_and_leaves_the_worker_free(town: Served) -> 
 def test_a_run_whose_process_is_killed_again_and_again_is_given_up(town: Served) -> None:
     client, before = town.client(Role.PLANNER), plans_now(town)
     job = ask(client, effort=LONG)
-    row = runs_of(town, job)
+    row, mark = runs_of(town, job), urls(town)["WANGGE_DATABASE_URL"]
     with worker(town):
         for _ in range(3):
-            pid = until(lambda: child_of(row.id))
+            pid = until(lambda: child_of(row.id, mark))
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            until(lambda pid=pid: child_of(row.id) != pid)
+            until(lambda pid=pid: child_of(row.id, mark) != pid)
         assert ended(client, job)["status"] == "failed"
     assert plans_now(town) == before
 
@@ -329,12 +329,14 @@ def holder(town: Served, run: int) -> int | None:
     return int(found[0].pid) if found else None
 
 
-def child_of(run: int) -> int | None:
-    """The process that works on a run, of those that this test's workers started."""
+def child_of(run: int, mark: str) -> int | None:
+    """The process that works on a run, with `mark` in its environment: other tests have such numbers."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with suppress(OSError):
                 words = (folder / "cmdline").read_bytes().split(b"\0")
-                if b"service.jobs.runner" in words and str(run).encode() in words:
+                if b"service.jobs.runner" not in words or str(run).encode() not in words:
+                    continue
+                if mark.encode() in (folder / "environ").read_bytes():
                     return int(folder.name)
     return None

@@ -491,7 +491,7 @@ def test_a_run_ends_well_though_the_database_dies_under_it(
     assert answer.status_code == 201, answer.text
     job = answer.headers["location"]
     [(run,)] = world.rows("select id from runs where key = :k", k=job.rpartition("/")[2])
-    until(lambda: child_of(run))
+    until(lambda: child_of(run, str(world.folder)))
     until(lambda: world.rows("select 1 from pg_locks where locktype = 'advisory' and classid = :s", s=SPACE))
     world.database.owner.dispose()
     os.kill(world.postmaster(), signal.SIGKILL)
@@ -591,8 +591,8 @@ def test_the_log_is_json_lines_without_keys(world: World, server: subprocess.Pop
 
     with world.client() as client:
         client.get("/session", headers={"x-request-id": "the-last-request"})
-    lines = until(lambda: [line for line in world.log.read_text().splitlines() if line.startswith("{")])
-    told = [json.loads(line) for line in lines]
+    until(lambda: "the-last-request" in world.log.read_text())  # it is told after the answer
+    told = [json.loads(line) for line in world.log.read_text().splitlines() if line.startswith("{")]
     assert any(one.get("request") == "the-last-request" for one in told)
     for key in world.keys.values():
         assert key not in world.log.read_text()
