@@ -36,6 +36,10 @@ class LostError(Exception):
     """The process of a run ended without having done it."""
 
 
+class HeldError(Exception):
+    """Another process has the run; if that one is lost, it is done again."""
+
+
 async def work(engine: Engine, *, stalled: float = STALLED_S, look: float = LOOK_S) -> None:
     """Work until asked to end (Ctrl-C, SIGTERM); a run that is not done by then begins anew elsewhere."""
     app = make_app(engine)
@@ -77,7 +81,9 @@ def make_app(engine: Engine) -> App:
         status = await _run_process(run)
         if status == 0:
             return
-        if status != BUSY and context.job.attempts + 1 >= TRIES:
+        if status == BUSY:
+            raise HeldError(f"run {run} is held")
+        if context.job.attempts + 1 >= TRIES:
             await asyncio.to_thread(_give_up, engine, run)
         raise LostError(f"run {run}: status {status}")
 

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from service.access import Role
 from service.cluster import Cluster
 from service.jobs.runner import BUSY, SPACE, perform
+from service.jobs.worker import TRIES
 
 from .api import HIDDEN, Served, serve_town
 from .towns import CODE
@@ -284,6 +285,21 @@ def test_a_run_whose_process_is_killed_again_and_again_is_given_up(town: Served)
             until(lambda pid=pid: child_of(row.id, mark) != pid)
         assert ended(client, job)["status"] == "failed"
     assert plans_now(town) == before
+
+
+@pytest.mark.long
+def test_a_run_that_is_held_elsewhere_is_never_given_up(town: Served) -> None:
+    """Not even if nobody gets it for longer than a lost one would be tried; then it is done."""
+    client = town.client(Role.PLANNER)
+    with town.database.app.connect() as elsewhere:
+        job = ask(client, seed=6)
+        row = runs_of(town, job)
+        elsewhere.execute(text("select pg_advisory_lock(:space, :run)"), {"space": SPACE, "run": row.id})
+        with worker(town):
+            tries = "select attempts from procrastinate_jobs where id = :j"
+            until(lambda: town.rows(tries, j=row.job_id)[0][0] > TRIES)
+            elsewhere.execute(text("select pg_advisory_unlock_all()"))
+            assert ended(client, job)["status"] == "successful"
 
 
 def test_a_worker_beside_a_server_comes_back_and_goes_with_it(town: Served) -> None:
