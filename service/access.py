@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any
 
-from service.disclosure import GroupRule, rules
+from service.privacy.disclosure import GroupRule, rules
 from service.registry import COLLECTIONS, Collection, Column
 
 

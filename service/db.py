@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError
 
-from service.cluster_files import BOOTSTRAP_SQL
 from service.operating import OperatingError
+from service.postgres.cluster_files import BOOTSTRAP_SQL
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-    from service.backup import Place
+    from service.postgres.backup import Place
     from service.settings import Settings
 
 APP_ROLE = "wangge_app"
@@ -64,8 +64,8 @@ def database(settings: Settings, *, keep: bool = False) -> Iterator[Database]:
 def engines(settings: Settings, *, keep: bool = False) -> Iterator[Database]:
     """The engines of `settings`, whether migrated or not."""
     if settings.database_url is None:
-        from service.cluster import Cluster
-        from service.keeper import keeping
+        from service.postgres.cluster import Cluster
+        from service.postgres.keeper import keeping
 
         with (
             Cluster(settings.state_dir, settings.runtime_dir).running() as cluster,
@@ -152,11 +152,11 @@ def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
 @contextmanager
 def place(settings: Settings) -> Iterator[Place]:
     """The database of `settings` for PostgreSQL's own tools, running for the time of the context."""
-    from service.backup import place_of_url
+    from service.postgres.backup import place_of_url
 
     address = settings.owner_database_url or settings.database_url
     if address is None:
-        from service.cluster import Cluster
+        from service.postgres.cluster import Cluster
 
         with Cluster(settings.state_dir, settings.runtime_dir).running() as cluster:
             yield cluster.place()

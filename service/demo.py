@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from service.access import Principal
 from service.db import Database
-from service.planning import plan_community
+from service.plans.planning import plan_community
 
 PROFILE = "yichang"
 FILES = ("plan.gpkg", "map.html", "report.json")
@@ -63,7 +63,7 @@ def prepare(database: Database, step: Step) -> Ready:
 def _load(database: Database, path: Path) -> str:
     from data.vector import read_area
     from partition.intake.frames import check_area, clear_personal
-    from service.intake import check_layers
+    from service.intake.layers import check_layers
     from service.store.communities import load_area
 
     raw = clear_personal(read_area(path))
@@ -106,7 +106,7 @@ def write_files(
     """
     from data.plan_file import replacing
     from service.exports.plans import write_export
-    from service.mapping import write_map
+    from service.maps.community import write_map
     from service.store.plans import get_plan, read_plan
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,16 +6,13 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
-from service import points
-from service.accounts import Accounts
 from service.db import Database
-from service.drafts import Benches
-from service.errors import add_handlers
 from service.events import Hub
 from service.exports.desk import Desk
 from service.exports.workshop import Workshop
-from service.guard import Guard
-from service.mapping import Maps
+from service.identity.accounts import Accounts
+from service.maps.community import Maps
+from service.plans.drafts import Benches
 from service.routes import (
     api,
     audit,
@@ -49,6 +46,9 @@ from service.tiles.cache import TileCache
 from service.upkeep.limits import Limits
 from service.upkeep.metrics import Metrics
 from service.upkeep.states import states_of
+from service.web import points
+from service.web.errors import add_handlers
+from service.web.guard import Guard
 
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
@@ -56,7 +56,7 @@ ROOMS = (
     *(exports, tiles, locate, maps, figures, audit, static, login, options),
 )
 
-# bytes of bodies that may be larger than `service.bodies.BODY_MOST`
+# bytes of bodies that may be larger than `service.web.bodies.BODY_MOST`
 BODIES = {"/locate": points.BODY_MOST, "/collections/cases/items": cases.BATCH_BODY_MOST}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cluster_files import ADMIN_LINE
+from service.postgres.cluster_files import ADMIN_LINE
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUP = ROOT / ".ci" / "setup"

@@ -48,8 +48,8 @@ def import_(
     term = terminal()
     with term.answering_errors():
         from service.access import Principal, Role
-        from service.case_file import read_cases
         from service.commands.demo import user
+        from service.intake.case_file import read_cases
         from service.store.case_imports import import_cases
 
         with term.progress() as steps:

@@ -10,7 +10,7 @@ import typer
 from service.commands.terminal import terminal
 
 if TYPE_CHECKING:
-    from service.cluster import Cluster
+    from service.postgres.cluster import Cluster
     from service.settings import Settings
 
 PANEL = "This machine · 本机"
@@ -101,8 +101,8 @@ def backup(file: BackupFile) -> None:
     """
     term = terminal()
     with term.answering_errors():
-        from service.backup import backup as write
         from service.db import place
+        from service.postgres.backup import backup as write
 
         with place(_settings()) as found:
             size = write(found, file)
@@ -119,8 +119,8 @@ def restore(file: BackupFile) -> None:
     """
     term = terminal()
     with term.answering_errors():
-        from service.backup import restore as read
         from service.db import place
+        from service.postgres.backup import restore as read
 
         with place(_settings()) as found:
             read(found, file)
@@ -137,7 +137,7 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from service.doctor import examine
+    from service.upkeep.doctor import examine
 
     term = terminal()
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
@@ -168,7 +168,7 @@ def _settings() -> Settings:
 
 def _embedded(settings: Settings) -> Cluster:
     """The embedded cluster. Raises ClusterError where the settings name a server: it is not ours to start."""
-    from service.cluster import Cluster, ClusterError
+    from service.postgres.cluster import Cluster, ClusterError
 
     if settings.database_url is not None:
         raise ClusterError("db-not-embedded")

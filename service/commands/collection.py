@@ -85,7 +85,7 @@ def add(
     term = terminal()
     with term.answering_errors():
         from service.operating import OperatingError
-        from service.publishing import read_layer_of
+        from service.plans.publishing import read_layer_of
         from service.store.added import Declaration, add_collection
 
         if not NAME.fullmatch(name):

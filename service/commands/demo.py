@@ -49,9 +49,9 @@ def serve(host: Host = None, port: Port = None, browser: Browser = False) -> Non
     仅限本机访问时会打印规划人员和指挥中心的一次性登录链接；对外提供服务前须先配置登录方式。
     """
     from service.db import database
-    from service.doors import check_door
-    from service.serving import Stopped, listen, stopping
     from service.settings import Settings
+    from service.web.doors import check_door
+    from service.web.serving import Stopped, listen, stopping
 
     term = terminal()
     settings = Settings()
@@ -82,7 +82,7 @@ def map_community(
     文件内容以所选身份可见的为限；指挥中心的地图含准确数字，请注意保管。
     """
     from service.db import database
-    from service.mapping import write_map
+    from service.maps.community import write_map
     from service.settings import Settings
     from service.store.communities import find_community
 
@@ -111,10 +111,10 @@ def demo(
     """
     from service.db import database
     from service.demo import prepare, write_files
-    from service.guard import is_loopback
     from service.operating import OperatingError
-    from service.serving import Stopped, address_of, listen, stopping
     from service.settings import Settings
+    from service.web.guard import is_loopback
+    from service.web.serving import Stopped, address_of, listen, stopping
 
     term = terminal()
     settings = Settings()
@@ -151,18 +151,18 @@ def _serve(
     term: Terminal, opened: Database, bound: socket.socket, division: str | None, *, browser: bool, log: bool
 ) -> None:
     """Serve until stopped; prints where, once the first request would be answered."""
-    from service.accounts import Accounts
     from service.db import is_fenced
-    from service.doors import names_of
     from service.exports.workshop import Workshop
-    from service.guard import is_loopback
+    from service.identity.accounts import Accounts
+    from service.identity.oidc import Issuer
     from service.jobs.beside import worker_beside
     from service.main import create_app
-    from service.oidc import Issuer
-    from service.serving import address_of, run
     from service.settings import Settings
     from service.upkeep.limits import Limits
     from service.upkeep.logs import begin_logging
+    from service.web.doors import names_of
+    from service.web.guard import is_loopback
+    from service.web.serving import address_of, run
 
     if not is_fenced(opened.app):
         term.err.print(term.text("serve.unfenced"), style="yellow", markup=False)

@@ -133,7 +133,7 @@ def purge(
     term = terminal()
     with term.answering_errors():
         from service.commands.demo import user
-        from service.retention import read_retention
+        from service.privacy.retention import read_retention
         from service.settings import Settings
         from service.store import retention as store
 

@@ -93,7 +93,7 @@ def load(
     with term.answering_errors():
         from data.vector import read_area
         from partition.intake.frames import check_area, clear_personal
-        from service.intake import check_layers
+        from service.intake.layers import check_layers
         from service.store.communities import load_area
 
         with term.progress() as progress:
@@ -160,7 +160,7 @@ def plan(
     with term.answering_errors():
         from partition.wishes.policy import load_profile
         from service.commands.files import show_judgement
-        from service.planning import plan_community
+        from service.plans.planning import plan_community
 
         rules = load_profile(profile).with_size(lower, target, upper).with_balance(balance)
         with term.progress() as progress, owner() as engine:

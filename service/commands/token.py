@@ -50,8 +50,8 @@ def create(
         from datetime import UTC, datetime, timedelta
 
         from service.access import Principal
-        from service.accounts import make_key
         from service.commands.demo import user
+        from service.identity.accounts import make_key
         from service.operating import OperatingError
         from service.store.accounts import add_key
 

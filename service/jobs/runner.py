@@ -68,8 +68,8 @@ def perform(engine: Engine, run: int) -> int:
 
 def _work(begin: Begin, row: Any, teller: Teller) -> None:
     from partition.wishes.policy import load_profile
-    from service.drafts import profile_of
-    from service.planning import plan_community, redraw_community
+    from service.plans.drafts import profile_of
+    from service.plans.planning import plan_community, redraw_community
     from service.store.plans import get_plan
 
     inputs = row["inputs"]

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from service.context import Context, InContext
 from service.links import OPENAPI
-from service.openapi import describe_api
-from service.pages import page
 from service.query.crs import offered
 from service.routes.collections import answer_json, visible
-from service.schemas import HealthQuery, PageQuery
+from service.web.context import Context, InContext
+from service.web.openapi import describe_api
+from service.web.pages import page
+from service.web.schemas import HealthQuery, PageQuery
 
 router = APIRouter(tags=["service"])
 

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import may_read_audit
-from service.context import InContext
 from service.faults import ForbiddenError, MalformedError
 from service.links import JSON, link
 from service.query.span import read_instant
 from service.routes.collections import answer_json, write_instant
-from service.schemas import AuditQuery
 from service.store import audit
 from service.store.audit import Line, Search
+from service.web.context import InContext
+from service.web.schemas import AuditQuery
 
 router = APIRouter(tags=["privacy"])
 

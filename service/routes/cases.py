@@ -13,11 +13,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from service.access import Access, Role
-from service.bodies import FEATURE_MEDIA, Draft, body_crs, read_body, read_feature, read_json, read_text
-from service.context import Context, find_collection, find_context
 from service.faults import ForbiddenError, MalformedError, TooLargeError, UnknownError
 from service.links import GEOJSON, JSON, link
 from service.query.crs import CRS84
+from service.query.draft import Draft
 from service.query.question import read_question
 from service.registry import COLLECTIONS, Collection, Column
 from service.routes.collections import answer_json, write_instant
@@ -25,6 +24,8 @@ from service.routes.item import item_path
 from service.routes.writing import as_json, claim, tag_of, versions_of
 from service.store import cases, features, items
 from service.store.features import Written
+from service.web.bodies import FEATURE_MEDIA, body_crs, read_body, read_feature, read_json, read_text
+from service.web.context import Context, find_collection, find_context
 
 router = APIRouter(tags=["cases"])
 

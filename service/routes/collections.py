@@ -11,15 +11,15 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import Access, visible_collections
-from service.context import Context, InContext, find_collection
-from service.feature_schema import describe_features
 from service.links import GEOJSON, HTML, JSON, OGC_REL, SCHEMA, link
-from service.pages import page
 from service.query.crs import CRS84, STORAGE, offered
 from service.registry import Collection
 from service.routes.enclosures import enclosures
-from service.schemas import PageQuery
 from service.store.catalogue import About
+from service.web.context import Context, InContext, find_collection
+from service.web.feature_schema import describe_features
+from service.web.pages import page
+from service.web.schemas import PageQuery
 
 router = APIRouter(tags=["features"])
 

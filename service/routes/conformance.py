@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from service.context import InContext
 from service.links import HTML, JSON, link
-from service.pages import page
 from service.routes.collections import answer_json
-from service.schemas import PageQuery
+from service.web.context import InContext
+from service.web.pages import page
+from service.web.schemas import PageQuery
 
 router = APIRouter(tags=["service"])
 

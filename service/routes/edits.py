@@ -9,8 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.context import Context, InContext
-from service.drafts import (
+from service.faults import MalformedError
+from service.links import JSON, link
+from service.plans.drafts import (
     Bench,
     Benches,
     Edit,
@@ -21,14 +22,13 @@ from service.drafts import (
     open_state,
     read_bench,
 )
-from service.faults import MalformedError
-from service.links import JSON, link
 from service.routes.plans import answer, check_planner, find_plan, plan_number
-from service.schemas import Words
 from service.store import revisions
 from service.store.communities import fingerprint
 from service.store.errors import ConflictError
 from service.store.revisions import Revision, State, check_editable
+from service.web.context import Context, InContext
+from service.web.schemas import Words
 
 router = APIRouter(tags=["plans"])
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.context import Context
 from service.exports.formats import FORMATS
 from service.links import link
+from service.web.context import Context
 
 # of one page, or of one form
 _APART = ("limit", "offset", "cursor", "count", "f", "lang")

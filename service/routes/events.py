@@ -17,13 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from service.access import Principal
-from service.context import find_context
-from service.errors import problem
 from service.events import Hub, Listener
 from service.faults import BusyError, MalformedError
 from service.query.box import short
 from service.store import events as store
 from service.store.events import Cursor
+from service.web.context import find_context
+from service.web.errors import problem
 
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["events"])

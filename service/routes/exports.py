@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.access import may_know_versions
-from service.context import Context, find_collection, find_context
 from service.exports import texts
 from service.exports.download import Download, FileSource, TextSource
 from service.exports.formats import FORMATS, Format
@@ -20,8 +19,9 @@ from service.query.question import GENERAL, NARROWING, SHAPING, Question, read_q
 from service.registry import Collection
 from service.routes.items import check_crs, headers_of, read_form
 from service.store.exports import Rows, record_export
-from service.tags import digest, known_version, page_tag
 from service.upkeep.limits import address_of
+from service.web.context import Context, find_collection, find_context
+from service.web.tags import digest, known_version, page_tag
 
 router = APIRouter(tags=["features"])
 

@@ -13,7 +13,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from service.access import Access
-from service.bodies import (
+from service.links import GEOJSON, JSON
+from service.routes.cases import add_cases
+from service.routes.item import item_path
+from service.routes.writing import claim, tag_of, versions_of
+from service.store import cases, features
+from service.store.features import Written
+from service.web.bodies import (
     BODY_MOST,
     FEATURE_MEDIA,
     PATCH_MEDIA,
@@ -23,12 +29,6 @@ from service.bodies import (
     read_json,
     read_patch,
 )
-from service.links import GEOJSON, JSON
-from service.routes.cases import add_cases
-from service.routes.item import item_path
-from service.routes.writing import claim, tag_of, versions_of
-from service.store import cases, features
-from service.store.features import Written
 
 router = APIRouter(tags=["features"])
 

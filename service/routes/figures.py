@@ -9,18 +9,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from service.bodies import read_body, read_json, read_shape
-from service.context import Context, InContext, find_collection, find_context
-from service.disclosure import band_label, rules
 from service.faults import MalformedError, TooLargeError, UnknownError
 from service.links import JSON, link
+from service.privacy.disclosure import band_label, rules
 from service.query.crs import CRS84
 from service.query.question import LANGUAGES, Question, read_question
 from service.query.span import read_span
 from service.routes.collections import answer_json, write_instant
-from service.schemas import FiguresQuery, RatesQuery
 from service.store import areas, audit, figures
 from service.store.figures import Group
+from service.web.bodies import read_body, read_json, read_shape
+from service.web.context import Context, InContext, find_collection, find_context
+from service.web.schemas import FiguresQuery, RatesQuery
 
 router = APIRouter(tags=["figures"])
 

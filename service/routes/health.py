@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from service import db
 from service.access import Role
-from service.context import bearer_of, find_context
 from service.faults import BusyError, ForbiddenError
-from service.schemas import HealthQuery
 from service.upkeep.metrics import Metrics
+from service.web.context import bearer_of, find_context
+from service.web.schemas import HealthQuery
 
 router = APIRouter(tags=["service"])
 

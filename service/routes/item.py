@@ -10,16 +10,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.access import may_know_row_versions
-from service.context import Context, find_collection, find_context
 from service.faults import UnknownError
 from service.links import GEOJSON, HTML, JSON, link
-from service.pages import page
 from service.query.question import GENERAL, read_question
 from service.registry import Collection
 from service.routes.collections import path_of
 from service.routes.items import backdrop_of, check_crs, headers_of, read_form
 from service.store import items
-from service.tags import content_tag, digest, feature_tag, is_known
+from service.web.context import Context, find_collection, find_context
+from service.web.pages import page
+from service.web.tags import content_tag, digest, feature_tag, is_known
 
 router = APIRouter(tags=["features"])
 

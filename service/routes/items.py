@@ -11,10 +11,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.access import Access, may_know_versions
-from service.context import Context, find_collection, find_context
 from service.faults import MalformedError
 from service.links import GEOJSON, HTML, JSON, link
-from service.pages import page
 from service.query.box import short
 from service.query.crs import BELTS, Crs, offered
 from service.query.question import Question, read_question
@@ -22,7 +20,9 @@ from service.registry import Collection
 from service.routes.collections import downloads_of, path_of, write_instant
 from service.routes.enclosures import enclosures
 from service.store import items
-from service.tags import content_tag, digest, is_known, known_version, page_tag
+from service.web.context import Context, find_collection, find_context
+from service.web.pages import page
+from service.web.tags import content_tag, digest, is_known, known_version, page_tag
 
 router = APIRouter(tags=["features"])
 

@@ -10,15 +10,15 @@ from pydantic import Field
 from sqlalchemy import Connection, RowMapping
 
 from service.access import Role
-from service.context import Context, InContext
 from service.faults import UnknownError
 from service.jobs.queue import withdraw
 from service.links import JSON, link
 from service.routes.plans import answer, check_planner, whole
 from service.routes.processes import describe_run
-from service.schemas import HealthQuery
 from service.store import runs
 from service.store.errors import ConflictError
+from service.web.context import Context, InContext
+from service.web.schemas import HealthQuery
 
 router = APIRouter(tags=["processes"])
 

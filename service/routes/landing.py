@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import visible_collections
-from service.context import InContext
 from service.links import HTML, JSON, OGC_REL, OPENAPI, link
-from service.pages import page
 from service.routes.collections import answer_json
-from service.schemas import PageQuery
 from service.store import figures
+from service.web.context import InContext
+from service.web.pages import page
+from service.web.schemas import PageQuery
 
 router = APIRouter(tags=["service"])
 

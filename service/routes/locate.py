@@ -9,15 +9,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from service.bodies import read_body
-from service.context import InContext, find_collection, find_context
 from service.faults import UnknownError
 from service.links import GEOJSON, JSON, link
-from service.points import BODY_MOST, CSV, POINT_MEDIA, read_points, write_csv
 from service.routes.item import item_path, with_links
-from service.schemas import LocateQuery
 from service.store import items
 from service.store.nearby import locate_points
+from service.web.bodies import read_body
+from service.web.context import InContext, find_collection, find_context
+from service.web.points import BODY_MOST, CSV, POINT_MEDIA, read_points, write_csv
+from service.web.schemas import LocateQuery
 
 router = APIRouter(tags=["grids"])
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from service.accounts import COOKIE, SESSION, csrf_of
-from service.context import InContext
 from service.faults import LinkSpentError, NotAllowedInError, RateError
-from service.guard import is_loopback
-from service.pages import page
-from service.schemas import HealthQuery, LoginQuery
+from service.identity.accounts import COOKIE, SESSION, csrf_of
 from service.upkeep.limits import Limits, address_of, key_of
+from service.web.context import InContext
+from service.web.guard import is_loopback
+from service.web.pages import page
+from service.web.schemas import HealthQuery, LoginQuery
 
 router = APIRouter(tags=["service"])
 

@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, Response
 
-from service.context import InContext
-from service.headers import POLICY
-from service.mapping import Maps
-from service.schemas import MapQuery
+from service.maps.community import Maps
+from service.web.context import InContext
+from service.web.headers import POLICY
+from service.web.schemas import MapQuery
 
 router = APIRouter(tags=["maps"])
 

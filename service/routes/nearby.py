@@ -10,14 +10,14 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from service.access import access
-from service.context import InContext, find_collection
 from service.faults import MalformedError
 from service.links import GEOJSON, link
 from service.query.box import read_number
 from service.registry import COLLECTIONS
 from service.routes.plans import whole
-from service.schemas import LocateQuery, Words
 from service.store.nearby import CANDIDATES_MOST, select_nearby, select_streets, walk_to
+from service.web.context import InContext, find_collection
+from service.web.schemas import LocateQuery, Words
 
 router = APIRouter(tags=["grids"])
 

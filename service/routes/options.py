@@ -9,8 +9,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from service.access import may_write
-from service.context import find_context
 from service.faults import UnknownError
+from service.web.context import find_context
 
 
 class _OptionsRoute(APIRoute):

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, RowMapping
 
 from service.access import Role, may_plan
-from service.context import Context, InContext
-from service.disclosure import rules
 from service.faults import ForbiddenError, MalformedError, UnknownError
 from service.links import GEOJSON, JSON, link
-from service.schemas import HealthQuery, Words
+from service.privacy.disclosure import rules
 from service.store import notes, plans, revisions
 from service.store.errors import NotFoundError
+from service.web.context import Context, InContext
+from service.web.schemas import HealthQuery, Words
 
 router = APIRouter(tags=["plans"])
 

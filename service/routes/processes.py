@@ -12,16 +12,16 @@ from sqlalchemy import RowMapping
 
 from partition.errors import ProfileError
 from partition.texts import Language, catalogue
-from service.context import Context, InContext
 from service.faults import MalformedError, UnknownError
 from service.jobs.queue import enqueue
 from service.links import JSON, OGC_REL, link
 from service.routes.plans import PLAN_MOST, answer, check_planner
-from service.schemas import HealthQuery, Words
 from service.store import runs
 from service.store.communities import has_division
 from service.store.errors import ConflictError
 from service.store.plans import get_plan, published_plan
+from service.web.context import Context, InContext
+from service.web.schemas import HealthQuery, Words
 
 router = APIRouter(tags=["processes"])
 

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import may_write
-from service.context import Context, InContext, find_collection
-from service.feature_schema import Purpose, describe_features
 from service.links import SCHEMA
 from service.routes.collections import answer_json, path_of
-from service.schemas import SchemaQuery
+from service.web.context import Context, InContext, find_collection
+from service.web.feature_schema import Purpose, describe_features
+from service.web.schemas import SchemaQuery
 
 router = APIRouter(tags=["schemas"])
 

@@ -9,13 +9,13 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from service.access import Role, may_see_phone
-from service.context import Context, InContext
 from service.faults import UnknownError
 from service.links import JSON, link
 from service.routes.plans import answer
-from service.schemas import HealthQuery, Words
 from service.store.lineage import select_lineage
 from service.store.staff import Person, Post, Slot, select_freshness, select_posts, slots
+from service.web.context import Context, InContext
+from service.web.schemas import HealthQuery, Words
 
 router = APIRouter(tags=["grids"])
 

@@ -12,9 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.access import Access, may_know_versions
-from service.context import Context, InContext, find_collection, find_context
 from service.faults import MalformedError, UnknownError
-from service.feature_schema import describe_features
 from service.links import JSON, MVT, OGC_REL, SCHEMA, link
 from service.query.box import short
 from service.query.crs import CRS84, MERCATOR, Extent
@@ -24,9 +22,11 @@ from service.routes.collections import answer_json, path_of, visible
 from service.routes.items import headers_of, read_form
 from service.store.items import select_version
 from service.store.tiles import FEATURES_MOST, SIZE_MOST, select_tile
-from service.tags import content_tag, digest, is_known, known_version, page_tag
 from service.tiles.cache import MadeTile, TileCache
 from service.tiles.matrices import LEVELS, NAME, Tile, definition, limits, read_tile
+from service.web.context import Context, InContext, find_collection, find_context
+from service.web.feature_schema import describe_features
+from service.web.tags import content_tag, digest, is_known, known_version, page_tag
 
 router = APIRouter(tags=["tiles"])
 

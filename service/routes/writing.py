@@ -10,13 +10,13 @@ from fastapi.responses import Response
 
 from partition.texts import catalogue
 from service.access import Access, may_write
-from service.context import Context, find_collection, find_context
 from service.faults import ForbiddenError, MalformedError, NoMethodError, UnlockedError
 from service.links import JSON
 from service.registry import Collection
 from service.routes.item import item_path
 from service.store.features import Written
-from service.tags import digest, feature_tag, row_versions
+from service.web.context import Context, find_collection, find_context
+from service.web.tags import digest, feature_tag, row_versions
 
 
 def claim(request: Request, name: str, method: str) -> tuple[Context, Collection, Access]:

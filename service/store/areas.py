@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from service.access import Principal, access
-from service.disclosure import rules
-from service.perturbation import Part, noisy_sum
+from service.privacy.disclosure import rules
+from service.privacy.perturbation import Part, noisy_sum
 from service.query.question import Question, condition
 from service.registry import COLLECTIONS
 from service.store.freezing import uncleared

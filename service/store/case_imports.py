@@ -15,14 +15,14 @@ from sqlalchemy import Connection, text
 from partition.errors import InputError
 from partition.findings import Finding
 from service.access import Principal
-from service.disclosure import rules
+from service.privacy.disclosure import rules
 from service.registry import COLLECTIONS
 from service.store.audit import record
 from service.store.cases import share_and_place
 from service.store.merge import driver_of
 
 if TYPE_CHECKING:
-    from service.case_file import CaseFile
+    from service.intake.case_file import CaseFile
 
 AT_ONCE = 20_000  # rows that are written out before they are sent
 

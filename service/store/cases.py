@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text
 
 from service import casework
 from service.access import Access, Principal, Role
-from service.bodies import Draft
 from service.faults import FixedError, ForbiddenError, MalformedError, TakenError
+from service.query.draft import Draft
 from service.registry import Collection
 from service.store import features
 from service.store.features import Found, Written, refusing

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, RowMapping, Table, func, select, text
 from partition.area import Area
 from partition.findings import Finding
 from service import models
-from service.intake import Layers
+from service.intake.layers import Layers
 from service.store.cases import locate_cases
 from service.store.errors import NotFoundError
 from service.store.geometry import crs_text, metric, read_metric, stored

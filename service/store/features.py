@@ -15,7 +15,6 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from service.access import Access, Principal
-from service.bodies import Draft
 from service.faults import (
     FixedError,
     ForbiddenError,
@@ -24,6 +23,7 @@ from service.faults import (
     TakenError,
     UnknownError,
 )
+from service.query.draft import Draft
 from service.registry import Collection, Column
 from service.store.items import columns_sql, find_by, quoted
 from service.store.locks import lock_divisions

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from service.access import Access, Principal, access, may_see_exact, may_see_group
-from service.disclosure import Cell, GroupRule, Rate, rate, rules
+from service.privacy.disclosure import Cell, GroupRule, Rate, rate, rules
 from service.query.condition import Condition
 from service.query.span import Span, meets
 from service.registry import COLLECTIONS, Collection

@@ -20,9 +20,9 @@ from shapely import STRtree
 from sqlalchemy import Connection, delete, insert, text
 
 from service import models
-from service.continuity import Basis, Members, freeze
 from service.db import EVERYWHERE
-from service.disclosure import Cell, GroupRule, rules
+from service.privacy.continuity import Basis, Members, freeze
+from service.privacy.disclosure import Cell, GroupRule, rules
 
 
 @dataclass(frozen=True)

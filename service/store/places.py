@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from sqlalchemy import Connection, Engine, text
 
-from service.disclosure import rules
-from service.places import Places, Points, move_to_places, spread
+from service.privacy.disclosure import rules
+from service.privacy.places import Places, Points, move_to_places, spread
 
 # communities whose places are kept in memory; a thousand buildings take about 100 kB
 KEPT = 512

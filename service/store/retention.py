@@ -8,7 +8,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, text
 
 from service.access import Principal, Role
-from service.retention import Retention
+from service.privacy.retention import Retention
 from service.store import audit
 
 _CLOSED = """

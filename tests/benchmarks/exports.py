@@ -24,8 +24,8 @@ import psutil
 from sqlalchemy import text
 
 from service import db
-from service.cluster import Cluster
 from service.exports.formats import FORMATS
+from service.postgres.cluster import Cluster
 from service.store.added import Declaration, add_collection
 
 LAYER = "footprints"
@@ -33,7 +33,7 @@ SERVER = """
 import socket, sys
 from service import db
 from service.main import create_app
-from service.serving import make_server
+from service.web.serving import make_server
 from sqlalchemy import make_url
 app = create_app(db.Database(db.open_owner(make_url(sys.argv[1])), db.open_app(make_url(sys.argv[2]))))
 make_server(app).run(sockets=[socket.socket(fileno=int(sys.argv[3]))])

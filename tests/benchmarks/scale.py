@@ -23,7 +23,7 @@ from sqlalchemy import Engine, text
 
 from service import db
 from service.access import PUBLIC, Principal, Role, access
-from service.cluster import DATABASE, Cluster
+from service.postgres.cluster import DATABASE, Cluster
 from service.query.question import read_question
 from service.registry import COLLECTIONS
 from service.store import items

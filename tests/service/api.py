@@ -19,14 +19,14 @@ from partition.area import Area
 from partition.wishes.policy import Profile, Size
 from service import db
 from service.access import Principal, Role
-from service.accounts import COOKIE, Accounts, csrf_of
-from service.cluster import Cluster
-from service.intake import Layers, check_layers
+from service.identity.accounts import COOKIE, Accounts, csrf_of
+from service.intake.layers import Layers, check_layers
 from service.main import create_app
-from service.planning import plan_community
-from service.serving import make_server
+from service.plans.planning import plan_community
+from service.postgres.cluster import Cluster
 from service.store.communities import load_area
 from service.store.grids import publish_plan
+from service.web.serving import make_server
 
 from .towns import CODE, make_layers, make_town
 

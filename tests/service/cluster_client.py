@@ -18,7 +18,7 @@ import psycopg
 
 from partition.texts import catalogue
 from service.cli import end_in_order
-from service.cluster import Cluster
+from service.postgres.cluster import Cluster
 
 
 def main() -> None:

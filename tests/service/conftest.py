@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from service import db
-from service.cluster import Cluster
+from service.postgres.cluster import Cluster
 
 if TYPE_CHECKING:
     from .api import Served

@@ -8,8 +8,8 @@ import pytest
 
 from service.access import PUBLIC, STANDING, Principal, Role, access, may_see_exact, may_see_group
 from service.db import migrations
-from service.disclosure import GroupRule, rules
 from service.models import metadata
+from service.privacy.disclosure import GroupRule, rules
 from service.registry import COLLECTIONS
 
 EVERYONE = [Principal(role) for role in Role]

@@ -16,13 +16,13 @@ from sqlalchemy import text
 
 from service import db
 from service.access import PUBLIC, Principal, Role
-from service.accounts import COOKIE, Accounts, make_key
-from service.doors import check_door
 from service.faults import NotAllowedInError
-from service.oidc import Issuer
+from service.identity.accounts import COOKIE, Accounts, make_key
+from service.identity.oidc import Issuer
 from service.operating import OperatingError
 from service.settings import Settings
 from service.store.accounts import add_key, list_keys, read_session, revoke_key
+from service.web.doors import check_door
 
 from .api import Served
 

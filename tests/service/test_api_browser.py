@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.access import Principal, Role
-from service.disclosure import rules
+from service.privacy.disclosure import rules
 
 from .towns import CODE
 

@@ -12,7 +12,7 @@ import pytest
 import shapely
 
 from service.access import Principal, Role, access
-from service.disclosure import rules
+from service.privacy.disclosure import rules
 from service.query.question import PARAMETERS
 from service.registry import COLLECTIONS
 

@@ -14,8 +14,8 @@ import pytest
 import shapely
 
 from service.access import Role
-from service.accounts import COOKIE
-from service.disclosure import rules
+from service.identity.accounts import COOKIE
+from service.privacy.disclosure import rules
 
 from .api import HIDDEN
 from .towns import CODE

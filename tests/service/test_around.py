@@ -14,8 +14,8 @@ import pytest
 import shapely
 
 from service.access import Role
-from service.cluster import Cluster
-from service.planning import plan_community
+from service.plans.planning import plan_community
+from service.postgres.cluster import Cluster
 from service.store.grids import publish_plan
 
 from .api import PROFILE, Served, serve_town

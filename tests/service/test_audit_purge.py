@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from service import db
 from service.access import Role
 from service.cli import app
-from service.cluster import Cluster
 from service.commands import register
 from service.operating import OperatingError
-from service.retention import read_retention
+from service.postgres.cluster import Cluster
+from service.privacy.retention import read_retention
 from service.store import retention
 
 from .api import Served, fill, serve

@@ -18,9 +18,9 @@ from partition.errors import InputError
 from partition.texts import catalogue
 from service import db
 from service.access import Principal, Role
-from service.case_file import CaseFile, read_cases
 from service.casework import hours_for
 from service.commands import cases, terminal
+from service.intake.case_file import CaseFile, read_cases
 from service.store.case_imports import import_cases
 from service.store.cases import locate_cases
 from service.store.places import place_cases

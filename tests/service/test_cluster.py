@@ -20,11 +20,11 @@ from sqlalchemy import text
 from typer import Typer
 from typer.testing import CliRunner
 
-from service import keeper
-from service.cluster import Cluster, ClusterError
-from service.cluster_files import ADMIN_LINE, ServerUser, find_programs, is_server, processes_in
 from service.commands import cluster as commands
 from service.db import migrate, open_app, open_owner
+from service.postgres import keeper
+from service.postgres.cluster import Cluster, ClusterError
+from service.postgres.cluster_files import ADMIN_LINE, ServerUser, find_programs, is_server, processes_in
 from service.settings import Settings
 
 pytestmark = pytest.mark.database

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from service.cluster import Cluster
-from service.cluster_files import processes_in
+from service.postgres.cluster import Cluster
+from service.postgres.cluster_files import processes_in
 
 pytestmark = [pytest.mark.long, pytest.mark.database]
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from service.cluster import Cluster
-from service.cluster_files import ServerUser, processes_in
+from service.postgres.cluster import Cluster
+from service.postgres.cluster_files import ServerUser, processes_in
 
 pytestmark = [pytest.mark.long, pytest.mark.database]
 

@@ -14,7 +14,7 @@ from partition.errors import InputError
 from service import db
 from service.access import Role
 from service.operating import OperatingError
-from service.publishing import read_layer_of
+from service.plans.publishing import read_layer_of
 from service.store.added import Declaration, add_collection, read_collections, remove_collection
 from service.store.errors import ConflictError, NotFoundError
 

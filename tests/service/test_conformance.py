@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from service import db
 from service.access import Role
-from service.publishing import read_layer_of
+from service.plans.publishing import read_layer_of
 from service.store.added import Declaration, add_collection
 
 from .api import HIDDEN, Served, fill, serve

@@ -14,7 +14,7 @@ import pytest
 
 from service import db
 from service.access import Principal, Role
-from service.accounts import make_key
+from service.identity.accounts import make_key
 from service.store.accounts import add_key
 
 from .api import Served, fill, serve

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from service import db
 from service.faults import MalformedError
-from service.publishing import read_layer_of
+from service.plans.publishing import read_layer_of
 from service.query.cql2 import BRACKETS_MOST, compile_cql2
 from service.query.fields import Field
 from service.store.added import Declaration, add_collection, read_collections

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.disclosure import rules
+from service.privacy.disclosure import rules
 
 pytestmark = pytest.mark.database
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.disclosure import (
+from service.privacy.disclosure import (
     Cell,
     Figure,
     Floor,

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from service.access import Role
-from service.cluster import Cluster
-from service.continuity import Basis, Members, difference, freeze
-from service.disclosure import rules
-from service.perturbation import SCALE, Part, noise, noisy_sum
+from service.postgres.cluster import Cluster
+from service.privacy.continuity import Basis, Members, difference, freeze
+from service.privacy.disclosure import rules
+from service.privacy.perturbation import SCALE, Part, noise, noisy_sum
 
 from .api import PROFILE, Served, fill, serve
 from .conftest import own_database
@@ -210,7 +210,7 @@ def test_a_worker_cannot_take_his_own_count_from_a_sum(town: Served) -> None:
 
 @pytest.mark.database
 def test_a_republication_with_one_building_moved_tells_nothing(town: Served) -> None:
-    from service.planning import plan_community
+    from service.plans.planning import plan_community
     from service.store.grids import publish_plan
 
     before = {role: _figures(town, role) for role in (Role.PUBLIC, Role.CONSUMER, Role.PLANNER)}

@@ -31,7 +31,6 @@ from service.access import PUBLIC, Principal, Role, access
 from service.commands import collection as commands
 from service.commands import terminal
 from service.commands.demo import user
-from service.context import Context
 from service.exports import download, names
 from service.exports.desk import Desk
 from service.exports.faults import FullDiskError
@@ -44,6 +43,7 @@ from service.registry import COLLECTIONS, Collection
 from service.routes import exports as routes
 from service.store.added import Declaration, add_collection, read_collections, remove_collection
 from service.store.exports import Rows
+from service.web.context import Context
 
 from .api import Served
 

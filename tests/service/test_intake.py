@@ -9,7 +9,7 @@ from shapely.geometry import LineString, Point, box
 
 from partition.area import Area
 from partition.errors import InputError
-from service.intake import Layers, check_layers
+from service.intake.layers import Layers, check_layers
 
 from .towns import make_town
 

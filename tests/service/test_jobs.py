@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import text
 
 from service.access import Role
-from service.cluster import Cluster
 from service.jobs.runner import BUSY, SPACE, perform
 from service.jobs.worker import TRIES
+from service.postgres.cluster import Cluster
 
 from .api import HIDDEN, Served, serve_town
 from .towns import CODE

@@ -24,10 +24,10 @@ from sqlalchemy import text
 
 from partition.wishes.policy import Profile, Size
 from service.access import Role
-from service.cluster import Cluster
 from service.exports.formats import FORMATS
 from service.main import ROOMS
-from service.planning import plan_community
+from service.plans.planning import plan_community
+from service.postgres.cluster import Cluster
 from service.store.grids import publish_plan
 
 from .api import HIDDEN, Served, fill, serve

@@ -10,7 +10,7 @@ import pytest
 
 from partition.split import Split, split_area
 from partition.wishes.policy import load_profile
-from service import mapping
+from service.maps import community as mapping
 from service.store.figures import Publication
 from tests.lattice import Town, make_town
 

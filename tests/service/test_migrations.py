@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from partition.texts import LANGUAGES
 from service import db, models
-from service.cluster import Cluster
+from service.postgres.cluster import Cluster
 from service.settings import Settings
 
 pytestmark = pytest.mark.database
@@ -164,7 +164,7 @@ def test_an_address_that_is_none_is_named(address: str, tmp_path: Path) -> None:
 
 
 def test_a_role_that_row_policies_do_not_bind_is_noticed(scratch: db.Database, tmp_path: Path) -> None:
-    from service.doctor import examine
+    from service.upkeep.doctor import examine
 
     assert db.is_fenced(scratch.app)
     assert not db.is_fenced(scratch.owner)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from service.access import Role
-from service.openapi import PREFIX, chinese
+from service.web.openapi import PREFIX, chinese
 
 from .api import Served
 

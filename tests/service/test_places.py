@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from service.places import find_places, move_to_places, spread
+from service.privacy.places import find_places, move_to_places, spread
 
 coordinates = st.floats(-1000, 1000).map(lambda value: round(value, 2))
 

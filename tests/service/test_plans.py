@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from service import db
 from service.access import Role
-from service.cluster import Cluster
-from service.planning import plan_community
+from service.plans.planning import plan_community
+from service.postgres.cluster import Cluster
 
 from .api import PROFILE, Served, serve_town
 from .towns import CODE
@@ -47,7 +47,7 @@ def draft(town: Served) -> int:
 def planner(town: Served, name: str = "甲") -> httpx.Client:
     """A planner's client; planners of other names are other people."""
     from service.access import Principal
-    from service.accounts import COOKIE, csrf_of
+    from service.identity.accounts import COOKIE, csrf_of
 
     client = httpx.Client(base_url=town.address, timeout=60)
     town.clients.append(client)

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from service import db
 from service.access import Role
 from service.query.crs import BELTS, KNOWN
-from service.tags import row_versions
+from service.web.tags import row_versions
 
 from .api import Served, fill, serve
 from .towns import CODE

@@ -30,11 +30,11 @@ from sqlalchemy import text
 from partition.wishes.policy import Profile, Size
 from service import db
 from service.access import Principal, Role
-from service.accounts import make_key
-from service.cluster import Cluster
-from service.cluster_files import processes_in
+from service.identity.accounts import make_key
 from service.jobs.runner import SPACE
-from service.planning import plan_community
+from service.plans.planning import plan_community
+from service.postgres.cluster import Cluster
+from service.postgres.cluster_files import processes_in
 from service.store.accounts import add_key
 
 from .api import fill

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, text
 
 from partition.errors import InputError
 from service import models
-from service.intake import Layers, check_layers
+from service.intake.layers import Layers, check_layers
 from service.store.communities import find_community, list_communities, load_area, read_area
 from service.store.errors import NotFoundError
 

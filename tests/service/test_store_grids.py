@@ -16,7 +16,7 @@ from partition.split import Split, split_area
 from partition.wishes.policy import Profile, Size, ZoneRule
 from service import models
 from service.db import Database
-from service.planning import plan_community
+from service.plans.planning import plan_community
 from service.store.communities import load_area, read_area
 from service.store.errors import ConflictError, NotFoundError, PlanRefusedError
 from service.store.grids import Publication, check_plan, locate, publish_plan

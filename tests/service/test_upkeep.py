@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service import db
 from service.access import Principal, Role
-from service.accounts import make_key
+from service.identity.accounts import make_key
 from service.query.literals import VERTICES_MOST
 from service.store.accounts import add_key, digest
 from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, address_of

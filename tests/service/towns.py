@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry import LineString, Point, box
 
 from partition.area import Area
-from service.intake import Layers, check_layers
+from service.intake.layers import Layers, check_layers
 
 CRS = pyproj.CRS.from_epsg(4548)  # CGCS2000, 3 degrees, 117° E
 WEST, SOUTH = 500_000.0, 3_400_000.0

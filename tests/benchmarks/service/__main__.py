@@ -27,8 +27,8 @@ from sqlalchemy import URL
 
 from service import db
 from service.access import Principal, Role
-from service.accounts import make_key
-from service.cluster import Cluster
+from service.identity.accounts import make_key
+from service.postgres.cluster import Cluster
 from service.store.accounts import add_key
 from service.tiles.matrices import Tile
 from tests.benchmarks.pages import table

@@ -18,8 +18,8 @@ import shapely
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
-from service.disclosure import rules
-from service.places import Places
+from service.privacy.disclosure import rules
+from service.privacy.places import Places
 from service.store.merge import copy_into
 
 CRS = "EPSG:4546"  # CGCS2000, 3-degree belt at 111° E: metres

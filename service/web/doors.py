@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from service.db import EVERYWHERE, Database, transaction
-from service.guard import is_loopback
 from service.operating import OperatingError
 from service.settings import Settings
+from service.web.guard import is_loopback
 
 
 def check_door(database: Database, settings: Settings, host: str) -> None:
     """Raise OperatingError if `host` is reached from other machines while nobody could log in."""
-    from service.accounts import GATE
+    from service.identity.accounts import GATE
     from service.store.accounts import has_keys
 
     if is_loopback(host) or settings.oidc_issuer:

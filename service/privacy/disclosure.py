@@ -107,7 +107,7 @@ class Rate:
 @cache
 def rules() -> Rules:
     """The rules of `groups.toml`. ValueError if one is laxer than its class allows or contradicts itself."""
-    return read_rules(files("service").joinpath("groups.toml").read_text(encoding="utf-8"))
+    return read_rules(files("service.privacy").joinpath("groups.toml").read_text(encoding="utf-8"))
 
 
 def read_rules(text: str) -> Rules:

@@ -21,8 +21,8 @@ import shapely
 from partition.area import Area
 from partition.errors import InputError
 from partition.findings import Finding, Level
-from service.disclosure import rules
 from service.models import CASE_STATUSES, IDENTITY_NUMBER
+from service.privacy.disclosure import rules
 
 LAYERS = ("facilities", "cases", "population_groups", "staff")
 # times without a zone are China's

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from service.disclosure import Cell, Figure, GroupRule, merge_upward, rank
+from service.privacy.disclosure import Cell, Figure, GroupRule, merge_upward, rank
 
 # people of one group and households, by building
 Members = Mapping[str, tuple[int, int]]

@@ -33,7 +33,7 @@ class Retention:
 def read_retention(path: Path | None = None) -> Retention:
     """The periods: those of the product, and over them those in the file. Raises OperatingError."""
     told: Mapping[str, object] = tomllib.loads(
-        files("service").joinpath("retention.toml").read_text(encoding="utf-8")
+        files("service.privacy").joinpath("retention.toml").read_text(encoding="utf-8")
     )
     if path is not None:
         try:

@@ -26,7 +26,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from service.cluster_files import (
+from service.postgres.cluster_files import (
     BOOTSTRAP_SQL,
     DEBIAN_ROOT,
     ClusterError,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy import URL
 
-    from service.backup import Place
+    from service.postgres.backup import Place
 
 __all__ = ["DATABASE", "ROLES", "Cluster", "ClusterError", "Status"]
 
@@ -227,21 +227,21 @@ class Cluster:
 
     def place(self) -> Place:
         """Where the running database is, for PostgreSQL's tools, as superuser."""
-        from service.backup import Place
+        from service.postgres.backup import Place
 
         parameters = {"host": str(self._socket()), "port": str(PORT), "user": ROLES["superuser"]}
         return Place(parameters, DATABASE, self.programs.folder, self.user)
 
     def backup(self, file: Path) -> int:
         """Write the whole database to `file` (pg_dump's custom format); its size in bytes."""
-        from service.backup import backup
+        from service.postgres.backup import backup
 
         with self.running():
             return backup(self.place(), file)
 
     def restore(self, file: Path) -> None:
         """Replace the database by the backup `file`; if that fails it stays as it was (ClusterError)."""
-        from service.backup import restore
+        from service.postgres.backup import restore
 
         with self.running():
             restore(self.place(), file)

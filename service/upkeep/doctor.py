@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from partition.texts import Language, catalogue
-from service.cluster import Cluster
-from service.cluster_files import ADMIN_LINE, BOOTSTRAP_SQL, ClusterError, find_programs
 from service.db import APP_ROLE, DatabaseError, engines, is_current, is_fenced
+from service.postgres.cluster import Cluster
+from service.postgres.cluster_files import ADMIN_LINE, BOOTSTRAP_SQL, ClusterError, find_programs
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -20,7 +20,6 @@ from partition.texts import Language
 from service.access import Access, Principal, may_write
 from service.exports.formats import FORMATS
 from service.exports.options import CHOICES
-from service.feature_schema import TYPES, describe_column
 from service.links import GEOJSON, HTML, JSON, MVT, OPENAPI, SCHEMA
 from service.query.crs import CRS84, Crs
 from service.query.question import (
@@ -36,6 +35,7 @@ from service.query.question import (
 from service.registry import Collection
 from service.tiles.matrices import LEVELS
 from service.tiles.matrices import NAME as WEB_MERCATOR_QUAD
+from service.web.feature_schema import TYPES, describe_column
 
 VERSION = "3.0.3"
 PROBLEM = "application/problem+json"
@@ -164,7 +164,7 @@ def chinese() -> Mapping[str, Mapping[str, Any]]:
     """What routes and parameters say of themselves, in Chinese: `operations` by method and path, `parameters`
     by name.
     """
-    return tomllib.loads(files("service").joinpath("openapi.zh.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("service.web").joinpath("openapi.zh.toml").read_text(encoding="utf-8"))
 
 
 def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Language) -> dict[str, Any]:

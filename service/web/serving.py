@@ -95,7 +95,7 @@ def make_server(
             app.state.events.close()  # streams end only when they are told to
             await super().shutdown(sockets)
 
-    # its access log would hold the tokens of login links; ours (service.guard) does not
+    # its access log would hold the tokens of login links; ours (service.web.guard) does not
     logging.getLogger("uvicorn.access").disabled = True
     return Server(
         uvicorn.Config(

@@ -20,8 +20,8 @@ from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, Language, catalogue
 from service.access import Principal, Role, access, may_see_phone
 from service.db import EVERYWHERE, Database, declare
-from service.disclosure import Cell, GroupRule, band_label, rank
 from service.faults import UnknownError
+from service.privacy.disclosure import Cell, GroupRule, band_label, rank
 from service.registry import COLLECTIONS
 from service.store import audit, figures
 from service.store.freezing import uncleared

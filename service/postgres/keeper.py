@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.cluster import Cluster
 from service.operating import OperatingError
+from service.postgres.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 

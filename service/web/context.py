@@ -13,14 +13,14 @@ from sqlalchemy import Connection, Engine
 
 from partition.texts import Language
 from service.access import Access, Principal, Role, access
-from service.accounts import COOKIE, Accounts, check_csrf
 from service.db import Database
 from service.faults import MalformedError, NotAllowedInError, RateError, UnknownError
-from service.languages import language_of, wants_html
-from service.mapping import introduce, one_state
+from service.identity.accounts import COOKIE, Accounts, check_csrf
+from service.maps.community import introduce, one_state
 from service.registry import Collection
 from service.store.catalogue import Catalogues
 from service.upkeep.limits import Limits, address_of, key_of
+from service.web.languages import language_of, wants_html
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.bodies import read_json
 from service.faults import MalformedError
 from service.links import GEOJSON, JSON
+from service.web.bodies import read_json
 
 CSV = "text/csv"
 POINT_MEDIA = (JSON, GEOJSON, CSV)

@@ -24,7 +24,7 @@ ADMIN_LINE = (
 )
 DEBIAN_ROOT = Path("/usr/lib/postgresql")
 # what a superuser runs once for each database
-BOOTSTRAP_SQL = Path(__file__).with_name("bootstrap.sql")
+BOOTSTRAP_SQL = Path(__file__).parents[1] / "bootstrap.sql"
 
 
 class ClusterError(OperatingError):

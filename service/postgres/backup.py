@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from service.cluster_files import BOOTSTRAP_SQL, DEBIAN_ROOT, ClusterError, ServerUser
+from service.postgres.cluster_files import BOOTSTRAP_SQL, DEBIAN_ROOT, ClusterError, ServerUser
 
 if TYPE_CHECKING:
     import psycopg

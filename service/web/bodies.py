@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Collection as Several
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from service.links import GEOJSON, JSON
 from service.models.base import IDENTITY_NUMBER
 from service.query.box import short
 from service.query.crs import CRS84, Crs, read_crs
+from service.query.draft import Draft
 from service.query.literals import VERTICES_MOST, read_date, read_timestamp
 from service.registry import Collection, Column
 
@@ -39,14 +39,6 @@ _IDENTITY = re.compile(IDENTITY_NUMBER)
 _MEMBERS = {"type", "id", "geometry", "properties", "links", "bbox"}
 # figures that are counts or sizes
 _NOT_NEGATIVE = {"households", "residents", "floors"}
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A feature as it is to be. values: by public name, those that were sent. shape: in degrees, if sent."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-    shape: Geometry | None = None
 
 
 # --- bytes ---

@@ -185,7 +185,7 @@ class _Check:
     @staticmethod
     def status(text: str) -> str | None:
         """The status that a word means."""
-        from service.intake import STATUS_WORDS
+        from service.intake.layers import STATUS_WORDS
 
         return STATUS_WORDS.get(text.lower())
 
@@ -198,7 +198,7 @@ class _Check:
         """Times in UTC; those without a zone are China's."""
         import pandas as pd
 
-        from service.intake import CHINA
+        from service.intake.layers import CHINA
 
         if column not in frame.columns:
             return np.full(len(frame), "NaT", dtype="datetime64[us]")

@@ -11,16 +11,16 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from partition.texts import Language, catalogue
-from service.accounts import COOKIE, csrf_of
+from service.identity.accounts import COOKIE, csrf_of
 
 if TYPE_CHECKING:
-    from service.context import Context
+    from service.web.context import Context
 
 
 @cache
 def _templates() -> Environment:
     return Environment(
-        loader=PackageLoader("service", "templates"),
+        loader=PackageLoader("service.web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -22,7 +22,7 @@ from service.faults import ForgedError, NotAllowedInError
 from service.store import accounts
 
 if TYPE_CHECKING:
-    from service.oidc import Issuer
+    from service.identity.oidc import Issuer
 
 COOKIE = "wangge_session"
 KEY_PREFIX = "wg_"

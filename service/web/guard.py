@@ -15,12 +15,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.bodies import BODY_MOST
-from service.errors import STATUS, problem
 from service.faults import ForeignPageError, ServiceError, TooLargeError, WrongHostError
-from service.headers import HEADERS, SHARED
 from service.upkeep.logs import REQUEST_ID, request_id
 from service.upkeep.metrics import NO_ROUTE, Metrics
+from service.web.bodies import BODY_MOST
+from service.web.errors import STATUS, problem
+from service.web.headers import HEADERS, SHARED
 
 logger = logging.getLogger("service.access_log")
 

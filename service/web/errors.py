@@ -34,8 +34,6 @@ from service.faults import (
     UnlockedError,
     WrongHostError,
 )
-from service.headers import HEADERS
-from service.languages import language_of, wants_html
 from service.operating import OperatingError
 from service.store.errors import (
     ConflictError,
@@ -44,6 +42,8 @@ from service.store.errors import (
     PlanRefusedError,
     StoreError,
 )
+from service.web.headers import HEADERS
+from service.web.languages import language_of, wants_html
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ def problem(request: Request, status: int, error: ServiceError | OperatingError,
     texts = catalogue("service")
     title = texts.say(f"status.{status}" if f"status.{status}" in texts else "status.request", lang)
     if wants_html(request):
-        from service.pages import problem_page
+        from service.web.pages import problem_page
 
         return problem_page(request, status, title, error.text(lang), lang)
     body = {

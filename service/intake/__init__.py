@@ -1,0 +1,1 @@
+"""What people bring besides the ground, checked before it is stored."""

@@ -1,0 +1,1 @@
+"""Maps filled for one principal."""

@@ -1,0 +1,1 @@
+"""The PostgreSQL cluster of our own, and backups of any."""
