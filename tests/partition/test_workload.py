@@ -173,7 +173,8 @@ def test_other_columns_are_no_counts_of_groups(name: str) -> None:
 
 def test_the_groups_of_the_service_are_known_and_the_usual_columns_are_none() -> None:
     root = Path(__file__).parents[2]
-    groups = tomllib.loads((root / "service" / "privacy" / "groups.toml").read_text(encoding="utf-8"))["groups"]
+    rules = root / "service" / "privacy" / "groups.toml"
+    groups = tomllib.loads(rules.read_text(encoding="utf-8"))["groups"]
     for key, group in groups.items():
         assert is_group_count(key)
         assert is_group_count(group["label"]["zh"])
