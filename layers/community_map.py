@@ -25,7 +25,11 @@ class _Map(folium.Map):
         self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
         self.default_js.append(("wangge", "wangge.js"))
         self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
-        self.default_css += [("wangge_css", "wangge.css"), ("community_map_css", "community_map.css")]
+        self.default_css += [
+            ("wangge_css", "wangge.css"),
+            ("map_css", "map.css"),
+            ("community_map_css", "community_map.css"),
+        ]
 
 
 class _Frame(Part):

@@ -37,6 +37,22 @@ def polygons(geometries: Iterable[BaseGeometry | None]) -> list[list[Ring]]:
     return found
 
 
+def packed(geometries: Iterable[BaseGeometry | None]) -> list[list[list[int]]]:
+    """As `polygons`, in a fourth of the characters: each ring as whole numbers of 0.000001 degrees.
+
+    A ring is lat, lng of its first vertex, then the steps from vertex to vertex.
+    """
+    found = []
+    for rings in polygons(geometries):
+        shape = []
+        for ring in rings:
+            whole = np.round(np.asarray(ring) * 10**_DECIMALS).astype(np.int64)
+            steps = np.vstack([whole[:1], np.diff(whole, axis=0)])
+            shape.append(steps.ravel().tolist())
+        found.append(shape)
+    return found
+
+
 def _pairs(coordinates: np.ndarray) -> Ring:
     rounded: Ring = np.round(coordinates[:, ::-1], _DECIMALS).tolist()
     return rounded

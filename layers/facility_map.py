@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import geopandas as gpd
 import pandas as pd
 
 from layers.assets import icon
@@ -106,12 +107,12 @@ class FacilityMap(Part):
     scripts: ClassVar[tuple[str, ...]] = ("facility_map.js",)
 
     def __init__(self, view: CommunityView) -> None:
-        super().__init__("facility_map", _data(view))
+        super().__init__("facility_map", facility_entries(view.facilities))
 
 
-def _data(view: CommunityView) -> list[dict[str, Any]]:
+def facility_entries(facilities: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """One entry a kind, in the order of the panels; `facilities`: kind, name, geometry (EPSG:4326)."""
     texts = catalogue("layers")
-    facilities = view.facilities
     if facilities.empty:
         return []
     keys = facilities["kind"].map(lambda value: kind_of(value) or f"={str(value).strip()}")

@@ -10,6 +10,21 @@ GRIDS = ("#f4cd7a", "#b7dfc6", "#d0938f", "#7faad3", "#d9d0ee")
 CASES = ("#fbe3b5", "#f8c377", "#ee9a4c", "#d86c2f", "#a8421b")
 GROUPS = ("#e0ebf2", "#bdd7e6", "#92bfd8", "#66a2c4", "#3f82aa")
 
+# Change against the period before: fewer (blue) to more (red), nought in the middle.
+CHANGE = ("#2166ac", "#67a9cf", "#c3dcec", "#f1efe9", "#fbd0b0", "#ef8a62", "#b2182b")
+# What a local statistic says of a place; "none" is no sign of anything but chance.
+SPOTS = {
+    "hot": "#b2182b",
+    "cold": "#2166ac",
+    "high_high": "#b2182b",
+    "high_low": "#ef8a62",
+    "low_high": "#92c5de",
+    "low_low": "#2166ac",
+    "none": "#ebe8e1",
+}
+# Minutes on foot, near to far.
+WALKS = ("#0f766e", "#5fb0a5", "#b9ddd5")
+
 GROUND = "#f3f1eb"
 WATER = "#a9cde0"
 BUILDINGS = {

@@ -1,0 +1,311 @@
+"""The command centre's page: a map that fills the screen, with filters, figures and lists that stay live.
+
+The page itself holds what seldom changes (areas, grids, facilities, bands of population groups); everything
+about cases it asks for below its own address, with the filters that stand in that address, and asks anew when
+`/events` tells of a change. So whatever a view shows, the server has cleared for this very principal.
+
+Addresses that the page asks, all relative to `view.address` (`/centre/{division}`):
+
+- `cases?…`      figures, matrix of hours, lists, summary
+- `surface?…`    density on a lattice (`frames=N` for the animation)
+- `base`, `base?bbox=w,s,e,n`  streets, water and names; with a box the buildings in it too
+- `grids/{code}/card`          what the card of a grid says
+- `statistics/{method}?…`, `reach?kind=…`, `siting?kind=…`
+
+In the page's own address stand besides the filters: `theme`, `at` (latitude,longitude,zoom), `grid`, `wall`
+and `lang`. They are the page's own; the server passes over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import folium
+import geopandas as gpd
+import numpy as np
+
+from layers import palette
+from layers.assets import icon
+from layers.colouring import colour, neighbours
+from layers.coordinates import packed, points
+from layers.element import Part
+from layers.facility_map import GROUPS, facility_entries
+from layers.figure import Assets, OfflineFigure
+from layers.grid_map import label_points
+from layers.heat_map import GroupHeat
+from layers.legend import both
+from layers.view import GroupSurface
+from partition.texts import LANGUAGES, Language, catalogue
+
+# in the order in which they are loaded; each draws one thing
+SCRIPTS = (
+    "wangge.js",
+    "base_map.js",
+    "facility_map.js",
+    "heat_map.js",
+    "centre/page.js",
+    "centre/view.js",
+    "centre/source.js",
+    "centre/colours.js",
+    "centre/legend.js",
+    "centre/ground.js",
+    "centre/grids.js",
+    "centre/lattice.js",
+    "centre/player.js",
+    "centre/people.js",
+    "centre/statistics.js",
+    "centre/reach.js",
+    "centre/cases.js",
+    "centre/filters.js",
+    "centre/hours.js",
+    "centre/summary.js",
+    "centre/lists.js",
+    "centre/card.js",
+    "centre/live.js",
+    "centre/start.js",
+)
+_TEXTS = ("centre.", "card.", "map.", "legend.")
+_ICONS = {
+    "heat": "fire",
+    "grids": "border-all",
+    "statistics": "magnifying-glass-chart",
+    "people": "people-group",
+    "reach": "person-walking",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of a filter: as the address has it, and in words by language."""
+
+    value: str
+    label: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CentreView:
+    """What the page holds from the start, cleared for one principal. Frames in EPSG:4326.
+
+    code: the division, a community's code or a prefix of several. address: the page's own path, without a
+    slash at its end. communities: code, name, geometry. grids: code, community, households, residents
+    (numbers or NaN), head (name of who answers for it, or ""), geometry; their figures as this principal may
+    see them. facilities: kind, name, geometry (points). groups: as on a community's map.
+
+    categories, statuses and tiers are those that the principal may filter by (empty: no such filter).
+    cases: whether it may see cases at all. rates: denominators that are known ("households", "residents").
+    statistics: methods that `statistics/{method}` answers, with their names. reach: kinds of facilities that
+    `reach` and `siting` answer, with their names. documents: addresses of explanations by method.
+    events: the address of server-sent events. card: whether `grids/{code}/card` is there.
+    """
+
+    code: str
+    name: Mapping[str, str]
+    address: str
+    communities: gpd.GeoDataFrame
+    grids: gpd.GeoDataFrame
+    facilities: gpd.GeoDataFrame
+    groups: tuple[GroupSurface, ...] = ()
+    categories: Sequence[Choice] = ()
+    statuses: Sequence[Choice] = ()
+    tiers: Sequence[Choice] = ()
+    cases: bool = True
+    rates: Sequence[str] = ("households", "residents")
+    statistics: Sequence[Choice] = ()
+    reach: Sequence[Choice] = ()
+    documents: Mapping[str, str] = field(default_factory=dict)
+    events: str = "/events"
+    card: bool = True
+    role: str = "public"
+    synthetic: bool = False
+    attribution: Mapping[str, str] = field(default_factory=dict)
+    published: str = ""
+
+
+class _Map(folium.Map):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
+        self.default_js += [(script, script) for script in SCRIPTS]
+        self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
+        self.default_css += [
+            ("wangge_css", "wangge.css"),
+            ("map_css", "map.css"),
+            ("centre_css", "centre/page.css"),
+        ]
+
+
+class _Frame(Part):
+    """Bar, panels, sheets and the places that the scripts fill."""
+
+    template: ClassVar[str] = "centre/page.html"
+
+
+class _Start(Part):
+    """Brings the page to life when the map is there."""
+
+    template: ClassVar[str] = "centre/start.html"
+
+
+def render(
+    view: CentreView, *, lang: Language = "zh", assets: Assets = "static", static: str = "/static/"
+) -> str:
+    """The page of `view` as HTML text, in `lang` first; both languages are in it.
+
+    Raises OutsideRequest if the page would ask another host. The same view gives the same text.
+    """
+    texts = catalogue("layers")
+    title = {tongue: texts.say("centre.title", tongue, name=view.name[tongue]) for tongue in LANGUAGES}
+    figure = OfflineFigure(title=title[lang], lang=lang, assets=assets, static=static)
+    figure.add_child(_Frame("frame", _frame(view, lang, title)))
+    west, south, east, north = view.communities.total_bounds
+    page = _Map(
+        location=[float(np.round((south + north) / 2, 6)), float(np.round((west + east) / 2, 6))],
+        tiles=None,
+        zoom_start=16,
+        zoom_control=False,
+        position="absolute",
+        font_size="14px",
+        min_zoom=9,
+        max_zoom=21,
+        zoom_snap=0.25,
+        zoom_delta=0.5,
+        wheel_px_per_zoom_level=120,
+        attribution_control=False,
+    )
+    figure.add_child(page)
+    page.add_child(_Start("start"))
+    return figure.render()
+
+
+def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> dict[str, Any]:
+    texts = catalogue("layers")
+    facilities = facility_entries(view.facilities)
+    page = {
+        "lang": lang,
+        "title": dict(title),
+        "texts": {
+            language: {key: texts[key][language] for key in texts if key.startswith(_TEXTS)}
+            for language in LANGUAGES
+        },
+        "code": view.code,
+        "address": view.address,
+        "events": view.events if view.cases else "",
+        "card": view.card,
+        "cases": view.cases,
+        "rates": list(view.rates),
+        "words": {
+            "category": _words(view.categories),
+            "status": _words(view.statuses),
+            "tier": _words(view.tiers),
+        },
+        "statistics": _words(view.statistics),
+        "reach": _words(view.reach),
+        "documents": dict(view.documents),
+        "communities": [
+            {"code": str(row["code"]), "name": str(row["name"] or ""), "rings": packed([row["geometry"]])}
+            for row in view.communities.sort_values("code").to_dict("records")
+        ],
+        "bounds": np.round(view.communities.total_bounds, 6).tolist(),
+        "grids": _grids(view.grids, len(view.communities) == 1),
+        "groups": [GroupHeat(group).data for group in view.groups],
+        "facilities": facilities,
+        "colours": {
+            "cases": list(palette.CASES),
+            "groups": list(palette.GROUPS),
+            "change": list(palette.CHANGE),
+            "spots": dict(palette.SPOTS),
+            "walks": list(palette.WALKS),
+        },
+    }
+    return {
+        "lang": lang,
+        "languages": [("zh", "中文"), ("en", "English")],
+        "name": dict(view.name),
+        "synthetic": view.synthetic,
+        "published": both("map.published", date=view.published[:10]) if view.published else None,
+        "themes": _themes(view),
+        "filters": [
+            {"name": name, "choices": _words(choices)}
+            for name, choices in (
+                ("category", view.categories),
+                ("status", view.statuses),
+                ("tier", view.tiers),
+            )
+            if choices
+        ],
+        "rates": list(view.rates),
+        "cases": view.cases,
+        "facilities": [
+            {
+                "group": group,
+                "label": both(f"facilities.{group}"),
+                "kinds": [kind for kind in facilities if kind["group"] == group],
+            }
+            for group in GROUPS
+            if any(kind["group"] == group for kind in facilities)
+        ],
+        "role": {
+            language: texts.say("map.role", language, role=texts.say(f"role.{view.role}", language))
+            for language in LANGUAGES
+        },
+        "attribution": dict(view.attribution),
+        "page": page,
+        "texts": page["texts"],
+    }
+
+
+def _themes(view: CentreView) -> list[dict[str, Any]]:
+    """The themes that this view can show, each with its choices (methods, groups, kinds) and an icon."""
+    found: list[tuple[str, list[dict[str, Any]]]] = []
+    if view.cases:
+        found.append(("heat", []))
+    found.append(("grids", []))
+    if view.cases and view.statistics:
+        found.append(("statistics", _words(view.statistics)))
+    if view.groups:
+        groups = [Choice(group.group, group.label) for group in view.groups]
+        found.append(("people", _words(groups)))
+    if view.reach:
+        found.append(("reach", _words(view.reach)))
+    themes = []
+    for name, choices in found:
+        box, path = icon(_ICONS[name])
+        label = both(f"centre.theme_{name}")
+        themes.append({"name": name, "label": label, "choices": choices, "icon": {"box": box, "path": path}})
+    return themes
+
+
+def _words(choices: Sequence[Choice]) -> list[dict[str, Any]]:
+    return [{"value": choice.value, "label": dict(choice.label)} for choice in choices]
+
+
+def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
+    """The grids as the page reads them; `one`: of a single community, so that three digits name them."""
+    if not len(grids):
+        return []
+    ordered = grids.sort_values("code").reset_index(drop=True)
+    in_metres = ordered.geometry.to_crs(ordered.estimate_utm_crs())
+    colours = colour(neighbours(in_metres)).colours
+    centres, radii = label_points(in_metres)
+    where = points(centres.to_crs(4326))
+    return [
+        {
+            "code": str(row["code"]),
+            "community": str(row.get("community") or ""),
+            "label": str(row["code"])[-3:],
+            "rings": packed([row["geometry"]]),
+            "centre": where[position],
+            "radius": round(radii[position], 1),
+            "colour": palette.GRIDS[colours[position] % len(palette.GRIDS)],
+            "households": _count(row.get("households")),
+            "residents": _count(row.get("residents")),
+            "head": str(row.get("head") or ""),
+        }
+        for position, row in enumerate(ordered.to_dict("records"))
+    ]
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None or value != value else round(float(value))
