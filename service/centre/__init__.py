@@ -1,0 +1,66 @@
+"""The command centre's answers about a division: what happens where, how it changed, and what is overdue.
+
+Below `/centre/{division}`, where `division` is a community's code or the beginning of several (a street
+office's nine digits). Everything is computed from the rows and geometries that `service.access` yields: what
+`/collections/cases/items` tells a principal one by one is counted here, and no more.
+
+The filters (`question.py`), the same for the page's own address and for every answer:
+
+    category=noise&category=parking     values as in the data; repeatable
+    status=filed&status=open            one of the known ones, or `open`: not closed; repeatable
+    tier=street                         repeatable; for roles that know of it
+    last=24h | 7d | 30d                 the default is 30d; or instead of it
+    datetime=2026-10-01/2026-10-31      as the collections take it (UTC; a date is its whole day)
+    hours=8-18 | 22-6 | 7,12            by the clock in Beijing: from 8:00 until 18:00; one number is one hour
+    weekdays=1-5 | 6,7                  Monday is 1
+    rate=households | residents         for 1,000 of them; else counts
+    previous=true                       the map shows the difference to the time just before, equally long
+
+`GET /centre/{division}/cases` (`figures.py`); every text is `{"zh": …, "en": …}`:
+
+    {"division": "990101001001", "name": {…}, "query": "last=30d&rate=households",
+     "as_of": "2026-10-31T14:13:00Z", "anchor": "now",            # "newest": synthetic data, told from there
+     "span": {"begin": "…Z", "end": "…Z", "days": 30.0, "datetime": "begin/end as collections take it"},
+     "previous_span": {…} | null,                                 # null: nothing to compare with, see `change`
+     "total": 231, "previous_total": 198 | null, "overdue_total": 12 | null,   # null: not for this role
+     "change": {"difference": 33, "percent": 16.7 | null, "p": 0.12, "verdict": "chance"} | null,
+                                                                  # verdict: more | fewer | chance
+     "rate": {"per": "households", "unit": "{case}/(1000.{household})", "cases_hidden_below": 10,
+              "cases_unstable_below": 20, "households_least": 20} | null,
+     "by_grid": [{"grid": "990101001001001", "community": "990101001001", "cases": 31, "previous": 12 | null,
+                  "difference": 19 | null, "percent": 158.3 | null, "p": 0.005 | null,
+                  "verdict": "more" | "fewer" | "chance" | null,
+                  "rate": 97.2 | null, "rate_state": "stable" | "unstable" | "hidden" | null,
+                  "denominator": 319 | null}, …],                 # every grid in force, by code
+     "elsewhere": 0,                                              # cases that lie in no grid
+     "approximate": false,                                        # true: counted at places near their points
+     "by_category": [{"value": "noise", "label": {…}, "cases": 40, "previous": 31 | null}, …],  # most first
+     "by_status": […],  "by_tier": […] | null,                    # all known ones, in their order
+     "by_day": {"step": "day" | "week" | "month", "starts": ["2026-10-01", …], "cases": [7, …]},
+     "by_hour": {"cases": [[24 counts] of Monday, …, of Sunday], "most": 9},
+     "newest": [GeoJSON feature, …], "overdue": [feature, …] | null,   # as collections/cases/items has them
+     "few": null | {"cases": 4, "least": 10, "words": {…}},
+     "summary": {"zh": "两句话。", "en": "Two sentences."}, "method": {…},
+     "links": [{"rel": "self", …}, {"rel": "items", …}]}
+
+`GET /centre/{division}/surface` (`surface.py`): the same filters, besides `frames=2 … 24`
+
+    {"crs": "EPSG:32650", "origin": [x of the west edge, y of the south edge], "cell_m": 25.0,
+     "columns": 120, "rows": 90, "bounds": [west, south, east, north],         # degrees, of the lattice
+     "corners": [[lng, lat] of north-west, north-east, south-east, south-west],
+     "values": [null, 12.5, …] | null,       # row-major, the northernmost row first; null: outside, or too few
+     "breaks": [5, 10, 20, 50, 100],         # upper bounds of the classes
+     "unit": "cases/km²/month", "bandwidth_m": 100.0, "cases": 231, "days": 30.0, "min_cases": 5,
+     "difference": {"values": […], "breaks": [-10, -5, 5, 10], "previous_cases": 198} | null,  # previous=true
+     "frames": [{"begin": "…Z", "end": "…Z", "cases": 20, "values": […]}, …],  # frames=N; breaks are shared
+     "few": null | {…}, "span": {…}, "previous_span": {…} | null}
+
+`GET /centre/{division}/base` (`base.py`): no filters; `bbox=west,south,east,north` adds the buildings in it
+
+    {"bounds": [w, s, e, n], "streets": {"local": [line, …]}, "bridges": {…}, "tunnels": {…},
+     "names": [{"name": "…", "class": "local", "lines": [line, …]}], "buildings": {"residential": [rings, …]},
+     "simplified_m": 1.0, "left_out": ["path"], "truncated": false}
+
+where a line, and each ring of a building, is whole numbers of 0.000001 degrees: lat, lng of the first vertex,
+then steps (`layers.coordinates.packed`).
+"""
