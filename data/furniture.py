@@ -47,6 +47,15 @@ BIN_PLACES = (
     *((736, 46), (736, 110), (728, 190), (728, 224), (458, 342), (455, 400), (262, 150), (352, 150)),
     *((262, 50), (330, 250)),
 )
+# Of every so many of a kind one is not in order, counted from south to north.
+WORN = {
+    "lamp": (17, "damaged"),
+    "camera": (13, "damaged"),
+    "hydrant": (9, "blocked"),
+    "manhole": (34, "missing"),
+    "bin": (19, "damaged"),
+    "charging": (4, "disused"),
+}
 WALKED = ("arterial", "secondary", "local", "lane", "path")
 
 
@@ -65,7 +74,7 @@ def _junctions(ways: list[tuple[Way, LineString]]) -> list[Point]:
 
 
 def place_facilities(town: Town) -> gpd.GeoDataFrame:
-    """id, kind, name and point (metres of the plan) of everything that stands inside the border."""
+    """id, kind, name, condition and point (metres of the plan) of everything inside the border."""
     rows: list[tuple[str, str, Point]] = []
     for kind, name in HOUSED.items():
         spots = [house.shape.representative_point() for house in town.houses if house.quarter == kind]
@@ -89,11 +98,23 @@ def place_facilities(town: Town) -> gpd.GeoDataFrame:
         for kind, name, spot in rows
         if town.border.contains(spot) and (kind in HOUSED or not walls.contains(spot))
     ]
+    conditions = _conditions([kind for kind, _, _ in inside], [spot for _, _, spot in inside])
     return gpd.GeoDataFrame(
         {
             "id": [f"F{k:04d}" for k in range(1, len(inside) + 1)],
             "kind": [kind for kind, _, _ in inside],
             "name": [name for _, name, _ in inside],
+            "condition": conditions,
         },
         geometry=[spot for _, _, spot in inside],
     )
+
+
+def _conditions(kinds: list[str], spots: list[Point]) -> list[str]:
+    """good, or for some of the furniture what is wrong with it."""
+    found = ["good"] * len(kinds)
+    for kind, (every, word) in WORN.items():
+        own = sorted((spot.y, spot.x, k) for k, spot in enumerate(spots) if kinds[k] == kind)
+        for _, _, k in own[every // 2 :: every]:
+            found[k] = word
+    return found

@@ -42,6 +42,7 @@ TEXT = frozenset(
         "community",
         "category",
         "kind",
+        "condition",
         "time",
         "due",
         "village_group",
@@ -216,6 +217,8 @@ class _Reading:
             frame = frame.assign(**{"class": aliases.standard_values(layer, "class", frame["class"])})
         if "kind" in frame and layer == "zones":
             frame = frame.assign(kind=aliases.standard_values(layer, "kind", frame["kind"]))
+        if "condition" in frame and layer == "facilities":
+            frame = frame.assign(condition=aliases.standard_values(layer, "condition", frame["condition"]))
         return self.classed(frame) if layer == "streets" else frame
 
     def classed(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,7 @@ class Kind:
     words: tuple[str, ...] = ()
 
 
+CONDITIONS = ("good", "damaged", "blocked", "missing", "disused")
 GROUPS = ("service", "safety", "street", "other")
 KINDS = {
     "service_station": Kind(
@@ -111,7 +112,12 @@ class FacilityMap(Part):
 
 
 def facility_entries(facilities: gpd.GeoDataFrame) -> list[dict[str, Any]]:
-    """One entry a kind, in the order of the panels; `facilities`: kind, name, geometry (EPSG:4326)."""
+    """One entry a kind, in the order of the panels.
+
+    facilities: kind, name, geometry (EPSG:4326), and condition where there is one (CONDITIONS; "" or absent:
+    not known). A point is [lat, lng], [lat, lng, name] or [lat, lng, name, condition]; `faults` counts those
+    that are not in order.
+    """
     texts = catalogue("layers")
     if facilities.empty:
         return []
@@ -121,9 +127,14 @@ def facility_entries(facilities: gpd.GeoDataFrame) -> list[dict[str, Any]]:
         kind = KINDS.get(key, _OTHER)
         box, path = icon(kind.icon)
         names = rows["name"] if "name" in rows else pd.Series("", index=rows.index)
-        ordered = rows.assign(_name=names.fillna("").astype(str), _x=rows.geometry.x, _y=rows.geometry.y)
-        ordered = ordered.sort_values(["_name", "_x", "_y"])
+        states = rows["condition"] if "condition" in rows else pd.Series("", index=rows.index)
+        states = states.where(states.isin(CONDITIONS), "")
+        ordered = rows.assign(
+            _name=names.fillna("").astype(str), _state=states, _x=rows.geometry.x, _y=rows.geometry.y
+        )
+        ordered = ordered.sort_values(["_name", "_x", "_y", "_state"])
         where = points(ordered.geometry)
+        faults = int((~ordered["_state"].isin(("", "good"))).sum())
         label = (
             {lang: texts.say(f"kind.{key}", lang) for lang in LANGUAGES}
             if key in KINDS
@@ -139,8 +150,18 @@ def facility_entries(facilities: gpd.GeoDataFrame) -> list[dict[str, Any]]:
                 "colour": kind.colour,
                 "icon": {"box": box, "path": path},
                 "points": [
-                    [*at, name] if name else at for at, name in zip(where, ordered["_name"], strict=True)
+                    [*at, name, state] if state else [*at, name] if name else at
+                    for at, name, state in zip(where, ordered["_name"], ordered["_state"], strict=True)
                 ],
+                "faults": faults,
+                "fault_words": {
+                    lang: texts.say("facilities.faults", lang, count=faults) for lang in LANGUAGES
+                },
+                "conditions": {
+                    state: {lang: texts.say(f"condition.{state}", lang) for lang in LANGUAGES}
+                    for state in CONDITIONS
+                    if (ordered["_state"] == state).any()
+                },
             }
         )
     order = {key: position for position, key in enumerate(KINDS)}

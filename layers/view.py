@@ -48,7 +48,8 @@ class CommunityView:
     community: code, name, geometry (one row). grids: code, households, residents, buildings, area_m2,
     staff (list of {role, name, phone}), groups (list of {label_zh, label_en, value_zh, value_en}),
     cases_30d (int or None), geometry. streets: class, name, bridge, tunnel, geometry. buildings: use,
-    geometry (no figures). facilities: kind, name, geometry (points).
+    geometry (no figures). facilities: kind, name, geometry (points),
+    and condition where it is known.
 
     Optional columns of grids: bounds_zh, bounds_en (the four bounds in words), buildings_unknown (int:
     buildings whose households are not known), ranged (bool: size_range is one for the grid; it is for all

@@ -15,6 +15,7 @@ from partition.texts import Language
 from service.models.base import (
     CASE_STATUSES,
     DIVISION_CLASSES,
+    FACILITY_CONDITIONS,
     GRID_KINDS,
     STREET_CLASSES,
 )
@@ -236,6 +237,15 @@ _FACILITIES = Collection(
         Column("code", "t.facility_id", "string", "设施编号", "code of the facility"),
         Column("name", "t.name", "string", "名称", "name", writable=True),
         Column("kind", "t.kind", "string", "类别", "kind", writable=True),
+        Column(
+            "condition",
+            "t.condition",
+            "string",
+            "状态",
+            "condition (empty: not known)",
+            writable=True,
+            choices=FACILITY_CONDITIONS,
+        ),
         _COMMUNITY,
     ),
     writable=True,

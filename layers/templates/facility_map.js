@@ -11,10 +11,13 @@
 
     function title(kind, name) { return name ? name : wangge.choose(kind.label); }
 
-    function tooltip(kind, name) {
+    function told(kind, condition) { return condition ? wangge.choose(kind.conditions[condition]) : ""; }
+
+    function tooltip(kind, name, condition) {
       return function () {
         var box = wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, title(kind, name)));
-        if (name) box.append(wangge.element("small", {}, wangge.choose(kind.label)));
+        var more = [name ? wangge.choose(kind.label) : "", told(kind, condition)].filter(Boolean).join(" · ");
+        if (more) box.append(wangge.element("small", {}, more));
         return box;
       };
     }
@@ -22,24 +25,29 @@
     kinds.forEach(function (kind) {
       var layer = layers[kind.kind] = L.layerGroup();
       kind.points.forEach(function (at) {
-        var name = at[2] || "";
+        var name = at[2] || "", condition = at[3] || "";
+        var faulty = condition && condition !== "good";
         var shape;
         if (kind.minor) {
           shape = L.circleMarker([at[0], at[1]], {
             pane: "wg-dots", radius: 3, weight: 1, color: "#ffffff", fillColor: kind.colour, fillOpacity: 0.95, className: "wg-dot-at"
           });
+          // not in order: hollow, so that it shows without colour
+          shape.faulty = faulty;
+          if (faulty) shape.setStyle({ color: kind.colour, fillColor: "#ffffff", weight: 2 });
           dots.push(shape);
         } else {
           var drawing = wangge.svg("svg", { viewBox: kind.icon.box, "aria-hidden": "true" }, wangge.svg("path", { d: kind.icon.path, fill: kind.colour }));
           var badge = wangge.element("span", {}, drawing);
           badge.style.color = kind.colour;
+          if (faulty) badge.append(wangge.element("i", { class: "wg-fault", "aria-hidden": "true" }, "!"));
           shape = L.marker([at[0], at[1]], {
-            pane: "wg-places", title: "", alt: title(kind, name), riseOnHover: true,
+            pane: "wg-places", title: "", alt: [title(kind, name), told(kind, condition)].filter(Boolean).join(" · "), riseOnHover: true,
             icon: L.divIcon({ className: "wg-place", html: badge, iconSize: [26, 26] })
           });
           places.push({ at: L.latLng(at[0], at[1]), marker: shape, kind: kind.kind });
         }
-        shape.bindTooltip(tooltip(kind, name), { direction: "top", offset: [0, kind.minor ? -4 : -13], className: "wg-tip-box", opacity: 1 });
+        shape.bindTooltip(tooltip(kind, name, condition), { direction: "top", offset: [0, kind.minor ? -4 : -13], className: "wg-tip-box", opacity: 1 });
         shape.addTo(layer);
       });
     });
@@ -58,7 +66,10 @@
       map.getPane("wg-places").classList.toggle("wg-farther", wangge.metres_per_pixel(map) > 1.7);
       var scale = wangge.metres_per_pixel(map);
       var radius = Math.max(2, Math.min(6, 2.6 / scale));
-      dots.forEach(function (dot) { dot.setRadius(radius); dot.setStyle({ weight: radius > 2.6 ? 1 : 0 }); });
+      dots.forEach(function (dot) {
+        dot.setRadius(dot.faulty ? radius + 1 : radius);
+        dot.setStyle({ weight: dot.faulty ? 2 : radius > 2.6 ? 1 : 0 });
+      });
     }
     // Icons on one spot step aside, those further down the list first, so that none hides another.
     var STEPS = [[0, 0], [1, 0], [-1, 0], [0, -1], [0, 1], [1, -1], [-1, -1], [1, 1], [-1, 1]];

@@ -21,7 +21,8 @@ import shapely
 from partition.area import Area
 from partition.errors import InputError
 from partition.findings import Finding, Level
-from service.models import CASE_STATUSES, IDENTITY_NUMBER
+from partition.intake.personal import holds_personal_number
+from service.models import CASE_STATUSES, FACILITY_CONDITIONS, IDENTITY_NUMBER
 from service.privacy.disclosure import rules
 
 LAYERS = ("facilities", "cases", "population_groups", "staff")
@@ -48,9 +49,9 @@ STATUS_WORDS: Mapping[str, str] = {
 class Layers:
     """Checked frames with a RangeIndex each; None: the layer was not given.
 
-    Each has `division` (int: index into the area's communities). facilities: id, kind, name, geometry. cases:
-    id, category, time, due, status, tier, building, geometry. population_groups: building, category, count.
-    staff: assigned, role, name, phone. Geometries are points in the area's CRS.
+    Each has `division` (int: index into the area's communities). facilities: id, kind, name, condition,
+    geometry. cases: id, category, time, due, status, tier, building, geometry. population_groups: building,
+    category, count. staff: assigned, role, name, phone. Geometries are points in the area's CRS.
     """
 
     facilities: gpd.GeoDataFrame | None = None
@@ -106,10 +107,28 @@ class _Check:
                 "id": ids,
                 "kind": _words(frame, "kind").replace("", "other"),
                 "name": _words(frame, "name"),
+                "condition": self._conditions(frame, ids),
             },
             geometry=points,
         )
         return found[points.notna()].reset_index(drop=True)
+
+    def _conditions(self, frame: pd.DataFrame, ids: pd.Series) -> pd.Series:
+        """The conditions of facilities; words that are none of ours are noted and count as not known."""
+        words = _words(frame, "condition").str.lower()
+        known = words.isin(FACILITY_CONDITIONS)
+        if not known.all():
+            some = [word for word in sorted(set(words[~known]))[:8] if not holds_personal_number(word)]
+            self._find(
+                "intake_condition_unknown",
+                "noted",
+                "facilities",
+                ids[~known],
+                "condition",
+                words=", ".join(some),
+                known=", ".join(filter(None, FACILITY_CONDITIONS)),
+            )
+        return words.where(known, "")
 
     def cases(self, frame: pd.DataFrame) -> gpd.GeoDataFrame | None:
         layer = "cases"

@@ -78,7 +78,7 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
         grids=grids,
         streets=frames["streets"][["class", "name", "bridge", "tunnel", "geometry"]],
         buildings=frames["buildings"][["use", "geometry"]],
-        facilities=frames["facilities"][["kind", "name", "geometry"]],
+        facilities=frames["facilities"][["kind", "name", "condition", "geometry"]],
         cases=cases,
         groups=tuple(groups),
         role=principal.role.value,

@@ -19,6 +19,7 @@ from service.models.accounts import api_keys, audit, login_links, secrets, sessi
 from service.models.base import (
     CASE_STATUSES,
     DIVISION_CLASSES,
+    FACILITY_CONDITIONS,
     GRID_KINDS,
     IDENTITY_NUMBER,
     LINEAGE_KINDS,
@@ -58,6 +59,7 @@ from service.models.work import case_steps, cases, events, grid_staff
 __all__ = [
     "CASE_STATUSES",
     "DIVISION_CLASSES",
+    "FACILITY_CONDITIONS",
     "GRID_KINDS",
     "IDENTITY_NUMBER",
     "LINEAGE_KINDS",

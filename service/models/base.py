@@ -33,6 +33,7 @@ LINEAGE_KINDS = ("split", "merged", "redrawn")
 DIVISION_CLASSES = ("", "urban", "rural")
 RUN_STATUSES = ("accepted", "running", "successful", "failed", "dismissed")
 ROLES = ("public", "consumer", "grid_worker", "planner", "privacy_officer", "admin", "centre")
+FACILITY_CONDITIONS = ("", "good", "damaged", "blocked", "missing", "disused")  # "": not known
 STREET_CLASSES = ("arterial", "secondary", "local", "lane", "path", "water", "rail", "wall")
 
 POINT = ("POINT",)

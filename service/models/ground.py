@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from service.models.base import (
     DIVISION_CLASSES,
+    FACILITY_CONDITIONS,
     LINE,
     POINT,
     STREET_CLASSES,
@@ -125,8 +126,10 @@ facilities = table(
     words("facility_id", None),
     words("kind", None),
     words("name"),
+    words("condition"),
     *shape("facilities", POINT),
     UniqueConstraint("division_code", "facility_id"),
     Index(None, "division_code", "kind"),
+    one_of("condition", FACILITY_CONDITIONS),
     *no_identity("facility_id", "name"),
 )

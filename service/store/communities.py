@@ -251,6 +251,7 @@ class _Loader:
                 "facility_id": _list(frame["id"]),
                 "kind": _list(frame["kind"]),
                 "name": _list(frame["name"]),
+                "condition": _list(frame["condition"]),
                 "geom": stored(frame.geometry),
             },
         )

@@ -36,7 +36,7 @@ COLUMNS = {
     "streets": {"id", "class", "bridge", "tunnel", "layer", "oneway", "name", "geometry"},
     "buildings": {"id", "households", "residents", "use", "floors", "name", "geometry"},
     "compounds": {"id", "name", "geometry"},
-    "facilities": {"id", "kind", "name", "geometry"},
+    "facilities": {"id", "kind", "name", "condition", "geometry"},
     "cases": {"id", "category", "time", "status", "tier", "geometry"},
     "population_groups": {"building", "category", "count"},
     "staff": {"grid", "role", "name", "phone"},

@@ -368,6 +368,17 @@ def test_points_from_a_table(package: Path, tmp_path: Path, head: str, place: st
     assert facilities.geometry.iloc[1] is None
 
 
+def test_conditions_of_facilities_are_understood(package: Path, tmp_path: Path) -> None:
+    table = tmp_path / "f.csv"
+    table.write_text(
+        "编号,类型,部件状态,经度,纬度\n1,井盖,丢失,114.32,30.68\n2,路灯,完好,114.32,30.68\n"
+        "3,路灯,待修,114.32,30.68\n4,路灯,,114.32,30.68\n5,路灯,歪,114.32,30.68\n",
+        encoding="utf-8",
+    )
+    found = read_area(package, layers={"facilities": table}).frames["facilities"]["condition"]
+    assert found.fillna("").tolist() == ["missing", "good", "damaged", "", "歪"]
+
+
 def test_tables_without_place_stay_tables(package: Path, tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("楼号,人群类别,人数\nB1,elderly_alone,3\n", encoding="utf-8")
     (tmp_path / "s.csv").write_text(

@@ -203,6 +203,20 @@ def test_a_tag_that_a_write_brings_is_that_of_the_next_read(town: Served) -> Non
     assert again.status_code == 304
 
 
+def test_the_condition_of_a_facility_is_written_and_read(town: Served) -> None:
+    client = town.client(Role.PLANNER)
+    made = client.post("/collections/facilities/items", json=lamp(town, condition="damaged"), headers=GEOJSON)
+    where = made.headers["location"]
+    assert town.client(Role.PUBLIC).get(where).json()["properties"]["condition"] == "damaged"
+    mended = {"properties": {"condition": "good"}}
+    assert client.patch(where, json=mended, headers={**MERGE, "if-match": "*"}).status_code == 204
+    assert client.get(where).json()["properties"]["condition"] == "good"
+    wrong = {"properties": {"condition": "wobbly"}}
+    answer = client.patch(where, json=wrong, headers={**MERGE, "if-match": "*"})
+    assert answer.status_code == 400
+    assert "damaged" in answer.text
+
+
 # --- what is refused ---
 
 

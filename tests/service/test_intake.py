@@ -75,6 +75,29 @@ def test_counts_of_buildings_outside_every_community_are_noted(area: Area) -> No
     assert found(layers) == {"intake_building_outside": ("#1",)}
 
 
+def test_conditions_of_facilities_are_ours_or_not_known(area: Area) -> None:
+    spot = area.buildings.geometry.iloc[0].representative_point()
+    frame = gpd.GeoDataFrame(
+        {
+            "id": ["a", "b", "c", "d"],
+            "kind": "lamp",
+            "condition": ["Damaged", None, "wobbly", "13800138000"],
+        },
+        geometry=[spot] * 4,
+        crs=area.crs,
+    )
+    layers = check_layers({"facilities": frame}, area)
+    assert layers.facilities is not None
+    assert layers.facilities["condition"].tolist() == ["damaged", "", "", ""]
+    assert found(layers)["intake_condition_unknown"] == ("c", "d")
+    (told,) = [one for one in layers.findings if one.code == "intake_condition_unknown"]
+    assert "wobbly" in told.text("zh")
+    assert "13800138000" not in told.text("zh")
+    bare = check_layers({"facilities": frame.drop(columns="condition")}, area)
+    assert bare.facilities is not None
+    assert set(bare.facilities["condition"]) == {""}
+
+
 def test_facilities_become_points_in_metres(area: Area) -> None:
     west, south, *_ = area.communities.total_bounds
     frame = gpd.GeoDataFrame(
