@@ -211,6 +211,7 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         "grids": _grids(view.grids, len(view.communities) == 1),
         "groups": [GroupHeat(group).data for group in view.groups],
         "facilities": facilities,
+        "ground": {"ground": palette.GROUND, "water": palette.WATER, "buildings": palette.BUILDINGS},
         "colours": {
             "cases": list(palette.CASES),
             "groups": list(palette.GROUPS),

@@ -15,7 +15,7 @@
   var ORDER = ["water", "path", "lane", "local", "secondary", "arterial", "rail", "wall"];
   var NAME_SIZE = { arterial: 13, secondary: 12.5, water: 12.5, local: 11.5, lane: 11, rail: 11, path: 11, wall: 11 };
 
-  wangge.drawers.base_map = function (map, data) {
+  wangge.drawers.base_map = function (map, data) {  // gives {buildings}, which draws others
     CLASSES.water.colour = data.colours.water;
     var bounds = L.latLngBounds([data.bounds[1], data.bounds[0]], [data.bounds[3], data.bounds[2]]);
     var sized = [];
@@ -46,12 +46,16 @@
 
     var buildings = L.layerGroup();
     wangge.pane(map, "wg-buildings", 320);
-    Object.keys(data.buildings).forEach(function (use) {
-      L.polygon(data.buildings[use], {
-        pane: "wg-buildings", interactive: false, smoothFactor: 0, stroke: true, weight: 0.7, color: "#b3aa9b",
-        fillColor: data.colours.buildings[use], fillOpacity: 1
-      }).addTo(buildings);
-    });
+    function build(by_use) {
+      buildings.clearLayers();
+      Object.keys(by_use).forEach(function (use) {
+        L.polygon(by_use[use], {
+          pane: "wg-buildings", interactive: false, smoothFactor: 0, stroke: true, weight: 0.7, color: "#b3aa9b",
+          fillColor: data.colours.buildings[use], fillOpacity: 1
+        }).addTo(buildings);
+      });
+    }
+    build(data.buildings);
 
     Object.keys(data.tunnels).forEach(function (kind) {
       if (CLASSES[kind]) {
@@ -91,13 +95,15 @@
         paddingTopLeft: wide ? [316, 92] : [16, 128], paddingBottomRight: wide ? [72, 36] : [16, 84], animate: false
       });
     }
-    wangge.on("whole", whole);
     wangge.on("base", function (base) {
       if (base.name === "buildings") { if (base.shown) buildings.addTo(map); else buildings.remove(); }
     });
-    whole();
+    // `placed`: the page itself says what part of the map is seen
+    if (data.placed) buildings.addTo(map);
+    else { wangge.on("whole", whole); whole(); }
     size();
     names(map, data.names);
+    return { buildings: build };
   };
 
   // Names along streets: each candidate place is tried from the middle of the street outwards; a place is taken if

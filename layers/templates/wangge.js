@@ -154,14 +154,17 @@ var wangge = (function () {
     drawers: drawers,
     element: element,
     emit: emit,
+    language: function () { return language; },
     metres_per_pixel: metres_per_pixel,
     number: number,
     obstacles: obstacles,
     on: on,
+    page: open_page,
     pane: pane,
     say: say,
     start: start,
     svg: svg,
-    tips: tips
+    tips: tips,
+    translate: translate
   };
 })();

@@ -1,0 +1,70 @@
+// What the colours mean: title, entries, the method in one line, its caveat, and where it is explained.
+(function () {
+  "use strict";
+
+  function swatch(entry) {
+    const drawing = wangge.svg("svg", { class: "wg-swatch wg-" + entry.symbol, width: 28, height: 14, viewBox: "0 0 28 14", "aria-hidden": "true" });
+    if (entry.symbol === "line") {
+      drawing.append(wangge.svg("path", { d: "M1 7H27", stroke: entry.colour, "stroke-width": 3, fill: "none", "stroke-dasharray": entry.dashes || "none" }));
+    } else if (entry.symbol === "ring") {
+      drawing.append(wangge.svg("circle", { cx: 14, cy: 7, r: 5.5, stroke: entry.colour, "stroke-width": 2.4, fill: "none" }));
+    } else if (entry.symbol === "dot") {
+      drawing.append(wangge.svg("circle", { cx: 14, cy: 7, r: 5, stroke: "#ffffff", "stroke-width": 1.4, fill: entry.colour }));
+    } else {
+      drawing.append(wangge.svg("rect", { x: 0.5, y: 0.5, width: 27, height: 13, rx: 2, fill: entry.symbol === "fill" || entry.symbol === "dotted" ? entry.colour : "#f4f2ee" }));
+      if (entry.symbol === "hatch") drawing.append(wangge.svg("path", { d: "M2 13 14 1M10 13 22 1M18 13 26 5M2 5 6 1" }));
+      if (entry.symbol === "dotted") [6, 14, 22].forEach(function (x) { drawing.append(wangge.svg("circle", { cx: x, cy: 7, r: 1.5, fill: "#17303d" })); });
+    }
+    return drawing;
+  }
+
+  // told: {title, entries: [{symbol, colour, label}], notes: [text], link: {address, label}}
+  centre.write_legend = function (told) {
+    const box = centre.node("cc-legend");
+    box.hidden = !told;
+    if (!told) { box.replaceChildren(); return; }
+    const head = wangge.element("h2", {}, told.title);
+    const parts = [head];
+    if (told.entries && told.entries.length) {
+      const list = wangge.element("ul", {});
+      told.entries.forEach(function (entry) { list.append(wangge.element("li", {}, swatch(entry), wangge.element("span", {}, entry.label))); });
+      parts.push(list);
+    }
+    const notes = (told.notes || []).filter(Boolean);
+    if (notes.length) {
+      const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
+      notes.forEach(function (note) { more.append(wangge.element("p", {}, note)); });
+      if (told.link) more.append(wangge.element("p", {}, wangge.element("a", { href: told.link.address }, told.link.label)));
+      const before = box.querySelector("details");
+      // closed on a phone, where there is no room; else as it was
+      more.open = before ? before.open : !centre.narrow() && window.innerHeight > 640;
+      parts.push(more);
+    }
+    if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
+    box.replaceChildren.apply(box, parts);
+  };
+
+  centre.draw_legend = function () {
+    const theme = centre.themes[centre.view.theme];
+    centre.write_legend(theme && theme.legend ? theme.legend() : null);
+  };
+
+  centre.part(function () {
+    let now = null;
+    function show() {
+      const view = centre.view;
+      document.documentElement.setAttribute("data-theme", view.theme);
+      if (now && now !== view.theme && centre.themes[now] && centre.themes[now].hide) centre.themes[now].hide();
+      now = view.theme;
+      const theme = centre.themes[now];
+      if (theme && theme.show) theme.show();
+      wangge.emit("theme", now);
+      centre.draw_legend();
+      wangge.emit("labels");
+    }
+    wangge.on("started", show);
+    wangge.on("view", function (names) { if (names.has("theme") || names.has("choice")) show(); });
+    wangge.on("figures", function () { centre.draw_legend(); });
+    wangge.on("language", function () { centre.draw_legend(); });
+  });
+})();

@@ -1,0 +1,108 @@
+// What the parts of the centre's page share: its data, its map, small builders, dates by Beijing time.
+const centre = (function () {
+  "use strict";
+  const parts = [];
+  const drawers = {};  // theme → {show, hide, legend}
+  const BEIJING_MS = 8 * 3600 * 1000;
+  const self = {
+    page: null, map: null, parts: parts, themes: drawers, figures: null,
+
+    // A part: a function that is called once, with the map, when the page starts.
+    part: function (begin) { parts.push(begin); },
+
+    start: function (map) {
+      self.page = wangge.page();
+      self.map = map;
+      parts.forEach(function (begin) { begin(map, self.page); });
+      wangge.emit("started", map);
+      document.documentElement.setAttribute("data-ready", "true");
+    },
+
+    node: function (id) { return document.getElementById(id); },
+
+    // The label of a filter's value; unknown ones are shown as they are.
+    word: function (filter, value) {
+      const found = (self.page.words[filter] || []).find(function (choice) { return choice.value === value; });
+      return found ? wangge.choose(found.label) : String(value === null || value === undefined ? "" : value);
+    },
+
+    // [[lat, lng], …] rings of packed whole numbers
+    unpack: function (shapes) {
+      return shapes.map(function (rings) { return rings.map(self.unpack_line); });
+    },
+
+    unpack_line: function (steps) {
+      const line = [];
+      let lat = 0, lng = 0;
+      for (let i = 0; i < steps.length; i += 2) {
+        lat += steps[i];
+        lng += steps[i + 1];
+        line.push([lat / 1e6, lng / 1e6]);
+      }
+      return line;
+    },
+
+    grid: function (code) { return self.page.grids.find(function (grid) { return grid.code === code; }) || null; },
+
+    // Names of grids: three digits within one community, the community's name before them otherwise.
+    grid_name: function (grid) {
+      if (!grid) return "";
+      if (self.page.communities.length < 2) return grid.label;
+      const community = self.page.communities.find(function (one) { return one.code === grid.community; });
+      return (community ? community.name + " " : "") + grid.label;
+    },
+
+    // The parts of an instant by Beijing time, wherever the browser is.
+    clock: function (instant) {
+      const moved = new Date(new Date(instant).getTime() + BEIJING_MS);
+      const two = function (value) { return String(value).padStart(2, "0"); };
+      return {
+        year: moved.getUTCFullYear(), day: two(moved.getUTCMonth() + 1) + "-" + two(moved.getUTCDate()),
+        time: two(moved.getUTCHours()) + ":" + two(moved.getUTCMinutes()), date: moved.toISOString().slice(0, 10)
+      };
+    },
+
+    // "12 minutes ago", "3 hours", "2 days": a length of time in the words of the page
+    lasting: function (ms) {
+      const minutes = Math.max(1, Math.round(ms / 60000));
+      if (minutes < 60) return wangge.say("centre.minutes", { count: minutes });
+      if (minutes < 48 * 60) return wangge.say("centre.hours_long", { count: Math.round(minutes / 60) });
+      return wangge.say("centre.days", { count: Math.round(minutes / 1440) });
+    },
+
+    calm: function () { return window.matchMedia("(prefers-reduced-motion: reduce)").matches; },
+    narrow: function () { return window.innerWidth <= 760; },
+
+    // A short figure: 1,234; 12.5; 0.4
+    short: function (value) {
+      if (value === null || value === undefined) return "–";
+      const size = Math.abs(value);
+      return value.toLocaleString("en-US", { maximumFractionDigits: size >= 100 || Number.isInteger(value) ? 0 : 1 });
+    },
+
+    signed: function (value) { return (value > 0 ? "+" : value < 0 ? "−" : "±") + self.short(Math.abs(value)); },
+
+    // What the panels leave of the map, as padding for fitBounds.
+    room: function () {
+      if (self.narrow()) return { paddingTopLeft: [14, 150], paddingBottomRight: [14, 96] };
+      const edge = function (id, side) {
+        const node = self.node(id);
+        if (!node || !node.offsetParent) return 16;
+        const box = node.getBoundingClientRect();
+        return side === "left" ? box.right + 16 : window.innerWidth - box.left + 16;
+      };
+      const themes = self.node("cc-themes").getBoundingClientRect();
+      return { paddingTopLeft: [edge("cc-left", "left"), themes.bottom + 14], paddingBottomRight: [edge("cc-right", "right"), 48] };
+    },
+
+    // Say something once, in passing, where all can see it.
+    note: function (text) {
+      const node = self.node("cc-note");
+      node.textContent = text;
+      node.hidden = !text;
+      clearTimeout(self.note_timer);
+      if (text) self.note_timer = setTimeout(function () { node.hidden = true; }, 6000);
+    }
+  };
+  return self;
+})();

@@ -1,0 +1,63 @@
+// Asks the server, one question of a kind at a time: a later one takes the place of the one under way.
+(function () {
+  "use strict";
+  const waiting = {};
+  let under_way = 0;
+
+  function busy(by) {
+    under_way += by;
+    document.documentElement.classList.toggle("cc-busy", under_way > 0);
+  }
+
+  // JSON of an address below the page's own; null if another question of this kind came after it.
+  centre.ask = function (kind, path) {
+    if (waiting[kind]) waiting[kind].abort();
+    const stop = waiting[kind] = new AbortController();
+    busy(1);
+    const join = path.indexOf("?") < 0 ? "?" : "&";
+    return fetch(centre.page.address + "/" + path + join + "lang=" + wangge.language(), {
+      headers: { Accept: "application/json" }, credentials: "same-origin", signal: stop.signal
+    }).then(function (answer) {
+      return answer.json().catch(function () { return {}; }).then(function (told) {
+        if (answer.ok) return told;
+        const error = new Error(told.detail || told.title || wangge.say("centre.failed", { status: answer.status }));
+        error.status = answer.status;
+        throw error;
+      });
+    }).catch(function (error) {
+      if (stop.signal.aborted) return null;
+      if (!error.status) error.away = true;  // nobody answered
+      throw error;
+    }).finally(function () {
+      busy(-1);
+      if (waiting[kind] === stop) delete waiting[kind];
+    });
+  };
+
+  centre.why = function (error) { return error.away ? wangge.say("centre.away") : error.message; };
+
+  // The figures of the view: asked when a filter changes and when something happened.
+  function load() {
+    if (!centre.page.cases) return Promise.resolve();
+    return centre.ask("cases", "cases?" + centre.query()).then(function (told) {
+      if (!told) return;
+      centre.figures = told;
+      centre.figures_at = Date.now();
+      centre.fault = null;
+      wangge.emit("figures", told);
+    }).catch(function (error) {
+      centre.fault = error;
+      wangge.emit("fault", error);
+    });
+  }
+
+  const ASKING = ["category", "status", "tier", "last", "datetime", "hours", "weekdays", "rate", "previous"];
+  centre.asks_anew = function (names) { return ASKING.some(function (name) { return names.has(name); }); };
+  centre.reload = load;
+  centre.part(function () {
+    wangge.on("view", function (names) { if (centre.asks_anew(names)) load(); });
+    wangge.on("happened", load);
+    wangge.on("started", load);
+    wangge.on("language", function () { if (centre.fault) load(); });
+  });
+})();

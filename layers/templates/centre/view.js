@@ -1,0 +1,129 @@
+// The view: filters, theme, place. It stands in the address, so that a link shows the same; back and forward work.
+(function () {
+  "use strict";
+  const LISTS = ["category", "status", "tier"];
+  const FILTERS = ["category", "status", "tier", "last", "datetime", "hours", "weekdays", "rate", "previous"];
+
+  function empty() {
+    return {
+      category: [], status: [], tier: [], last: "30d", datetime: "", hours: "", weekdays: "", rate: "", previous: false,
+      theme: "", choice: "", at: "", grid: "", list: "newest", wall: false
+    };
+  }
+
+  function read() {
+    const asked = new URLSearchParams(location.search);
+    const view = empty();
+    LISTS.forEach(function (name) { view[name] = asked.getAll(name).filter(Boolean); });
+    ["last", "datetime", "hours", "weekdays", "rate", "at", "grid"].forEach(function (name) {
+      if (asked.get(name)) view[name] = asked.get(name);
+    });
+    if (view.datetime) view.last = "";
+    view.previous = asked.get("previous") === "true";
+    view.wall = asked.get("wall") === "1";
+    if (["overdue", "grids"].indexOf(asked.get("list")) >= 0) view.list = asked.get("list");
+    const theme = (asked.get("theme") || "").split(":");
+    view.theme = theme[0];
+    view.choice = theme.slice(1).join(":");
+    const themes = Array.from(document.querySelectorAll("input[name=cc-theme]")).map(function (input) { return input.value; });
+    if (themes.indexOf(view.theme) < 0) { view.theme = themes[0] || "grids"; view.choice = ""; }
+    return view;
+  }
+
+  // The filters as the server takes them, in a fixed order.
+  function query(view) {
+    const told = new URLSearchParams();
+    FILTERS.forEach(function (name) {
+      if (LISTS.indexOf(name) >= 0) view[name].forEach(function (value) { told.append(name, value); });
+      else if (name === "previous") { if (view.previous) told.set(name, "true"); }
+      else if (view[name] && !(name === "last" && view.datetime)) told.set(name, view[name]);
+    });
+    return told;
+  }
+
+  function address(view) {
+    const told = query(view);
+    if (view.last === "30d" && !view.datetime) told.delete("last");
+    told.set("theme", view.theme + (view.choice ? ":" + view.choice : ""));
+    if (view.grid) told.set("grid", view.grid);
+    if (view.list !== "newest") told.set("list", view.list);
+    if (view.at) told.set("at", view.at);
+    if (view.wall) told.set("wall", "1");
+    told.set("lang", wangge.language());
+    return location.pathname + "?" + told.toString().replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/");
+  }
+
+  function keep(push) {
+    const target = address(centre.view);
+    if (target === location.pathname + location.search) return;
+    history[push ? "pushState" : "replaceState"](null, "", target);
+  }
+
+  // Change some of the view; whoever draws it is told which. quiet: no step to go back to.
+  centre.change = function (changes, quiet) {
+    const names = Object.keys(changes).filter(function (name) {
+      return JSON.stringify(centre.view[name]) !== JSON.stringify(changes[name]);
+    });
+    if (!names.length) return;
+    Object.assign(centre.view, changes);
+    keep(!quiet);
+    wangge.emit("view", new Set(names));
+  };
+
+  centre.query = function (more) {
+    const told = query(centre.view);
+    Object.keys(more || {}).forEach(function (name) { told.set(name, more[name]); });
+    return told.toString();
+  };
+
+  centre.filtered = function () {
+    const view = centre.view;
+    return LISTS.some(function (name) { return view[name].length; }) || view.last !== "30d" || view.hours !== "" || view.weekdays !== "";
+  };
+
+  centre.without_filters = function () {
+    return { category: [], status: [], tier: [], last: "30d", datetime: "", hours: "", weekdays: "" };
+  };
+
+  centre.part(function (map) {
+    centre.view = read();
+    window.addEventListener("popstate", function () {
+      const before = centre.view;
+      const lang = new URLSearchParams(location.search).get("lang");
+      centre.view = read();
+      if (lang && lang !== wangge.language()) wangge.translate(lang);
+      const names = Object.keys(centre.view).filter(function (name) {
+        return JSON.stringify(before[name]) !== JSON.stringify(centre.view[name]);
+      });
+      if (names.length) wangge.emit("view", new Set(names));
+      if (names.indexOf("at") >= 0) place();
+    });
+    wangge.on("language", function () { keep(false); });
+
+    function place() {
+      const at = centre.view.at.split(",").map(Number);
+      if (at.length === 3 && at.every(Number.isFinite) && Math.abs(at[0]) <= 90) {
+        map.setView([at[0], at[1]], at[2], { animate: false });
+        return true;
+      }
+      return false;
+    }
+    function whole() {
+      const bounds = centre.page.bounds;
+      map.fitBounds([[bounds[1], bounds[0]], [bounds[3], bounds[2]]], Object.assign({ animate: false }, centre.room()));
+    }
+    centre.whole = function () { whole(); };
+    wangge.on("started", function () {
+      if (!place()) whole();
+      let settled = false;
+      // where the map stands is kept once a person moved it
+      map.on("moveend", function () {
+        if (!settled) return;
+        const middle = map.getCenter();
+        centre.change({ at: [middle.lat.toFixed(6), middle.lng.toFixed(6), map.getZoom()].join(",") }, true);
+      });
+      setTimeout(function () { settled = true; }, 0);
+      window.addEventListener("resize", function () { if (!centre.view.at) whole(); });
+    });
+  });
+})();
