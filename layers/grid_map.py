@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-import geopandas as gpd
-import shapely
-
 from layers import palette
 from layers.colouring import colour, neighbours
 from layers.coordinates import points, polygons
 from layers.element import Part
+from layers.labels import label_points as label_points  # callers know it by this module
 from layers.view import CommunityView
 from partition.texts import LANGUAGES, catalogue
 
@@ -27,24 +25,10 @@ class GridMap(Part):
         super().__init__("grid_map", _data(view))
 
 
-def label_points(polygons_m: gpd.GeoSeries) -> tuple[gpd.GeoSeries, list[float]]:
-    """Where a polygon's label sits: the centre of its largest inscribed circle, and the circle's radius.
-
-    `polygons_m` is in a metric CRS, and so are the points and radii.
-    """
-    radii = [shapely.maximum_inscribed_circle(_largest(polygon), tolerance=1.0) for polygon in polygons_m]
-    centres = [shapely.get_point(radius, 0) for radius in radii]
-    return gpd.GeoSeries(centres, crs=polygons_m.crs), [float(radius.length) for radius in radii]
-
-
-def _largest(polygon: shapely.Geometry) -> shapely.Geometry:
-    return max(shapely.get_parts(polygon), key=lambda part: part.area)
-
-
 def _data(view: CommunityView) -> dict[str, Any]:
     grids = view.grids.sort_values("code").reset_index(drop=True)
     in_metres = grids.geometry.to_crs(grids.estimate_utm_crs()) if len(grids) else grids.geometry
-    colours = colour(neighbours(in_metres))
+    colours = colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326)) if len(grids) else []
     cards = []

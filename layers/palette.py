@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 # Fill of grids; neighbours get different ones. Ours: soft, of similar weight, apart in lightness and hue.
-# blue comes late: next to water it would look like water
-GRIDS = ("#f4cd7a", "#b7dfc6", "#d0938f", "#7faad3", "#d9d0ee")
+# blue comes late: next to water it would look like water. Four do for grids of one piece; the rest are for
+# those of several parts, of which more than four may all meet each other
+GRIDS = ("#f4cd7a", "#b7dfc6", "#d0938f", "#7faad3", "#d9d0ee", "#b4844c", "#7ca4f4", "#ece4ac")
 
 # Density of cases, light to dark (warm), and key population (cool), one colour a class.
 CASES = ("#fbe3b5", "#f8c377", "#ee9a4c", "#d86c2f", "#a8421b")
 GROUPS = ("#e0ebf2", "#bdd7e6", "#92bfd8", "#66a2c4", "#3f82aa")
+
+# Any other figure by area, few to many; the first is nought, or below the first break.
+FIGURES = ("#f5f2e3", "#d9e5b8", "#a9d3ae", "#71b8ae", "#3f98a8", "#2a6c93", "#24436f")
 
 # Change against the period before: fewer (blue) to more (red), nought in the middle.
 CHANGE = ("#2166ac", "#67a9cf", "#c3dcec", "#f1efe9", "#fbd0b0", "#ef8a62", "#b2182b")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import combinations, pairwise, product
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from hypothesis import given
+from hypothesis import strategies as st
 
-from layers import palette
+from layers import colouring, palette
 from layers.colouring import colour, neighbours
 from tests.layers.views import grids
 
 
-def differ(adjacent: list[set[int]], colours: list[int]) -> bool:
+def differ(adjacent: list[set[int]], colours: Sequence[int]) -> bool:
     """Whether no two neighbours share a colour."""
     return all(colours[a] != colours[b] for a, near in enumerate(adjacent) for b in near)
 
@@ -27,44 +30,150 @@ def test_rook_neighbours_only() -> None:
 
 def test_a_chequerboard_takes_two_colours() -> None:
     """As few as needed."""
-    assert sorted(set(colour(neighbours(grids().geometry)))) == [0, 1]
+    assert sorted(set(colour(neighbours(grids().geometry)).colours)) == [0, 1]
 
 
 def test_an_odd_wheel_takes_four() -> None:
     """A hub with five neighbours round it cannot do with three."""
     wheel = [{1, 2, 3, 4, 5}, {0, 2, 5}, {0, 1, 3}, {0, 2, 4}, {0, 3, 5}, {0, 1, 4}]
     found = colour(wheel)
-    assert differ(wheel, found)
-    assert len(set(found)) == 4
+    assert differ(wheel, found.colours)
+    assert found.count == found.fewest == 4
+
+
+def tessellation(seed: int, many: int, dropped: float = 0.0) -> list[set[int]]:
+    """Who borders on whom in a random tessellation of the plane, a share of the borders left out."""
+    rng = np.random.default_rng(seed)
+    cells = shapely.get_parts(
+        shapely.voronoi_polygons(
+            shapely.multipoints(rng.uniform(0, 1000, (many, 2))), extend_to=shapely.box(0, 0, 1, 1)
+        )
+    )
+    adjacent = neighbours(gpd.GeoSeries(cells, crs="EPSG:32650"))
+    for a, near in enumerate(adjacent):
+        for b in sorted(near):
+            if a < b and rng.random() < dropped:
+                adjacent[a].discard(b)
+                adjacent[b].discard(a)
+    return adjacent
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_maps_take_at_most_four(seed: int) -> None:
     """Random tessellations, the plane's neighbours."""
-    rng = np.random.default_rng(seed)
-    cells = shapely.get_parts(
-        shapely.voronoi_polygons(
-            shapely.multipoints(rng.uniform(0, 1000, (60, 2))), extend_to=shapely.box(0, 0, 1, 1)
-        )
-    )
-    adjacent = neighbours(gpd.GeoSeries(cells, crs="EPSG:32650"))
+    adjacent = tessellation(seed, 60)
     found = colour(adjacent)
     assert sum(len(near) for near in adjacent) > 200
-    assert differ(adjacent, found)
-    assert max(found) <= 3
+    assert differ(adjacent, found.colours)
+    assert max(found.colours) <= 3
+    assert found.count == found.fewest
+
+
+def by_trying_all(adjacent: list[set[int]]) -> int:
+    """The least number of colours, by every assignment there is."""
+    return next(
+        many
+        for many in range(1, len(adjacent) + 1)
+        if any(differ(adjacent, colours) for colours in product(range(many), repeat=len(adjacent)))
+    )
+
+
+@given(drawn=st.data())
+def test_no_colouring_has_fewer_colours(drawn: st.DataObject) -> None:
+    """On any graph of up to seven nodes, against every assignment; the integer program says the same."""
+    many = drawn.draw(st.integers(1, 7))
+    pairs = list(combinations(range(many), 2))
+    edges = drawn.draw(st.sets(st.sampled_from(pairs)) if pairs else st.just(set()))
+    adjacent: list[set[int]] = [set() for _ in range(many)]
+    for a, b in edges:
+        adjacent[a].add(b)
+        adjacent[b].add(a)
+    found, least = colour(adjacent), by_trying_all(adjacent)
+    assert differ(adjacent, found.colours)
+    assert found.count == found.fewest == least
+    everything, none = list(range(many)), [-1] * many
+    solved, _ = colouring._program(adjacent, everything, range(least), none)
+    assert solved is not None
+    assert differ(adjacent, [solved[node] for node in everything])
+    if least > 1:
+        assert colouring._program(adjacent, everything, range(least - 1), none) == (None, True)
+
+
+def test_where_the_search_takes_too_long_the_integer_program_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off after a few steps, the answer is the same."""
+    for seed in range(4):
+        adjacent = tessellation(seed, 80, dropped=0.35)
+        whole = colour(adjacent)
+        with monkeypatch.context() as patch:
+            patch.setattr(colouring, "_MOST_STEPS", 3)
+            cut = colour(adjacent)
+        assert differ(adjacent, cut.colours)
+        assert cut.count == cut.fewest == whole.count
+
+
+def test_what_is_not_decided_is_not_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without search and program a colouring is still right, and `fewest` says what is known."""
+    monkeypatch.setattr(colouring, "_MOST_STEPS", 0)
+    monkeypatch.setattr(colouring, "_program", lambda *_: (None, False))
+    adjacent = tessellation(1, 60)
+    found = colour(adjacent)
+    assert differ(adjacent, found.colours)
+    assert found.fewest < found.count
+
+
+def test_a_small_redraw_changes_few_colours() -> None:
+    """A grid is divided: all but the two that came of it keep their colours, or nearly."""
+    for seed in range(5):
+        adjacent = tessellation(seed, 120)
+        first = colour(adjacent)
+        parted = [set(near) for near in adjacent]
+        near = sorted(adjacent[7])
+        parted.append(set(near[::2]) | {7})  # the new grid takes every second neighbour
+        for other in near[::2]:
+            parted[other].discard(7)
+            parted[other].add(120)
+        parted[7] = set(near[1::2]) | {120}
+        before: list[int | None] = [*first.colours, None]
+        after = colour(parted, before)
+        assert differ(parted, after.colours)
+        assert after.count == after.fewest
+        kept = sum(old == new for old, new in zip(before, after.colours, strict=True))
+        assert kept >= 116
+        assert (
+            colour(adjacent, list(first.colours)).colours == first.colours
+        )  # nothing changed: all keep theirs
+
+
+def test_a_colour_that_is_no_longer_needed_goes() -> None:
+    """Fewest colours comes before keeping them; the numbers are those that most had."""
+    line = [{1}, {0, 2}, {1, 3}, {2}]
+    found = colour(line, [3, 1, 3, 2])
+    assert found.count == 2
+    assert found.colours == (3, 1, 3, 1)
+    assert colour(line, [None, None, None, None]).colours == colour(line).colours
 
 
 def test_more_than_four_where_the_map_is_not_plane() -> None:
-    """Five parts that all meet, as grids of several parts may: five colours, and the palette has five."""
+    """Five parts that all meet, as grids of several parts may: five colours, and the palette has eight."""
     complete = [set(range(5)) - {n} for n in range(5)]
     found = colour(complete)
-    assert sorted(found) == [0, 1, 2, 3, 4]
-    assert len(set(palette.GRIDS)) == 5
+    assert sorted(found.colours) == [0, 1, 2, 3, 4]
+    assert len(set(palette.GRIDS)) == 8
+
+
+def test_the_same_graph_has_the_same_colours() -> None:
+    """However the sets of neighbours were filled."""
+    adjacent = tessellation(3, 90)
+    turned: list[set[int]] = [set() for _ in adjacent]
+    for node, near in reversed(list(enumerate(adjacent))):
+        for other in near:
+            turned[other].add(node)
+    assert colour(adjacent) == colour(turned)
 
 
 def test_no_grids_no_colours() -> None:
     """An empty community is drawn too."""
-    assert colour([]) == []
+    assert colour([]).colours == ()
 
 
 # Machado, Oliveira, Fernandes 2009: how the full lack of one cone sees linear RGB
@@ -98,11 +207,22 @@ def test_grid_colours_stay_apart(cones: str) -> None:
     assert min(gaps) >= 15
 
 
-@pytest.mark.parametrize("ramp", [palette.CASES, palette.GROUPS])
+@pytest.mark.parametrize("ramp", [palette.CASES, palette.GROUPS, palette.FIGURES])
 def test_ramps_darken(ramp: tuple[str, ...]) -> None:
     """More is darker, by steps one can see."""
     lightness = [lab(code, CONES["all"])[0] for code in ramp]
     assert all(a - b >= 5 for a, b in pairwise(lightness))
+
+
+@pytest.mark.parametrize("cones", CONES)
+def test_change_is_told_from_no_change_and_fewer_from_more(cones: str) -> None:
+    """Fewer and more get darker away from the middle, and their ends stay apart for everybody."""
+    seen = [lab(code, CONES[cones]) for code in palette.CHANGE]
+    lightness = [float(one[0]) for one in seen]
+    assert all(a < b for a, b in pairwise(lightness[:4]))
+    assert all(a > b for a, b in pairwise(lightness[3:]))
+    for below, above in ((0, 6), (1, 5), (2, 4)):
+        assert float(np.linalg.norm(seen[below] - seen[above])) >= 15
 
 
 def test_ramp_spreads_over_classes() -> None:

@@ -17,10 +17,10 @@ from layers.base_map import street_names, use_group
 from layers.community_map import render
 from layers.density import case_surface
 from layers.facility_map import GROUPS, KINDS, kind_of
-from layers.grid_map import GridMap, label_points
+from layers.grid_map import GridMap
 from layers.legend import legends
 from partition.texts import catalogue
-from tests.layers.views import grids, streets, to_degrees, view, with_names
+from tests.layers.views import streets, to_degrees, view, with_names
 
 SAMPLE_LAYERS = ("community", "streets", "buildings", "facilities", "cases")
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*191 }}{% raw %}\"'&"
@@ -166,13 +166,6 @@ def test_withheld_areas_are_hatched_and_named() -> None:
 def test_page_is_small() -> None:
     """The hand-made view, all inlined, is under half a megabyte."""
     assert len(render(view(), lang="zh", assets="inline").encode()) < 500_000
-
-
-def test_labels_lie_within() -> None:
-    """The number's place is inside the polygon, as far from its border as can be."""
-    centres, radii = label_points(grids().geometry)
-    assert centres.within(grids().geometry).all()
-    assert radii == pytest.approx([100] * 6, abs=1.5)
 
 
 def test_street_names_are_joined() -> None:
