@@ -5,10 +5,11 @@
     method       what it tells                                        parameters
     gi           hot and cold spots (Getis-Ord Gi*)                   units, cell, seed
     moran        units like or unlike their surroundings              units, cell, seed
-    rates        smoothed rates; `rate=` households (default) or      units, cell
-                 residents
-    scan         clusters: circles with too many (or few) cases       units, cell, seed, runs, share, radius, side
-    recent       circles that rose in the last days                   units, cell, seed, runs, share, radius, longest
+    rates        smoothed rates (`rate=`, households by default)      units, cell
+    scan         clusters: circles with too many (or few) cases       units, cell, seed, runs, share,
+                                                                      radius, side
+    recent       circles that rose in the last days                   units, cell, seed, runs, share,
+                                                                      radius, longest
     compare      after against before                                 units, cell, at, before, after, areas
 
     units=cells | grids | buildings      cells by default; buildings for the centre alone
@@ -19,14 +20,14 @@
     radius=300                           metres, the most; else any
     side=high | low | both
     longest=7                            days, 1 … 30; the longest rise looked for
-    at=2026-10-01                        the day the measure began or the borders changed; else the middle of the span
+    at=2026-10-01                        the day of the measure or the new borders; else the middle of the span
     areas=CODE,CODE                      grids where the measure was taken; all others are the control areas
 
 answers (every text is `{"zh": …, "en": …}`)
 
     {"division": "990101001001", "name": {…}, "query": "last=30d", "as_of": "…Z", "anchor": "now" | "newest",
      "span": {…}, "method": "gi", "title": {…},
-     "answered": true,                    # false: there is no result, and the verdict says why; draw no classes
+     "answered": true,                    # false: no result, the verdict says why; draw no classes
      "verdict": {…},                      # the plain sentence, to be shown first and large
      "words": {…},                        # one line: method and parameters
      "caveat": {…},                       # one line: what it cannot say
@@ -34,24 +35,24 @@ answers (every text is `{"zh": …, "en": …}`)
      "parameters": {"units": "cells", "cell_m": 100, "seed": 0, …},
      "cases": 231,                        # that took part
      "approximate": false,                # true: places near the cases' own points
-     "legend": [{"kind": "hot", "label": {…}, "units": 12}, …],    # in the order to draw them, all kinds there are
+     "legend": [{"kind": "hot", "label": {…}, "units": 12}, …],    # all kinds there are, in order
      "units": {"type": "FeatureCollection", "features": [{"type": "Feature", "id": 17, "geometry": {…},
         "properties": {"kind": "hot", "label": "110-42" | grid code,
                        "cases": 12,                # counted in it (compare: after)
                        …}}, …]},                   # by method, see below; only units inside the division
-     "clusters": {"type": "FeatureCollection", "features": […]} | null,   # scan and recent; circles as polygons
+     "clusters": {"type": "FeatureCollection", "features": […]} | null,   # scan, recent: circles
      "links": [{"rel": "self", "href": …}, {"rel": "describedby", "href": docs page, "title": {…}}]}
 
 Properties of a unit besides these, `null` where there is none:
 
-    gi, moran    score, p, q                                                 kinds: hot cold (moran: high low) none
-                                                                             alone unknown
-    rates        denominator, rate, smoothed, state                          kinds: 1 … 5 (classes of `smoothed`, with
-                 (stable | unstable | hidden)                                their bounds in the label) hidden unknown
-    scan         expected, cluster (number in `clusters`, from 1)            kinds: cluster none unknown
-    recent       expected, cluster                                           kinds: cluster none unknown
-    compare      before, ratio, low, high, p, q                              kinds: more fewer none few control
+    gi, moran    score, p, q                              kinds: hot cold (moran: high low) none alone unknown
+    rates        denominator, rate, smoothed, state       kinds: 1 … 5 (classes of `smoothed`, bounds in the
+                 (stable | unstable | hidden)             label) hidden unknown
+    scan         expected, cluster (its number)           kinds: cluster none unknown
+    recent       expected, cluster                        kinds: cluster none unknown
+    compare      before, ratio, low, high, p, q           kinds: more fewer none few control
 
-Properties of a cluster: number (from 1), found (more than chance; draw the others faintly or not at all), high, cases,
-expected, relative_risk (null: no case elsewhere), radius_m, p, ratio (log likelihood), days (recent), label {…}.
+Properties of a cluster: number (from 1), found (more than chance; draw the others faintly or not at all), high,
+cases, expected, relative_risk (null: no case elsewhere), radius_m, p, ratio (log likelihood), days (recent),
+label {…}.
 """
