@@ -20,7 +20,7 @@
     radius=300                           metres, the most; else any
     side=high | low | both
     longest=7                            days, 1 … 30; the longest rise looked for
-    at=2026-10-01                        the day of the measure or the new borders; else the middle of the span
+    at=2026-10-01                        the day of the measure or the new borders; else half-way
     areas=CODE,CODE                      grids where the measure was taken; all others are the control areas
 
 answers (every text is `{"zh": …, "en": …}`)
@@ -52,7 +52,7 @@ Properties of a unit besides these, `null` where there is none:
     recent       expected, cluster                        kinds: cluster none unknown
     compare      before, ratio, low, high, p, q           kinds: more fewer none few control
 
-Properties of a cluster: number (from 1), found (more than chance; draw the others faintly or not at all), high,
+Properties of a cluster: number (from 1), found (more than chance; draw others faintly or not at all), high,
 cases, expected, relative_risk (null: no case elsewhere), radius_m, p, ratio (log likelihood), days (recent),
 label {…}.
 """
