@@ -120,14 +120,13 @@ def lay_ground(
     step = cell / parts
 
     left, bottom, right, top = outline.bounds
-    first_column, first_row = math.floor(left / cell), math.floor(bottom / cell)
-    columns, rows = max(math.ceil(right / cell) - first_column, 1), max(math.ceil(top / cell) - first_row, 1)
-    x, y = first_column * cell, first_row * cell
+    columns, rows = _size(outline.bounds, cell)
+    x, y = (left + right - columns * cell) / 2, (bottom + top - rows * cell) / 2
     shape = (rows * parts + 2, columns * parts + 2)
     cover, crossed = cover_squares(outline, x - step, y - step, step, shape[1], shape[0])
 
     reach = math.ceil(bandwidth / step)
-    padded = tuple(scipy.fft.next_fast_len(length + reach, real=True) for length in shape)
+    padded = tuple(scipy.fft.next_fast_len(max(length, reach + 1) + reach, real=True) for length in shape)
     offsets = np.arange(-reach, reach + 1) * step
     squared = np.add.outer(offsets**2, offsets**2)
     quartic = np.clip(1 - squared / bandwidth**2, 0.0, None) ** 2
@@ -159,15 +158,19 @@ def lay_ground(
 
 
 def _choose_cell(bounds: tuple[float, ...], bandwidth_m: float | None) -> float:
-    west, south, east, north = bounds
     least = max(bandwidth_m / 10, 1.0) if bandwidth_m else _CELLS_M[0]
     series = (1.0, 2.0, 2.5, 5.0, *_CELLS_M)
     for cell in series:
-        columns = math.ceil(east / cell) - math.floor(west / cell)
-        rows = math.ceil(north / cell) - math.floor(south / cell)
+        columns, rows = _size(bounds, cell)
         if cell >= least * (1 - 1e-9) and columns * rows <= MOST_CELLS:
             return cell
     raise ValueError("the area is too large for one lattice")
+
+
+def _size(bounds: tuple[float, ...], cell: float) -> tuple[int, int]:
+    """Columns and rows that hold `bounds`; a millionth of a cell more is the rounding of projections."""
+    west, south, east, north = bounds
+    return max(math.ceil((east - west) / cell - 1e-6), 1), max(math.ceil((north - south) / cell - 1e-6), 1)
 
 
 def _projection(crs: str) -> pyproj.Transformer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import geopandas as gpd
@@ -11,12 +12,16 @@ import pyproj
 import pytest
 import shapely
 import shapely.affinity
+from scipy.integrate import quad
 
 from layers.density import (
     Ground,
     Lattice,
+    case_change,
+    case_frames,
     case_lattice,
     case_surface,
+    change_breaks,
     lay_ground,
     round_breaks,
 )
@@ -146,7 +151,218 @@ def test_a_square_kilometre_is_one_everywhere(latitude: float) -> None:
     assert ground.area_km2 == pytest.approx(area_m2 / 1e6, rel=1e-4)
 
 
+def test_a_gradient_and_a_hill_are_found() -> None:
+    """A slope is kept as it is; a Gaussian hill is lowered by what the kernel smooths, no more, no less."""
+    ground = lay_ground(area(shapely.box(-505, -505, 505, 505)))
+    at = scatter(shapely.box(-505, -505, 505, 505), 5.0)
+    lattice = case_lattice(
+        ground, degrees(at), counts=(2000 + 2 * at[:, 0]).astype(int), days=30, min_cases=0
+    )
+    where = middles(lattice)
+    inner = np.abs(where).max(axis=-1) < 395
+    true = (2000 + 2 * where[..., 0]) * 1e6 / 25
+    np.testing.assert_allclose(lattice.values[inner], true[inner], rtol=2e-4)
+
+    width = 90.0
+    hill = np.rint(1e4 * np.exp(-(at**2).sum(axis=1) / (2 * width**2))).astype(int)
+    lattice = case_lattice(ground, degrees(at), counts=hill, days=30, min_cases=0)
+    top = np.nanmax(lattice.values) / (1e4 * 1e6 / 25)
+    # the kernel's mean of the hill at its top: 6∫ t(1 − t²)² exp(−t²h²/2s²) dt
+    lowered = quad(lambda t: 6 * t * (1 - t**2) ** 2 * math.exp(-((t * 100 / width) ** 2) / 2), 0, 1)[0]
+    assert top == pytest.approx(lowered, rel=0.002)
+
+
+def test_counted_cases_lie_within_the_stated_error() -> None:
+    """Bins of 4 m instead of places: each case moves by at most 2√2 m, its kernel by 1.54·d/h of its peak."""
+    ground = lay_ground(area(shapely.box(-250, -250, 250, 250)))
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        case = rng.uniform(-120, 120, (1, 2))
+        binned = np.floor(case / 4) * 4 + 2
+        exact = case_lattice(ground, degrees(case), days=30, min_cases=0)
+        about = case_lattice(ground, degrees(binned), counts=[1], days=30, min_cases=0)
+        moved = float(np.hypot(*(binned - case)[0]))
+        error = np.nanmax(np.abs(exact.values - about.values)) / 1e6
+        assert error <= 1.54 * (moved + 0.1) / 100 * PEAK
+        assert (moved > 0.5) <= (error > 0)
+    many = rng.normal(0, 60, (4000, 2))
+    bins, counts = np.unique(np.floor(many / 4), axis=0, return_counts=True)
+    exact = case_lattice(ground, degrees(many), days=30)
+    about = case_lattice(ground, degrees(bins * 4 + 2), counts=counts, days=30, min_cases=0)
+    both = ~np.isnan(exact.values)
+    assert about.cases == exact.cases == 4000
+    assert np.abs(exact.values - about.values)[both].max() < 0.004 * np.nanmax(exact.values)
+
+
+# --- several periods, several communities ---
+
+
+def test_frames_share_their_breaks_and_add_up(askew: Ground) -> None:
+    """The mean of the steps is the density of the whole; one step's peak sets the classes of all."""
+    rng = np.random.default_rng(8)
+    cases = rng.normal(0, 150, (900, 2))
+    steps = rng.integers(-1, 4, 900)  # those of step −1 are of another time
+    frames = case_frames(askew, degrees(cases), steps, frames=4, days=7, min_cases=0)
+    whole = case_lattice(askew, degrees(cases[steps >= 0]), days=28, min_cases=0)
+    np.testing.assert_allclose(np.mean([one.values for one in frames], axis=0), whole.values, rtol=1e-9)
+    assert len({one.breaks for one in frames}) == 1
+    assert frames[0].breaks[-1] >= max(np.nanmax(one.values) for one in frames) > frames[0].breaks[-2]
+    assert sum(one.cases for one in frames) == whole.cases
+    floored = case_frames(askew, degrees(cases), steps, frames=4, days=7, breaks=(1, 2, 3))
+    assert {one.breaks for one in floored} == {(1, 2, 3)}
+    with pytest.raises(ValueError, match="one step"):
+        case_frames(askew, degrees(cases), steps[1:], frames=4, days=7)
+
+
+def test_change_is_the_difference_of_two_densities(askew: Ground) -> None:
+    """Breaks are even on both sides; where there were cases and are none now, the fall is shown."""
+    rng = np.random.default_rng(9)
+    now, before = rng.normal((-150, 0), 40, (300, 2)), rng.normal((150, -150), 40, (150, 2))
+    change = case_change(askew, degrees(now), degrees(before), days=30, days_before=15)
+    one = case_lattice(askew, degrees(now), days=30, min_cases=0)
+    other = case_lattice(askew, degrees(before), days=15, min_cases=0)
+    shown = ~np.isnan(change.values)
+    np.testing.assert_allclose(change.values[shown], (one.values - other.values)[shown], atol=1e-6)
+    assert np.nanmax(change.values) > change.breaks[-2]
+    assert np.nanmin(change.values) < -change.breaks[-2]
+    assert change.breaks[-1] >= np.nanmax(np.abs(change.values))
+    assert change.breaks[:2] == (-change.breaks[3], -change.breaks[2])
+    enough = np.maximum(one.near, other.near) >= 5
+    assert (shown == (enough & ~np.isnan(one.values))).all()
+    nothing = case_change(askew, [], [], days=30)
+    assert nothing.few
+    assert nothing.breaks == ()
+
+
+def test_communities_side_by_side_have_no_border_between_them() -> None:
+    """Cases on both sides of the border of two communities: one surface over both, even across."""
+    left, right = shapely.box(-300, -200, 0, 200), shapely.box(0, -200, 300, 200)
+    places = degrees(scatter(shapely.box(-300, -200, 300, 200), 2.0))
+    lattice = case_lattice(lay_ground([area(left), area(right)]), places, days=30)
+    np.testing.assert_allclose(lattice.values[~np.isnan(lattice.values)], 25e4, rtol=0.01)
+    alone = case_lattice(lay_ground(area(left)), places, days=30)
+    assert alone.cases == lattice.cases / 2
+    np.testing.assert_allclose(alone.values[~np.isnan(alone.values)], 25e4, rtol=0.01)
+
+
+# --- sizes ---
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "cell", "bandwidth"),
+    [
+        (30, 20, 10, 100),
+        (700, 700, 10, 100),
+        (2_100, 2_000, 20, 100),
+        (4_500, 5_000, 25, 100),
+        (9_000, 9_000, 50, 100),
+        (60_000, 40_000, 250, 500),
+        (50_000, 300, 20, 100),
+    ],
+)
+def test_cells_are_chosen_by_the_area(width: float, height: float, cell: float, bandwidth: float) -> None:
+    """Never more than about 40,000 cells, and the bandwidth is at least two of them."""
+    ground = lay_ground(area(shapely.box(-width / 2, -height / 2, width / 2, height / 2)))
+    assert (ground.cell_m, ground.bandwidth_m) == (cell, bandwidth)
+    assert ground.columns * ground.rows <= 40_000
+    assert ground.step_m <= bandwidth / 10
+
+
+def test_a_tiny_area_has_its_cases_over_its_size() -> None:
+    """Where all of the area is near, the density is cases by area, wherever in it they are."""
+    for shape in (
+        shapely.box(0, 0, 4, 3),
+        shapely.Polygon([(0, 0), (9, 1), (2, 6)]),
+        shapely.box(0, 0, 0.3, 12),
+    ):
+        lattice = case_lattice(lay_ground(area(shape)), degrees([[0.25, 0.5]] * 7), days=30)
+        assert lattice.cases == 7
+        shown = lattice.values[~np.isnan(lattice.values)]
+        assert len(shown) >= 1
+        np.testing.assert_allclose(shown, 7e6 / shape.area, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    "wrong", [shapely.Polygon(), shapely.LineString([(0, 0), (1, 1)]), shapely.Point(111, 30), []]
+)
+def test_no_area_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="polygon"):
+        lay_ground(wrong)  # type: ignore[arg-type]
+
+
+def test_what_does_not_fit_is_refused(askew: Ground) -> None:
+    """In words, before anything is computed."""
+    with pytest.raises(ValueError, match="less than two cells"):
+        lay_ground(area(SHAPE), bandwidth_m=50, cell_m=30)
+    with pytest.raises(ValueError, match="must be positive"):
+        lay_ground(area(SHAPE), bandwidth_m=math.nan)
+    with pytest.raises(ValueError, match="days"):
+        case_lattice(askew, [], days=0)
+    with pytest.raises(ValueError, match="pairs"):
+        case_lattice(askew, [[1, 2, 3]], days=1)
+    for counts in ([1, 2], [-1]):
+        with pytest.raises(ValueError, match="one count"):
+            case_lattice(askew, degrees([[0, 0]]), counts=counts, days=1)
+
+
+def test_places_that_are_none_are_left_out(askew: Ground) -> None:
+    """A place without coordinates, at a pole or on the other side of the earth is not within the area."""
+    odd = [
+        [math.nan, math.nan],
+        [111.3, 90.0],
+        [-68.7, 30.7],
+        [111.3, math.inf],
+        *degrees([[-200, 0]]).tolist(),
+    ]
+    assert case_lattice(askew, odd, days=30).cases == 1
+
+
 # --- in words and numbers a page can use ---
+
+
+def test_a_lattice_is_sent_as_plain_numbers(askew: Ground) -> None:
+    """Row by row from the north, three digits, null where nothing is shown."""
+    cases = np.random.default_rng(4).normal((-155, -178), 25, (200, 2))
+    lattice = case_lattice(askew, degrees(cases), days=30)
+    sent = json.loads(json.dumps(lattice.as_json()))
+    values = np.array([math.nan if value is None else value for value in sent["values"]])
+    assert len(values) == sent["columns"] * sent["rows"]
+    values = values.reshape(sent["rows"], sent["columns"])
+    np.testing.assert_array_equal(np.isnan(values), np.isnan(lattice.values))
+    shown = ~np.isnan(values)
+    np.testing.assert_allclose(values[shown], lattice.values[shown], rtol=0.005)
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    west, south, east, north = sent["bounds"]
+    x = west + (column + 0.5) / sent["columns"] * (east - west)
+    y = north - (row + 0.5) / sent["rows"] * (north - south)
+    assert np.hypot(*(metres([[x, y]])[0] - cases.mean(axis=0))) < 30
+    assert (sent["unit"], sent["cases"], sent["days"]) == ("cases/km²/month", lattice.cases, 30)
+    assert len(json.dumps(sent)) < 60_000
+
+
+def test_a_lattice_lies_upright_on_a_web_map() -> None:
+    """Stretched over its bounds on a web map, a cell 40 km away from the middle is off by under a metre."""
+    ground = lay_ground(area(shapely.box(-20_000, -40_000, 20_000, 40_000)))
+    to_web = pyproj.Transformer.from_crs(ground.crs, "EPSG:3857", always_xy=True)
+    west, south, east, north = ground.bounds
+    (left, right), (bottom, top) = pyproj.Transformer.from_crs(4326, 3857, always_xy=True).transform(
+        [west, east], [south, north]
+    )
+    for column in range(0, ground.columns + 1, 20):
+        for row in range(0, ground.rows + 1, 20):
+            x, y = ground.origin[0] + column * ground.cell_m, ground.origin[1] - row * ground.cell_m
+            on_map = to_web.transform(x, y)
+            stretched = (
+                left + column / ground.columns * (right - left),
+                top - row / ground.rows * (top - bottom),
+            )
+            assert math.dist(on_map, stretched) * math.cos(math.radians(30.7)) < 1.0
+
+
+def test_breaks_of_a_change_are_even() -> None:
+    """The same steps up and down."""
+    assert change_breaks(73) == (-50, -20, 20, 50, 100)
+    assert change_breaks(0) == (-0.5, -0.2, 0.2, 0.5, 1.0)
 
 
 def test_unit_is_cases_per_square_kilometre_and_month() -> None:
