@@ -194,6 +194,32 @@ def test_counted_cases_lie_within_the_stated_error() -> None:
     assert np.abs(exact.values - about.values)[both].max() < 0.004 * np.nanmax(exact.values)
 
 
+def test_near_counts_the_cases_within_the_bandwidth(askew: Ground) -> None:
+    """Of the cell's middle; a case within a node's square of the bandwidth may fall on either side."""
+    cases = np.random.default_rng(6).normal((-155, -100), 70, (80, 2))
+    lattice = case_lattice(askew, degrees(cases), days=30)
+    cases = cases[shapely.contains_xy(SHAPE, cases)]
+    far = np.hypot(*np.moveaxis(middles(lattice)[:, :, None] - cases, -1, 0))
+    slack = askew.step_m / math.sqrt(2) + 0.1
+    assert ((far < 100 - slack).sum(axis=2) <= lattice.near).all()
+    assert ((far < 100 + slack).sum(axis=2) >= lattice.near).all()
+    assert abs(lattice.near.sum() / (far < 100).sum() - 1) < 0.01
+
+
+def test_even_intensity_is_even_from_south_to_north() -> None:
+    """Over 60 km at 60° N, where a Mercator projection grows by 2 %."""
+    strip = shapely.box(20.0, 59.73, 20.05, 60.27)
+    longitude, latitude = np.meshgrid(np.arange(20.0005, 20.05, 0.001), np.arange(59.7305, 60.27, 0.0005))
+    squares = np.cos(np.radians(latitude.ravel()))  # the ground that each place stands for, but for 0.01 %
+    counts = np.rint(1e5 * squares).astype(int)
+    ground = lay_ground(strip, bandwidth_m=400)
+    lattice = case_lattice(
+        ground, np.column_stack([longitude.ravel(), latitude.ravel()]), counts=counts, days=30
+    )
+    rows = np.nanmean(lattice.values, axis=1)
+    np.testing.assert_allclose(rows[8:-8], counts.sum() / ground.area_km2, rtol=0.003)
+
+
 # --- several periods, several communities ---
 
 
