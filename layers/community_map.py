@@ -28,6 +28,7 @@ class _Map(folium.Map):
         self.default_css += [
             ("wangge_css", "wangge.css"),
             ("map_css", "map.css"),
+            ("card_css", "card.css"),
             ("community_map_css", "community_map.css"),
         ]
 

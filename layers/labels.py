@@ -71,7 +71,8 @@ def label_points(polygons_m: gpd.GeoSeries) -> tuple[gpd.GeoSeries, list[float]]
 
     `polygons_m` is in a metric CRS, and so are the points and radii.
     """
-    radii = [shapely.maximum_inscribed_circle(_largest(polygon), tolerance=1.0) for polygon in polygons_m]
+    parts = [_largest(polygon) for polygon in polygons_m]
+    radii = [shapely.maximum_inscribed_circle(part, tolerance=part.area**0.5 / 100) for part in parts]
     centres = [shapely.get_point(radius, 0) for radius in radii]
     return gpd.GeoSeries(centres, crs=polygons_m.crs), [float(radius.length) for radius in radii]
 

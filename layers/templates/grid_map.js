@@ -7,12 +7,15 @@
     wangge.pane(map, "wg-borders-casing", 428);
     wangge.pane(map, "wg-borders", 430);
     wangge.pane(map, "wg-chosen", 436);
+    wangge.pane(map, "wg-leaders", 558);
     wangge.pane(map, "wg-numbers", 560);
     var card = document.getElementById("wg-card");
     var theme = "grids";
     var chosen = null;
     var shapes = [];
     var outline = L.polygon([], { pane: "wg-chosen", interactive: false, smoothFactor: 0, fill: false, color: "#c8452d", weight: 4 }).addTo(map);
+    var leaders = L.polyline([], { pane: "wg-leaders", interactive: false, smoothFactor: 0, color: "#17303d", weight: 1.2 }).addTo(map);
+    var dots = L.layerGroup().addTo(map);
     var hover = L.polygon([], { pane: "wg-chosen", interactive: false, smoothFactor: 0, fill: false, color: "#c8452d", weight: 2.5, opacity: 0.75 }).addTo(map);
 
     data.grids.forEach(function (grid) {
@@ -48,138 +51,56 @@
       shapes.forEach(function (entry) { entry.shape.setStyle({ fillOpacity: theme === "grids" ? 0.62 : 0.0 }); });
     }
 
+    // Numbers, with households below them where there is room for both; the chosen grid's first of all.
     function words() {
       var scale = wangge.metres_per_pixel(map);
+      var below = theme.indexOf("group:") === 0 ? 20 : 0;  // a band hangs there
       var taken = [];
       wangge.obstacles.forEach(function (list) { if (list !== own) taken = taken.concat(list(map)); });
-      shapes.forEach(function (entry) {
-        var radius = entry.grid.radius / scale;
-        set(entry, radius, taken);
-        var households = entry.grid.figures.households;
-        entry.node.className = "wg-number" + (radius < 20 ? " wg-small" : "");
-        var spacious = radius > 40 && households !== null && theme === "grids";
-        entry.node.lastChild.textContent = spacious ? wangge.say("card.households_short", { count: wangge.number(households) }) : "";
-        entry.path.setAttribute("aria-label", wangge.say("card.select", { label: entry.grid.label, count: wangge.number(households) }));
+      var labels = shapes.map(function (entry) {
+        var radius = entry.grid.radius / scale, at = map.latLngToLayerPoint(entry.grid.centre);
+        entry.spacious = radius > 40 && entry.grid.figures.households !== null && theme === "grids";
+        entry.small = radius < 20;
+        return { x: at.x, y: at.y, radius: radius, priority: entry.grid === chosen ? 1 : 0 };
       });
+      function sized() {
+        shapes.forEach(function (entry, n) {
+          labels[n].width = entry.spacious ? 64 : below ? 56 : entry.small ? 28 : 38;
+          labels[n].height = (entry.spacious ? 41 : entry.small ? 17 : 25) + below;
+        });
+        return wangge.place_labels(labels, taken);
+      }
+      var placed = sized();
+      var cramped = false;
+      placed.forEach(function (at, n) {
+        if (shapes[n].spacious && (!at || at.line)) { shapes[n].spacious = false; cramped = true; }
+      });
+      if (cramped) placed = sized();
+      var lines = [], ends = [];
+      shapes.forEach(function (entry, n) {
+        var at = placed[n], households = entry.grid.figures.households;
+        entry.node.hidden = !at;
+        entry.box = at ? [at.x - labels[n].width / 2, at.y - labels[n].height / 2, at.x + labels[n].width / 2, at.y + labels[n].height / 2] : null;
+        entry.node.className = "wg-number" + (entry.small ? " wg-small" : "");
+        entry.node.lastChild.textContent = entry.spacious ? wangge.say("card.households_short", { count: wangge.number(households) }) : "";
+        entry.path.setAttribute("aria-label", wangge.say("card.select", { label: entry.grid.label, count: wangge.number(households) }));
+        if (!at) return;
+        entry.number.setLatLng(map.layerPointToLatLng([at.x, at.y - below / 2]));
+        if (at.line) {
+          lines.push([map.layerPointToLatLng(at.line.slice(0, 2)), map.layerPointToLatLng(at.line.slice(2))]);
+          ends.push(lines[lines.length - 1][0]);
+        }
+      });
+      leaders.setLatLngs(lines);
+      dots.clearLayers();
+      ends.forEach(function (end) { L.circleMarker(end, { pane: "wg-leaders", interactive: false, radius: 2, weight: 0, fillColor: "#17303d", fillOpacity: 1 }).addTo(dots); });
       wangge.emit("numbers", shapes.map(function (entry) {
         return { label: entry.grid.label, code: entry.grid.code, at: entry.number.getLatLng() };
       }));
     }
 
-    // The number sits where the grid is widest; where an icon stands there, as near as it can and still inside.
-    function set(entry, radius, taken) {
-      var centre = map.latLngToLayerPoint(entry.grid.centre);
-      entry.at = centre;
-      for (var ring = 0; ring < 4; ring++) {
-        for (var turn = 0; turn < (ring ? 12 : 1); turn++) {
-          var away = ring * radius * 0.28;
-          var at = L.point(centre.x + away * Math.cos(turn * Math.PI / 6), centre.y + away * Math.sin(turn * Math.PI / 6));
-          var box = [at.x - 18, at.y - 12, at.x + 18, at.y + (theme === "grids" ? 12 : 30)];
-          var free = !taken.some(function (other) { return box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]; });
-          if (free) {
-            entry.at = at;
-            entry.number.setLatLng(map.layerPointToLatLng(at));
-            return;
-          }
-        }
-      }
-      entry.number.setLatLng(entry.grid.centre);
-    }
-
-    function own() {
-      var scale = wangge.metres_per_pixel(map);
-      return shapes.map(function (entry) {
-        var at = entry.at || map.latLngToLayerPoint(entry.grid.centre);
-        var tall = entry.grid.radius / scale > 40 || theme !== "grids" ? 24 : 14;
-        var half = theme.indexOf("group:") === 0 ? 46 : 28;
-        return [at.x - half, at.y - tall, at.x + half, at.y + tall + (half > 28 ? 8 : 0)];
-      });
-    }
+    function own() { return shapes.map(function (entry) { return entry.box; }).filter(Boolean); }
     wangge.obstacles.push(own);
-
-    function row(label, value, more) {
-      return wangge.element("div", {}, wangge.element("dt", {}, label), wangge.element("dd", {}, value, more ? wangge.element("small", {}, more) : null));
-    }
-
-    function section(title) {
-      return wangge.element("section", { class: "wg-card-section" }, wangge.element("h3", {}, title));
-    }
-
-    // households against the profile's range, on a scale that ends a fifth beyond the upper bound or the value
-    function gauge(households) {
-      var lower = data.range[0], upper = data.range[1];
-      var end = Math.max(upper * 1.25, households * 1.1);
-      var state = households < lower ? "below_range" : households > upper ? "above_range" : "in_range";
-      var drawing = wangge.svg("svg", { class: "wg-gauge wg-" + state, viewBox: "0 0 280 18", preserveAspectRatio: "none", "aria-hidden": "true" },
-        wangge.svg("rect", { x: 0, y: 7, width: 280, height: 4, rx: 2, class: "wg-gauge-all" }),
-        wangge.svg("rect", { x: 280 * lower / end, y: 7, width: 280 * (upper - lower) / end, height: 4, class: "wg-gauge-range" }),
-        wangge.svg("rect", { x: Math.max(0, 280 * households / end - 2), y: 2, width: 4, height: 14, rx: 2, class: "wg-gauge-value" }));
-      var words = wangge.say("card." + state, { lower: wangge.number(lower), upper: wangge.number(upper) });
-      return wangge.element("div", { class: "wg-gauge-box" }, drawing, wangge.element("p", { class: "wg-note" }, words));
-    }
-
-    function write(grid) {
-      var figures = grid.figures;
-      var close = wangge.element("button", { type: "button", class: "wg-close", "aria-label": wangge.say("card.close"), title: wangge.say("card.close") }, "×");
-      close.addEventListener("click", shut);
-      var head = wangge.element("header", {},
-        wangge.element("p", { class: "wg-eyebrow" }, wangge.say("card.grid")),
-        wangge.element("h2", { tabindex: "-1" }, grid.label),
-        wangge.element("p", { class: "wg-code" }, grid.code), close);
-      head.style.setProperty("--wg-grid", grid.colour);
-      var list = wangge.element("dl", { class: "wg-card-figures" },
-        row(wangge.say("card.households"), wangge.number(figures.households)),
-        row(wangge.say("card.residents"), wangge.number(figures.residents)),
-        row(wangge.say("card.buildings"), wangge.number(figures.buildings),
-          figures.buildings_unknown ? wangge.say("card.unknown_buildings", { count: figures.buildings_unknown }) : null),
-        row(wangge.say("card.area"), figures.area_m2 === null ? wangge.say("card.not_known") : (figures.area_m2 / 10000).toFixed(2)));
-      card.replaceChildren(head, list);
-      if (data.range && grid.ranged && figures.households !== null) list.after(gauge(figures.households));
-
-      if (wangge.choose(grid.bounds)) {
-        var bounds = section(wangge.say("card.bounds"));
-        bounds.append(wangge.element("p", { class: "wg-note" }, wangge.choose(grid.bounds)));
-        card.append(bounds);
-      }
-
-      var staff = section(wangge.say("card.staff"));
-      if (!grid.staff.length) staff.append(wangge.element("p", { class: "wg-vacant" }, wangge.say("card.no_staff")));
-      var people = wangge.element("ul", { class: "wg-people" });
-      grid.staff.forEach(function (person) {
-        var phone = null;
-        if (person.phone) phone = wangge.element("a", { href: "tel:" + person.phone.replace(/[^\d+]/g, "") }, person.phone);
-        people.append(wangge.element("li", {},
-          wangge.element("span", { class: "wg-role" }, wangge.choose({ zh: person.role_zh, en: person.role_en })),
-          person.name ? wangge.element("b", {}, person.name) : wangge.element("b", { class: "wg-vacant" }, wangge.say("card.vacant")),
-          phone));
-      });
-      if (grid.staff.length) staff.append(people);
-      card.append(staff);
-
-      if (grid.groups.length) {
-        var groups = section(wangge.say("card.groups"));
-        var lines = wangge.element("dl", { class: "wg-lines" });
-        grid.groups.forEach(function (group) {
-          lines.append(row(wangge.choose({ zh: group.label_zh, en: group.label_en }), wangge.choose({ zh: group.value_zh, en: group.value_en })));
-        });
-        groups.append(lines);
-        card.append(groups);
-      }
-      if (figures.cases_30d !== null || grid.recent.length) {
-        var cases = section(wangge.say("card.cases"));
-        if (figures.cases_30d !== null) cases.firstChild.append(wangge.element("span", {},
-          grid.about && figures.cases_30d ? wangge.say("card.cases_about", { count: wangge.number(figures.cases_30d) }) : wangge.say("card.cases_count", { count: wangge.number(figures.cases_30d) })));
-        var recent = wangge.element("ul", { class: "wg-recent" });
-        grid.recent.forEach(function (event) {
-          recent.append(wangge.element("li", {},
-            wangge.element("time", {}, event.date || ""),
-            wangge.element("b", {}, wangge.choose({ zh: event.category_zh, en: event.category_en })),
-            wangge.element("span", {}, wangge.choose({ zh: event.status_zh, en: event.status_en }))));
-        });
-        if (grid.recent.length) cases.append(recent);
-        card.append(cases);
-      }
-    }
 
     // Move the map only as far as needed for the whole grid to show between the panels.
     function bring(grid) {
@@ -197,10 +118,13 @@
       if (by[0] || by[1]) map.panBy(by, { animate: !window.matchMedia("(prefers-reduced-motion: reduce)").matches });
     }
 
+    function write(grid) { wangge.write_card(card, grid, { colour: grid.colour, close: shut }); }
+
     function open(grid, by_key) {
       chosen = grid;
       outline.setLatLngs(grid.rings);
       write(grid);
+      words();
       card.hidden = false;
       card.scrollTop = 0;
       bring(grid);

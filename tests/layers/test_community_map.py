@@ -54,7 +54,9 @@ def test_a_number_of_moved_cases_is_marked_as_approximate() -> None:
     page = render(moved, lang="zh", assets="inline")
     found = re.search(r'id="grid_map_\d+-data">(.*?)</script>', page, re.DOTALL)
     assert found is not None
-    assert [card["code"][-3:] for card in json.loads(found[1])["grids"] if card["about"]] == ["002"]
+    assert [
+        card["label"] for card in json.loads(found[1])["grids"] if card["cases"] and card["cases"]["about"]
+    ] == ["002"]
 
 
 def test_names_from_files_stay_text() -> None:
@@ -84,7 +86,7 @@ def test_names_from_files_stay_text() -> None:
     assert "{{ 7*191 }}" in text
     assert "1337" not in text
     data = json.loads(re.search(r'id="grid_map[^"]*-data">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
-    assert data["grids"][0]["staff"][0]["name"] == EVIL.strip()
+    assert data["grids"][0]["staff"]["posts"][0]["people"][0]["name"] == EVIL.strip()
 
 
 def test_same_view_same_page() -> None:
@@ -255,6 +257,6 @@ def test_known_roles_are_translated_and_ordered() -> None:
     staff = [{"role": role, "name": "甲", "phone": ""} for role in ("河长", "网格员", "Grid head")]
     whole = view()
     made = view(grids=whole.grids.assign(staff=[staff] * len(whole.grids)))
-    people = GridMap(made).data["grids"][0]["staff"]
-    assert [person["role_en"] for person in people] == ["Grid head", "Grid worker", "河长"]
-    assert [person["role_zh"] for person in people] == ["网格长", "网格员", "河长"]
+    titles = [post["title"] for post in GridMap(made).data["grids"][0]["staff"]["posts"]]
+    assert [title["en"] for title in titles] == ["Grid head", "Grid worker", "河长"]
+    assert [title["zh"] for title in titles] == ["网格长", "网格员", "河长"]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Page
 
 from layers.assets import read
+from layers.community_map import render
 from layers.labels import Box, Label, Placed, label_points, place_labels
-from tests.layers.views import grids
+from tests.layers.views import grids, view
 
 sizes = st.floats(8, 120)
 labels_drawn = st.lists(
@@ -152,3 +155,52 @@ def test_the_browser_places_alike(page: Page, tmp_path: Path) -> None:
     assert found == wanted
     kinds = {"hidden" if at is None else "line" if at["line"] else "in place" for one in found for at in one}
     assert kinds == {"hidden", "line", "in place"}
+
+
+def crowded() -> gpd.GeoDataFrame:
+    """Seventy grids of very different size on the ground of six."""
+    rng = np.random.default_rng(11)
+    ground = shapely.box(*grids().total_bounds)
+    west, south, east, north = ground.bounds
+    points = np.vstack(
+        [
+            rng.uniform((west, south), (east, north), (25, 2)),
+            rng.normal((west + 400, south + 250), 22, (45, 2)),
+        ]
+    )
+    cells = shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(points), extend_to=ground))
+    shapes = [cell.intersection(ground) for cell in cells]
+    order = np.argsort([shape.centroid.x for shape in shapes])
+    return gpd.GeoDataFrame(
+        {"code": [f"990101001001{n:03d}" for n in range(1, 71)], "households": 300},
+        geometry=[shapes[n] for n in order],
+        crs=grids().crs,
+    )
+
+
+@pytest.mark.browser
+def test_no_two_numbers_overlap_on_the_page_at_any_zoom(page: Page, tmp_path: Path) -> None:
+    """From afar few are shown, with lines where there is no room; near enough, all of them."""
+    path = tmp_path / "map.html"
+    path.write_text(render(view(grids=crowded().to_crs(4326)), lang="zh", assets="inline"), encoding="utf-8")
+    page.goto(path.as_uri())
+    shown, lines = [], 0
+    for zoom in np.arange(15, 21, 0.5).tolist():
+        page.evaluate(
+            """zoom => Object.values(window).find(value => value instanceof L.Map)
+                 .setZoom(zoom, { animate: false })""",
+            zoom,
+        )
+        boxes = page.evaluate(
+            """() => [...document.querySelectorAll(".wg-number:not([hidden])")].map(node => {
+                 const box = node.getBoundingClientRect();
+                 return [box.left, box.top, box.right, box.bottom];
+               })"""
+        )
+        assert not [pair for pair in combinations(boxes, 2) if overlap(*pair)]
+        shown.append(len(boxes))
+        drawn = page.locator(".leaflet-wg-leaders-pane path").first.get_attribute("d") or ""
+        lines = max(lines, drawn.count("M"))
+    assert lines > 3
+    assert shown[0] < 30
+    assert shown[-1] == 70

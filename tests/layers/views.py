@@ -74,6 +74,18 @@ def grids() -> gpd.GeoDataFrame:
                         "status_en": "closed",
                     }
                 ],
+                "months": []
+                if number == 3
+                else [
+                    {
+                        "month": f"2026-{month:02d}",
+                        "cases": (7 * month + 5 * number) % 17,
+                        "whole": month < 10,
+                    }
+                    for month in range(1, 11)
+                ],
+                "facilities": ["路灯", "lamp", "camera", "邮筒", "垃圾桶"] * (number + 1),
+                "freshness": {"grid": "2026-11-20", "buildings": "2026-10-02", "cases": None},
                 "geometry": box(200 * column, 200 * row, 200, 200),
             }
         )
