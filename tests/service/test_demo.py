@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -158,3 +160,78 @@ def test_a_map_file_shows_what_its_role_may_see(home: Path) -> None:
     assert call(home, "map", "nowhere", "--out", home / "x.html").returncode == 2
     assert call(home, "map", "999901001001", "--out", home / "none" / "x.html").returncode == 2
     assert not (home / "x.html").exists()
+
+
+@dataclass
+class Example:
+    """A line of `curl` on a page of docs/."""
+
+    method: str = "GET"
+    address: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+    body: str | None = None
+
+
+def examples(page: Path) -> list[Example]:
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [read_example(shlex.split(line)[1:]) for line in lines if line.startswith("curl ")]
+
+
+def read_example(words: list[str]) -> Example:
+    example, asked = Example(), iter(words)
+    told: list[str] = []
+    for word in asked:
+        if word == "-X":
+            example.method = next(asked)
+        elif word == "-H":
+            name, value = next(asked).split(": ", 1)
+            example.headers[name] = value
+        elif word in ("-d", "--data-urlencode"):
+            told.append(next(asked))
+        elif word == "-o":
+            next(asked)
+        elif word not in ("-G", "-N"):
+            assert word.startswith("http"), word
+            example.address = word
+    if example.method == "GET":
+        example.parameters = [(one.split("=", 1)[0], one.split("=", 1)[1]) for one in told]
+    elif told:
+        (example.body,) = told
+    return example
+
+
+def test_the_examples_on_the_page_of_the_api_do_what_it_says(home: Path) -> None:
+    made = call(home, "token", "create", "--role", "planner", "--name", "street office", "--scope", "999901")
+    key = re.search(r"wg_[\w-]+", made.stdout)
+    assert key is not None
+    process, printed = start(home, "serve", "--port", "0")
+    here = re.search(r"http://127\.0\.0\.1:\d+", printed)
+    assert here is not None
+    asked = 0
+    try:
+        tag = ""
+        for example in examples(Path(__file__).parents[2] / "docs" / "api.md"):
+            headers = {
+                name: value.replace("$KEY", key[0]).replace('"…"', tag)
+                for name, value in example.headers.items()
+            }
+            address = example.address.replace("http://127.0.0.1:8000", here[0])
+            url = httpx.URL(address).copy_merge_params(example.parameters)
+            with httpx.stream(
+                example.method, url, headers=headers, content=example.body, timeout=30
+            ) as answer:
+                if address.endswith("/events"):
+                    assert answer.headers["content-type"].startswith("text/event-stream")
+                else:
+                    body = answer.read()
+                    assert answer.status_code in (200, 201, 204), (example, body)
+                    # each example finds something
+                    assert example.method != "GET" or b'"features":[]' not in body, example
+                    assert answer.status_code != 204 or example.method == "PATCH", example
+                tag = answer.headers.get("etag", tag)
+            asked += 1
+    finally:
+        assert end(process)[0] == 0
+    assert asked >= 10
