@@ -3,6 +3,7 @@
 folium and branca name their assets by addresses of content networks. `asset_of` maps such an address to the
 name under which `read` finds the file in a locked wheel, and under which the service serves it
 (`/static/<name>`; names contain slashes, because style sheets refer to their neighbours by relative paths).
+Some that folium puts into every map are left out (`dropped`); any other address is an UnknownAsset.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -35,7 +37,7 @@ _MEDIA_TYPES = {
 }
 
 # What folium 0.20 and branca 0.8 name, by pattern so that a patch release of the same file still maps.
-_ADDRESSES = (
+ADDRESSES = (
     (re.compile(r"^https://[^/]+/npm/leaflet@1\.9\.\d+/dist/(leaflet\.(?:js|css))$"), r"leaflet/\1"),
     (re.compile(r"^https://code\.jquery\.com/jquery-3\.\d+\.\d+\.min\.js$"), "jquery/jquery.min.js"),
     (re.compile(r"^https://[^/]+/ajax/libs/jquery/3\.\d+\.\d+/jquery\.min\.js$"), "jquery/jquery.min.js"),
@@ -52,6 +54,48 @@ _ADDRESSES = (
         r"folium/\1",
     ),
 )
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An address that folium puts into every map and that a page may do without.
+
+    needed_by: what a page's scripts say where they do need it; such a page is not drawn (UnknownAsset).
+    """
+
+    address: re.Pattern[str]
+    reason: str
+    needed_by: str | None = None
+
+
+DROPPED = (
+    Dropped(
+        re.compile(
+            r"^https://[^/]+/npm/bootstrap@5\.\d+\.\d+/dist/(?:css|js)/bootstrap(?:\.bundle)?\.min\.(?:css|js)$"
+        ),
+        "Bootstrap styles the text of popups; folium itself uses none of it",
+        "bootstrap.",
+    ),
+    Dropped(
+        re.compile(r"^https://[^/]+/bootstrap/3\.\d+\.\d+/css/bootstrap-glyphicons\.css$"),
+        "glyphs for markers of AwesomeMarkers, which are not drawn either",
+        "L.AwesomeMarkers",
+    ),
+    Dropped(
+        re.compile(
+            r"^https://[^/]+/ajax/libs/Leaflet\.awesome-markers/2\.\d+\.\d+/leaflet\.awesome-markers\.(?:css|js)$"
+        ),
+        "folium.Icon's markers; ours are inline SVG",
+        "L.AwesomeMarkers",
+    ),
+    Dropped(
+        re.compile(
+            r"^https://[^/]+/gh/python-visualization/folium(?:@main)?/folium/templates/leaflet\.awesome\.rotate\.min\.css$"
+        ),
+        "turns folium.Icon's markers, which are not drawn",
+        "L.AwesomeMarkers",
+    ),
+)
 _NAME = re.compile(r"^[\w@-][\w@.-]*(?:/[\w@-][\w@.-]*)*\Z", re.A)
 _CSS_URL = re.compile(r"url\(\s*(['\"]?)(?!data:|#)([^'\")]+)\1\s*\)")
 
@@ -61,7 +105,7 @@ def asset_of(address: str) -> str:
 
     Raises UnknownAsset where no installed package holds it.
     """
-    for pattern, name in _ADDRESSES:
+    for pattern, name in ADDRESSES:
         match = pattern.match(address)
         if match:
             found = match.expand(name)
@@ -71,6 +115,11 @@ def asset_of(address: str) -> str:
         raise UnknownAsset(address)
     _path(address)
     return address
+
+
+def dropped(address: str) -> Dropped | None:
+    """What is known of an address that is left out of pages; None for every other."""
+    return next((known for known in DROPPED if known.address.match(address)), None)
 
 
 def read(name: str) -> tuple[bytes, str]:

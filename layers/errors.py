@@ -13,9 +13,13 @@ class LayersError(Exception):
 class UnknownAsset(LayersError, LookupError):  # noqa: N818 (named after what it is, as KeyError is not)
     """A script, style, font or picture that none of the installed packages holds."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, reason: str = "") -> None:
         self.name = name
-        super().__init__(f"no such asset: {name}")
+        if "//" in name:
+            what = f"no installed package holds {name}, so a page that works without internet cannot use it"
+        else:
+            what = f"no such asset: {name}"
+        super().__init__(f"{what} ({reason})" if reason else what)
 
 
 class OutsideRequest(LayersError):  # noqa: N818

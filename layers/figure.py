@@ -12,8 +12,8 @@ from typing import Any, Literal
 from branca.element import Element, Figure
 from jinja2 import Template
 
-from layers.assets import asset_of, read, style_inlined
-from layers.errors import OutsideRequest
+from layers.assets import Dropped, asset_of, dropped, read, style_inlined
+from layers.errors import OutsideRequest, UnknownAsset
 
 Assets = Literal["inline", "static"]
 
@@ -46,8 +46,10 @@ class OfflineFigure(Figure):
 
     `assets="inline"` writes scripts and styles into the page (a file that stands alone), `"static"` points to
     `/static/<name>`. `render` raises UnknownAsset on a script or style that no installed package holds, and
-    OutsideRequest if the finished page would still ask another host. A content security policy in the page
-    lets the browser enforce the same: only the scripts written here run (by their hashes).
+    OutsideRequest if the finished page would still ask another host. What folium puts into every map and a
+    page does not need is left out (`layers.assets.DROPPED`); a page that does need it is an UnknownAsset too.
+    A content security policy in the page lets the browser enforce the same: only the scripts written here run
+    (by their hashes).
     """
 
     _template = Template(
@@ -72,9 +74,23 @@ class OfflineFigure(Figure):
         _number(self)
         page = super().render(**kwargs).replace("\r\n", "\n")
         ours: list[str] = []  # scripts of the wheels: locked files, which may name hosts in their comments
-        page = _STYLE.sub(lambda match: self._style(asset_of(match[2])), page)
-        page = _SCRIPT.sub(lambda match: self._script(asset_of(match[2]), ours), page)
+        left_out: dict[str, Dropped] = {}
+
+        def kept(address: str) -> bool:
+            known = dropped(address)
+            if known is not None:
+                left_out[address] = known
+            return known is None
+
+        page = _STYLE.sub(lambda match: self._style(asset_of(match[2])) if kept(match[2]) else "", page)
+        page = _SCRIPT.sub(
+            lambda match: self._script(asset_of(match[2]), ours) if kept(match[2]) else "", page
+        )
         reader = _Reader(page)
+        own = [script for script in reader.scripts if script not in ours]
+        for address, known in left_out.items():
+            if known.needed_by and any(known.needed_by in script for script in own):
+                raise UnknownAsset(address, f"this page uses {known.needed_by}; {known.reason}")
         outside = reader.outside(trusted=set(ours))
         if outside:
             raise OutsideRequest(outside)
