@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,11 @@ from partition.texts import LANGUAGES, Language, catalogue
 from service.access import Principal, Role, access, may_see_phone
 from service.db import EVERYWHERE, Database, declare
 from service.faults import UnknownError
+from service.maps.cards import CARD_COLUMNS, card_columns, group_lines, recent_case
 from service.privacy.disclosure import Cell, GroupRule, band_label, rank
 from service.registry import COLLECTIONS
 from service.store import audit, figures
+from service.store.cards import select_months
 from service.store.freezing import uncleared
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 RECENT_DAYS = 30
 RECENT_SHOWN = 5
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,10 @@ class Drawn:
     exact: Mapping[str, tuple[str, ...]]
 
 
-def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
+def draw(connection: Connection, principal: Principal, division: str, *, heat: bool = True) -> Drawn:
     """The map of a community as `principal` may see it. Raises UnknownError if it may not know of it.
 
+    heat: with cases and groups; a map on paper has neither, and nothing of them is read for it.
     The row policies must know the principal; they are told again before this returns.
     """
     frames = {}
@@ -58,7 +62,11 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
     publication = figures.select_publication(connection, division)
     grids = frames["grids"]
     grids["staff"] = _staff(figures.select_staff(connection, division), grids, principal)
-    cases, counts, recent = _cases(connection, principal, division, frames["communities"], grids)
+    cases, counts, recent, newest = (
+        _cases(connection, principal, division, frames["communities"], grids)
+        if heat
+        else (None, {}, {}, None)
+    )
     # nought is a figure only where cases may be seen, and no figure is shown of a handful of households
     shown = grids["households"].notna() if cases is not None else [False] * len(grids)
     grids["cases_30d"] = [
@@ -68,8 +76,15 @@ def draw(connection: Connection, principal: Principal, division: str) -> Drawn:
     exact_cases = set(grids["code"]) if principal.reaches(Role.CENTRE) else principal.grids
     grids["cases_about"] = ~grids["code"].isin(exact_cases)
     grids["recent"] = [recent.get(code, []) for code in grids["code"]]
-    groups, on_cards, exact = _groups(connection, principal, division, grids)
+    groups, on_cards, exact = group_surfaces(connection, principal, division, grids) if heat else ([], {}, {})
     grids["groups"] = [on_cards.get(code, []) for code in grids["code"]]
+    told = card_columns(connection, principal, division, list(grids["code"]), newest)
+    for name in CARD_COLUMNS:
+        grids[name] = [told[code][name] for code in grids["code"]]
+    grids["months"] = [
+        months if show else []
+        for months, show in zip(grids["months"], grids["households"].notna(), strict=True)
+    ]
     community = frames["communities"]
     lines = {} if publication is None else publication.grids
     grids["ranged"] = [_is_ranged(lines.get(code)) for code in grids["code"]]
@@ -157,8 +172,9 @@ def _cases(
     division: str,
     community: gpd.GeoDataFrame,
     grids: gpd.GeoDataFrame,
-) -> tuple[Surface | None, dict[str, int], dict[str, list[dict[str, str]]]]:
-    """The density of the cases that the principal may see, their number by grid, and the newest by grid.
+) -> tuple[Surface | None, dict[str, int], dict[str, list[dict[str, str]]], datetime | None]:
+    """The density of the cases that the principal may see, their number by grid and the newest of each, and
+    when the newest of all was.
 
     Outside the centre cases are at places of several buildings, among which they are spread, and are counted
     in the grid of their place: their own grid would tell on which side of a border they are. Single cases are
@@ -166,10 +182,10 @@ def _cases(
     """
     allowed = access(principal, COLLECTIONS["cases"])
     if allowed is None:
-        return None, {}, {}
+        return None, {}, {}, None
     frame = figures.select_frame(connection, COLLECTIONS["cases"], allowed, division)
     if frame.empty:
-        return None, {}, {}
+        return None, {}, {}, None
     import geopandas as gpd
     import numpy as np
     import shapely
@@ -179,8 +195,11 @@ def _cases(
 
     points = shapely.get_coordinates(frame.geometry.to_numpy())
     moved = frame["grid"].isna().to_numpy() if "grid" in frame else np.ones(len(frame), dtype=bool)
-    recently = frame[frame["time"] > frame["time"].max() - timedelta(days=RECENT_DAYS)]
-    counts = _count_cases(recently, grids, principal)
+    newest = frame["time"].max().to_pydatetime()
+    begin = newest - timedelta(days=RECENT_DAYS) + _TICK
+    recently = frame[frame["time"] >= begin]
+    counted = select_months(connection, principal, division, begin, newest + _TICK)
+    counts = {} if counted is None else {code: sum(told.values()) for code, told in counted.counts.items()}
     if moved.any() and not principal.reaches(Role.CENTRE):
         points[moved] = spread_cases(connection, division, points[moved])
     where = gpd.GeoSeries(shapely.points(points), crs=4326)
@@ -193,67 +212,32 @@ def _cases(
         for row in newest_first.to_dict("records"):
             listed = recent.setdefault(row["grid"], [])
             if row["grid"] and len(listed) < RECENT_SHOWN:
-                listed.append(_recent_case(row))
-    return surface, counts, recent
+                listed.append(recent_case(row))
+    return surface, counts, recent, newest
 
 
-def _count_cases(cases: gpd.GeoDataFrame, grids: gpd.GeoDataFrame, principal: Principal) -> dict[str, int]:
-    """Cases by grid: their own where the principal may see it, else the one at or nearest their place."""
-    import numpy as np
-    import pandas as pd
-    import shapely
-
-    if grids.empty:
-        return {}
-    own = cases["grid"] if "grid" in cases else pd.Series(None, index=cases.index, dtype=object)
-    moved = cases.geometry[own.isna()]
-    # the first of equals, so that a place on a border counts in the lower code
-    place, near = shapely.STRtree(grids.geometry.to_numpy()).query_nearest(moved.to_numpy())
-    order = np.lexsort((-near, place))
-    at = np.zeros(len(moved), dtype=np.int64)
-    at[place[order]] = near[order]
-    # what a worker knows of his own grids is exact: no case of a neighbour is counted there
-    around = pd.Series(grids["code"].to_numpy()[at])
-    counted = pd.concat([own.dropna(), around[~around.isin(principal.grids)]])
-    return {str(code): int(count) for code, count in counted.value_counts().items()}
-
-
-def _recent_case(row: Mapping[str, Any]) -> dict[str, str]:
-    texts = catalogue("service")
-    entry = {"date": row["time"].date().isoformat()}
-    for lang in LANGUAGES:
-        for kind, group in (("category", "category"), ("status", "case_status")):
-            key = f"{group}.{row[kind]}"
-            entry[f"{kind}_{lang}"] = texts.say(key, lang) if key in texts else str(row[kind])
-    return entry
-
-
-def _groups(
+def group_surfaces(
     connection: Connection, principal: Principal, division: str, grids: gpd.GeoDataFrame
 ) -> tuple[list[GroupSurface], dict[str, list[dict[str, str]]], dict[str, tuple[str, ...]]]:
-    """Published figures: a surface a group, each grid's lines for its card, and exact grids by group."""
+    """Published figures: a surface a group, each grid's lines for its card, and exact grids by group.
+
+    Exact ones go on record: see `service.store.audit.record_view`.
+    """
     if grids.empty:
         return [], {}, {}
     surfaces: list[GroupSurface] = []
-    cards: dict[str, list[dict[str, str]]] = {}
     exact: dict[str, tuple[str, ...]] = {}
-    for seen in figures.select_groups(connection, principal, division):
+    found = figures.select_groups(connection, principal, division)
+    for seen in found:
         rule, own = seen.rule, seen.counts
         if own:
             exact[rule.name] = tuple(sorted(own))
-        for code, count in own.items():
-            cards.setdefault(code, []).append(_card(rule, str(count), ()))
         if not seen.areas:
             continue
         whole = own.keys() >= set(grids["code"])
         cells = [Cell((code,), own[code], rank(own[code], rule)) for code in sorted(own)]
         surfaces.append(_surface(rule, cells if whole else seen.areas, grids, exact=whole))
-        for cell in seen.areas:
-            for code in set(cell.codes) - own.keys():
-                others = [other for other in cell.codes if other != code]
-                mixed = any(other in own for other in others)
-                cards.setdefault(code, []).append(_card(rule, None if mixed else cell.count, others, mixed))
-    return surfaces, cards, exact
+    return surfaces, group_lines(found, set(grids["code"])), exact
 
 
 @contextmanager
@@ -296,29 +280,6 @@ def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *,
         for lang in LANGUAGES
     }
     return GroupSurface(rule.name, rule.label, note, gpd.GeoDataFrame(rows, geometry=geometry, crs=4326))
-
-
-def _card(
-    rule: GroupRule, value: int | str | None, others: Sequence[str], mixed: bool = False
-) -> dict[str, str]:
-    """A group's line on a grid's card: an exact count (text), or the band of a cell that `others` share.
-
-    mixed: the reader has exact counts of some of these, so that the band would tell of the rest.
-    """
-    say = catalogue("service").say
-    entry = {f"label_{lang}": rule.label[lang] for lang in LANGUAGES}
-    for lang in LANGUAGES:
-        if isinstance(value, str):
-            shown = say("group.exact", lang, count=value)
-        elif mixed:
-            shown = say("group.mixed", lang)
-        else:
-            shown = band_label(value, rule, lang)
-            if others:
-                codes = " ".join(other[-3:] for other in others)
-                shown = say("group.merged", lang, value=shown, codes=codes)
-        entry[f"value_{lang}"] = shown
-    return entry
 
 
 class Maps:
