@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyproj
 import scipy.fft
 import shapely
@@ -28,7 +27,7 @@ _NODES_A_BANDWIDTH = 10  # a node every tenth of the bandwidth at least: see doc
 
 @dataclass(frozen=True)
 class Ground:
-    """An area made ready for densities; see `lay_ground`. Holds about 50 bytes a node.
+    """An area made ready for densities; see `lay_ground`. Holds about 25 bytes a node.
 
     crs, origin, cell_m, columns, rows, bounds, bandwidth_m: as in `Lattice`. parts: every cell is parts ×
     parts squares of `step_m`, whose middles are the nodes at which densities are computed. area: in
@@ -51,8 +50,8 @@ class Ground:
     mass: Floats
     near_border: Flags
     scale: Floats
-    kernel: npt.NDArray[np.complex128]
-    disc: npt.NDArray[np.complex128]
+    kernel: Floats
+    disc: Floats
     padded: tuple[int, int]
 
     @property
@@ -76,7 +75,7 @@ class Ground:
         x, y = _projection(self.crs).transform(places[:, 0], places[:, 1])
         return np.column_stack([x, y])
 
-    def spread(self, counts: Floats, kernel: npt.NDArray[np.complex128]) -> Floats:
+    def spread(self, counts: Floats, kernel: Floats) -> Floats:
         """Counts at the nodes, each spread by the kernel (`self.kernel` or `self.disc`)."""
         rows, columns = counts.shape
         changed = scipy.fft.rfft2(counts, s=self.padded) * kernel
@@ -190,10 +189,10 @@ def _scale(turn: pyproj.Transformer, y: Floats, middle: float) -> Floats:
     return ratio
 
 
-def _transformed(kernel: Floats, padded: tuple[int, ...]) -> npt.NDArray[np.complex128]:
-    """The kernel's transform, its middle at the first place."""
+def _transformed(kernel: Floats, padded: tuple[int, ...]) -> Floats:
+    """The kernel's transform, its middle at the first place: real, as the kernel is even."""
     size = kernel.shape[0] // 2
     laid = np.zeros(padded)
     laid[: kernel.shape[0], : kernel.shape[1]] = kernel
-    turned: npt.NDArray[np.complex128] = scipy.fft.rfft2(np.roll(laid, (-size, -size), (0, 1)))
+    turned: Floats = scipy.fft.rfft2(np.roll(laid, (-size, -size), (0, 1))).real.copy()
     return turned
