@@ -23,10 +23,13 @@ from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.access import Principal, access
+from service.access import Principal, Role, access, shown_of_others
+from service.privacy.disclosure import rules
+from service.privacy.seals import Seals
 from service.registry import COLLECTIONS
 from service.store import events as store
 from service.store.events import Cursor, Event
+from service.store.seals import seals_of
 
 logger = logging.getLogger(__name__)
 
@@ -203,18 +206,37 @@ def tell(engine: Engine, principal: Principal, batch: Sequence[Event]) -> list[b
     cases, communities = COLLECTIONS["cases"], COLLECTIONS["communities"]
     rows: dict[int, str] = {}
     allowed = access(principal, cases)
-    wanted = sorted({event.row for event in batch if event.collection == "cases" and event.row is not None})
+    noticed = [event for event in batch if event.collection != "cases" or is_noticed(principal, event)]
+    wanted = sorted({event.row for event in noticed if event.collection == "cases" and event.row is not None})
     if allowed is not None and wanted:
         rows = store.read_rows(engine, principal, cases, allowed, wanted)
-    codes = sorted({event.division for event in batch if event.kind in ("imported", "published")})
+    codes = sorted({event.division for event in noticed if event.kind in ("imported", "published")})
     seen: set[str] = set()
     allowed = access(principal, communities)
     if allowed is not None and codes:
         seen = store.read_communities(engine, principal, communities, allowed, codes)
-    return [_text(event, rows, seen) for event in batch]
+    seals, told = seals_of(engine), set(noticed)
+    return [_text(seals, event, rows, seen) if event in told else b"" for event in batch]
 
 
-def _text(event: Event, rows: dict[int, str], communities: set[str]) -> bytes:
+def is_noticed(principal: Principal, event: Event) -> bool:
+    """Whether the principal could see that something happened to cases, had it looked before and after.
+
+    A change of what is hidden is not told, though the case itself may be seen; nor many cases at once of
+    which none is shown.
+    """
+    if principal.reaches(Role.CENTRE) or event.grids & principal.grids:
+        return True
+    shown = {column.sql for column in shown_of_others(principal, COLLECTIONS["cases"])}
+    changed = {f"t.{name}" for name in event.columns}
+    if event.kind == "imported" and not any(not rules().sensitive(one) for one in event.categories):
+        return False
+    if event.kind == "imported" and not event.columns:
+        return True  # they are new
+    return event.kind == "created" or bool(changed & (shown | {COLLECTIONS["cases"].place}))
+
+
+def _text(seals: Seals, event: Event, rows: dict[int, str], communities: set[str]) -> bytes:
     about: dict[str, Any] = {"collection": event.collection, "at": event.at.isoformat()}
     if event.kind in ("imported", "published"):
         if event.division not in communities:
@@ -222,14 +244,14 @@ def _text(event: Event, rows: dict[int, str], communities: set[str]) -> bytes:
         about["community"] = event.division
         if event.collection == "plans":
             about["plan"] = event.row
-        return frame(event.kind, json.dumps(about, ensure_ascii=False), event.cursor)
+        return frame(event.kind, json.dumps(about, ensure_ascii=False), store.seal_event(seals, event))
     feature = rows.get(event.row or 0) if event.collection == "cases" else None
     if feature is None:
         return b""
     head = json.dumps(about, ensure_ascii=False)[:-1]
-    return frame(event.kind, f'{head}, "feature": {feature}}}', event.cursor)
+    return frame(event.kind, f'{head}, "feature": {feature}}}', store.seal_event(seals, event))
 
 
-def frame(kind: str, data: str, cursor: Cursor) -> bytes:
+def frame(kind: str, data: str, place: str) -> bytes:
     """An event as text/event-stream; JSON has no bare line breaks."""
-    return f"id: {cursor.xid}-{cursor.id}\nevent: {kind}\ndata: {data}\n\n".encode()
+    return f"id: {place}\nevent: {kind}\ndata: {data}\n\n".encode()

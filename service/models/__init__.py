@@ -15,7 +15,7 @@ Triggers, row policies and grants stand in the migrations.
 
 from __future__ import annotations
 
-from service.models.accounts import api_keys, audit, login_links, secrets, sessions
+from service.models.accounts import answers, api_keys, audit, login_links, secrets, sessions
 from service.models.base import (
     CASE_STATUSES,
     DIVISION_CLASSES,
@@ -54,7 +54,7 @@ from service.models.plans import (
     runs,
 )
 from service.models.publishing import added_collections, collection_versions, published_divisions
-from service.models.work import case_steps, cases, events, grid_staff
+from service.models.work import case_imports, case_steps, cases, events, grid_staff
 
 __all__ = [
     "CASE_STATUSES",
@@ -69,9 +69,11 @@ __all__ = [
     "SRID",
     "STREET_CLASSES",
     "added_collections",
+    "answers",
     "api_keys",
     "audit",
     "buildings",
+    "case_imports",
     "case_steps",
     "cases",
     "collection_versions",

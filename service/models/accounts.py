@@ -6,7 +6,7 @@ from sqlalchemy import Column, DateTime, Index, LargeBinary, UniqueConstraint, f
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.schema import SchemaItem
 
-from service.models.base import ROLES, ledger, members, moment, one_of, table, words
+from service.models.base import ROLES, document, ledger, members, moment, number, one_of, table, words
 
 # Append-only: a trigger refuses update, delete and truncate even to the owner.
 audit = table(
@@ -76,4 +76,19 @@ secrets = ledger(
     words("name", None),
     Column("bits", LargeBinary, nullable=False),
     UniqueConstraint("name"),
+)
+
+# Answers to requests that carried an `Idempotency-Key`, so that the same request again is answered, not done
+# again. who: a digest of who asked and where; asked: of what was sent. Kept for a day.
+answers = ledger(
+    "answers",
+    Column("who", LargeBinary, nullable=False),
+    words("key", None),
+    Column("asked", LargeBinary, nullable=False),
+    number("status"),
+    document("headers"),
+    words("body"),
+    moment("at", now=True),
+    UniqueConstraint("who", "key"),
+    Index(None, "at"),
 )

@@ -5,7 +5,19 @@ from __future__ import annotations
 from geoalchemy2 import Geometry
 from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
 
-from service.models.base import CASE_STATUSES, POINT, SRID, moment, no_identity, one_of, shape, table, words
+from service.models.base import (
+    CASE_STATUSES,
+    POINT,
+    SRID,
+    ledger,
+    members,
+    moment,
+    no_identity,
+    one_of,
+    shape,
+    table,
+    words,
+)
 
 # `assigned` is the grid as the input named it: a code, or its place in the order of codes ("1", "012").
 grid_staff = table(
@@ -32,6 +44,7 @@ cases = table(
     words("tier"),
     Column("building_id", Text),
     Column("grid_code", Text),
+    Column("import_id", BigInteger),  # of `case_imports`; without a foreign key, which is asked row by row
     Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
     *shape("cases", POINT),
     Index("ix_cases_place", "place", postgresql_using="gist"),
@@ -59,8 +72,13 @@ case_steps = table(
     *no_identity("note"),
 )
 
+# Who brought many cases at once, and when: their first step, which `case_steps` does not hold.
+case_imports = ledger("case_imports", words("actor"), moment("at", now=True))
+
 # What happened, in the order of commits as far as `xid` tells; holds keys only, so that a reader is told of
-# a row what the access function lets it see, at that time. Kept for a day.
+# a row what the access function lets it see, at that time. columns: of a changed case, what changed;
+# categories and grids: of many cases at once, those shown at a place, and those that they lie or lay in. So
+# who sees nothing of a change is not told that there was one. Kept for a day.
 events = table(
     "events",
     Column("at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
@@ -70,6 +88,9 @@ events = table(
     Column("row_id", BigInteger),
     words("feature"),
     words("grid_code"),
+    members("columns"),
+    members("categories"),
+    members("grids"),
     Index(None, "xid", "id"),
     Index(None, "at"),
     of_division=False,

@@ -6,10 +6,9 @@ here: in a filter, an equality, a sort order or a selection.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
+import struct
 from collections.abc import Collection as Names
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Literal, cast
 
 from service.access import Access
 from service.faults import MalformedError
+from service.privacy.seals import Seals
 from service.query.box import Box, read_box, read_number, short, within
 from service.query.condition import Condition, all_of
 from service.query.cql2 import compile_cql2
@@ -51,8 +51,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a collection. limit, offset, cursor: of one page; `cursor` is the last row's place in
-    the sort order: a value for each of `sort` and the surrogate key. count: of all that match, too.
+    """What is asked of a collection. limit, offset, cursor: of one page; `cursor` is the sealed place of the
+    last row before it (`open_place`). count: of all that match, too.
     """
 
     box: Box | None = None
@@ -63,7 +63,7 @@ class Question:
     properties: tuple[str, ...] | None = None
     limit: int = LIMIT
     offset: int = 0
-    cursor: tuple[Value | None, ...] | None = None
+    cursor: str | None = None
     crs: Crs = CRS84
     count: bool = False
 
@@ -96,17 +96,16 @@ def read_question(
             raise MalformedError("parameter-unknown", name=short(name))
         equal.append((name, read_value(name, value, field)))
     given = {name: value for name, value in parameters.items() if name in known}
-    sort = _read_sort(given.get("sortby"), fields)
     return Question(
         box=_read_box(given),
         span=None if "datetime" not in given else read_span(given["datetime"]),
         filter=_read_filter(given, fields),
         equal=tuple(equal),
-        sort=sort,
+        sort=_read_sort(given.get("sortby"), fields),
         properties=_read_properties(given.get("properties"), fields),
         limit=read_whole(given, "limit", LIMIT, least=1, most=LIMIT_MOST, clip=True),
         offset=read_whole(given, "offset", 0, most=OFFSET_MOST),
-        cursor=None if "cursor" not in given else _read_cursor(given["cursor"], sort, fields),
+        cursor=given.get("cursor"),
         crs=CRS84 if "crs" not in given else read_crs("crs", given["crs"]),
         count=_read_choice(given, "count", {"true": True, "false": False}, False),
     )
@@ -136,25 +135,32 @@ def order_by(question: Question, collection: Collection, access: Access) -> str:
 
 
 def place_of(question: Question, collection: Collection, access: Access) -> str:
-    """SQL of a row's place in the sort order, as JSON; what `cursor_text` writes."""
+    """SQL of a row's place in the sort order, as JSON; what `seal_place` seals."""
     fields = fields_of(collection, access)
     return f"json_build_array({', '.join([*(fields[order.name].sql for order in question.sort), 't.id'])})"
 
 
-def after(question: Question, collection: Collection, access: Access, *, prefix: str = "q_") -> Condition:
-    """The rows beyond the cursor, in the sort order."""
-    if question.cursor is None:
+def after(
+    question: Question,
+    collection: Collection,
+    access: Access,
+    place: tuple[Value | None, ...] | None,
+    *,
+    prefix: str = "q_",
+) -> Condition:
+    """The rows beyond the place (`open_place`), in the sort order; all of them where it is None."""
+    if place is None:
         return all_of()
     fields = fields_of(collection, access)
-    *values, row = question.cursor
+    *values, row = place
     bound: dict[str, object] = {
-        f"{prefix}after{place}": value for place, value in enumerate(values) if value is not None
+        f"{prefix}after{number}": value for number, value in enumerate(values) if value is not None
     }
     bound[f"{prefix}after"] = row
     reached: list[str] = []  # equal so far
     ways: list[str] = []
-    for place, (order, value) in enumerate(zip(question.sort, values, strict=True)):
-        sql, name = f"({fields[order.name].sql})", f":{prefix}after{place}"
+    for number, (order, value) in enumerate(zip(question.sort, values, strict=True)):
+        sql, name = f"({fields[order.name].sql})", f":{prefix}after{number}"
         required = collection.column(order.name).required
         beyond = _beyond(sql, name, descending=order.descending, null=value is None, required=required)
         if beyond:
@@ -188,33 +194,44 @@ def selected(question: Question, access: Access) -> tuple[tuple[Column, str], ..
 # --- cursors ---
 
 
-def cursor_text(place: list[Value | None]) -> str:
-    """The cursor of a page's last row, from what `place_of` yielded."""
-    if len(place) == 1:
-        return str(place[0])
-    text = json.dumps(place, ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+def seal_place(seals: Seals, collection: Collection, question: Question, place: list[Value | None]) -> str:
+    """The cursor of a page's last row, from what `place_of` yielded.
+
+    The surrogate key counts hidden rows too, so nobody may read it, nor how many digits it has.
+    """
+    *values, row = place
+    content = struct.pack(">q", row)
+    if values:
+        content += json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return seals.seal("cursor", content, collection.name, _order_text(question))
 
 
-def _read_cursor(
-    text: str, sort: tuple[Order, ...], fields: Mapping[str, Field]
+def open_place(
+    seals: Seals, collection: Collection, access: Access, question: Question
 ) -> tuple[Value | None, ...] | None:
-    if not sort:
-        if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-            raise MalformedError("cursor", value=short(text))
-        return (int(text),)
+    """The place that the cursor names: a value for each of the sort order, and the surrogate key.
+
+    MalformedError: it was not sealed here for that collection and order.
+    """
+    if question.cursor is None:
+        return None
+    content = seals.open("cursor", question.cursor, collection.name, _order_text(question))
+    if content is None:
+        raise MalformedError("cursor", value=short(question.cursor))
+    fields = fields_of(collection, access)
     try:
-        place = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-        *values, row = place
-        if len(values) != len(sort) or not isinstance(row, int) or not 0 <= row < 10**18:
-            raise ValueError
+        values = json.loads(content[8:]) if question.sort else []
         read = [
             None if value is None else _read_bound(value, fields[order.name])
-            for order, value in zip(sort, values, strict=True)
+            for order, value in zip(question.sort, values, strict=True)
         ]
-    except (binascii.Error, UnicodeError, RecursionError, TypeError, ValueError):
-        raise MalformedError("cursor", value=short(text)) from None
-    return (*read, row)
+    except ValueError:  # a column of an added collection may have become another since
+        raise MalformedError("cursor", value=short(question.cursor)) from None
+    return (*read, struct.unpack(">q", content[:8])[0])
+
+
+def _order_text(question: Question) -> str:
+    return ",".join(f"{'-' if order.descending else ''}{order.name}" for order in question.sort)
 
 
 def _read_bound(value: object, field: Field) -> Value:

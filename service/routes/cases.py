@@ -99,7 +99,7 @@ async def take_step(request: Request, key: str) -> Response:
         values, note = _read_step(read_json(body))
         with context.writing() as connection:
             found = features.lock_feature(connection, collection, allowed, key)
-            features.check_version(found, versions_of(request))
+            features.check_version(found, versions_of(context))
             if not any(found.values.get(name) != value for name, value in values.items()):
                 raise MalformedError("case-no-step")
             return cases.change_case(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psycopg
 from fastapi import APIRouter, Request
@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 from service.access import Principal
 from service.events import Hub, Listener
 from service.faults import BusyError, MalformedError
-from service.query.box import short
 from service.store import events as store
-from service.store.events import Cursor
+from service.store.events import Cursor, Place
+from service.store.seals import seals_of
 from service.web.context import find_context
 from service.web.errors import problem
 
@@ -60,15 +60,15 @@ async def listen(request: Request) -> Response:
             raise MalformedError("parameter-unknown", name=name[:60])
     told = request.headers.get("last-event-id") or request.query_params.get("after")
     hub: Hub = request.app.state.events
-    return Stream(request, hub, context.principal, None if told is None else read_cursor(told))
+    place = None
+    if told is not None:
+        seals = await run_in_threadpool(seals_of, hub.engine)
+        place = store.open_place(seals, told) or ELSEWHERE
+    return Stream(request, hub, context.principal, place)
 
 
-def read_cursor(value: str) -> Cursor:
-    """The place that an event's id names. Raises MalformedError."""
-    found = re.fullmatch(r"(\d{1,18})-(\d{1,18})", value.strip(), re.ASCII)
-    if found is None:
-        raise MalformedError("events-place", value=short(value))
-    return Cursor(int(found[1]), int(found[2]))
+# the place of whoever listened to another database, or to this one before it was restored
+ELSEWHERE = Place(Cursor(0, 0), datetime.min.replace(tzinfo=UTC))
 
 
 class Stream(Response):
@@ -76,12 +76,12 @@ class Stream(Response):
 
     media_type = MEDIA
 
-    def __init__(self, request: Request, hub: Hub, principal: Principal, cursor: Cursor | None) -> None:
+    def __init__(self, request: Request, hub: Hub, principal: Principal, place: Place | None) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.headers["Cache-Control"] = "no-store"
         self.headers["X-Accel-Buffering"] = "no"
-        self.request, self.hub, self.principal, self.cursor = request, hub, principal, cursor
+        self.request, self.hub, self.principal, self.place = request, hub, principal, place
         self.pace = PACE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -122,15 +122,16 @@ class Stream(Response):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def _pieces(self, listener: Listener) -> AsyncIterator[bytes]:
+        seals = await run_in_threadpool(seals_of, self.hub.engine)
         position = await run_in_threadpool(store.read_position, self.hub.engine)
-        cursor = self.cursor or position
-        missed = cursor.xid > position.xid  # of another database, or of this one before it was restored
-        if self.cursor is not None:
-            missed = missed or await run_in_threadpool(store.has_missed, self.hub.engine, cursor)
-        if missed:
-            cursor = position
-            yield f"id: {cursor.xid}-{cursor.id}\nevent: reset\ndata: {{}}\n\n".encode()
-        yield f"retry: 3000\nid: {cursor.xid}-{cursor.id}\n\n".encode()
+        cursor = position
+        if self.place is not None:
+            cursor = self.place.cursor
+            missed = await run_in_threadpool(store.has_missed, self.hub.engine, self.place)
+            if missed or cursor.xid > position.xid:
+                cursor = position
+                yield f"id: {store.seal_now(seals, cursor)}\nevent: reset\ndata: {{}}\n\n".encode()
+        yield f"retry: 3000\nid: {store.seal_now(seals, cursor)}\n\n".encode()
         spoken = time.monotonic()
         while not self.hub.closing:
             listener.woken.clear()
@@ -153,8 +154,8 @@ class Stream(Response):
                 async with asyncio.timeout(max(rest, 0.0)):
                     await listener.woken.wait()
             except TimeoutError:
-                # what this one was not told is behind it all the same
-                yield f": \nid: {cursor.xid}-{cursor.id}\n\n".encode()
+                # what this one was not told is behind it all the same, and another id each time does not tell
+                yield f": \nid: {store.seal_now(seals, cursor)}\n\n".encode()
                 spoken = time.monotonic()
 
 

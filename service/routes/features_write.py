@@ -105,7 +105,7 @@ def remove_item(request: Request, name: str, key: str) -> Response:
     context, collection, allowed = claim(request, name, "DELETE")
     with context.writing() as connection:
         found = features.lock_feature(connection, collection, allowed, key)
-        features.check_version(found, versions_of(request))
+        features.check_version(found, versions_of(context))
         features.remove_feature(connection, collection, found)
     return Response(status_code=204)
 
@@ -119,7 +119,7 @@ async def _change(request: Request, name: str, key: str, *, whole: bool) -> Resp
         draft = read(read_json(body), collection, _known(allowed), body_crs(request))
         with context.writing() as connection:
             found = features.lock_feature(connection, collection, allowed, key)
-            features.check_version(found, versions_of(request))
+            features.check_version(found, versions_of(context))
             if collection.sensitivity == "cases":
                 return cases.change_case(
                     connection, context.principal, collection, allowed, found, draft, whole=whole

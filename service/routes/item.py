@@ -44,7 +44,7 @@ def show_item(request: Request, name: str, key: str) -> Response:
     if found is None:
         raise UnknownError("item", name=collection.name, key=key[:60])
     mark = digest(allowed, context.base, request.url.path, request.url.query, context.html, context.lang)
-    tag = feature_tag(found.row, found.version, mark)
+    tag = feature_tag(context.seals, found.row, found.version, mark)
     if not may_know_row_versions(context.principal, collection, json.loads(found.feature)["properties"]):
         tag = content_tag(mark, found.feature)
     headers = headers_of(context, collection, tag, question.crs)

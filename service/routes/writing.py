@@ -44,15 +44,15 @@ def tag_of(context: Context, collection: Collection, allowed: Access, written: W
     """The ETag that reading the feature plainly would bring."""
     path = item_path(collection, written.key)
     mark = digest(allowed, context.base, path, "", False, context.lang)
-    return feature_tag(written.row, written.version, mark)
+    return feature_tag(context.seals, written.row, written.version, mark)
 
 
-def versions_of(request: Request) -> set[tuple[int, int]] | None:
+def versions_of(context: Context) -> set[tuple[int, int]] | None:
     """The versions that If-Match names; None: any. UnlockedError: there is no If-Match."""
-    header = request.headers.get("if-match")
+    header = context.request.headers.get("if-match")
     if header is None:
         raise UnlockedError("write-unlocked")
-    return row_versions(header)
+    return row_versions(context.seals, header)
 
 
 def _reason(key: str, context: Context, name: str) -> str:

@@ -19,14 +19,16 @@ from service.query.question import (
     Question,
     after,
     condition,
-    cursor_text,
+    open_place,
     order_by,
     place_of,
+    seal_place,
     selected,
 )
 from service.query.span import meets
 from service.registry import Collection, Column
 from service.store.reading import WHO, read_row, who
+from service.store.seals import seals_of
 
 # Doubles are written with as many digits as tell them apart, so that what is read can be written back.
 DIGITS = 15
@@ -67,9 +69,10 @@ def select_version(engine: Engine, principal: Principal, sources: tuple[str, ...
 def select_page(
     engine: Engine, principal: Principal, collection: Collection, access: Access, question: Question
 ) -> Page:
-    """A page of features, in the sort order."""
+    """A page of features, in the sort order. MalformedError: the cursor is none of this collection's."""
     rows = condition(question, collection, access)
-    beyond = after(question, collection, access)
+    place = None if question.cursor is None else open_place(seals_of(engine), collection, access, question)
+    beyond = after(question, collection, access, place)
     matched = "null::bigint"
     if question.count:
         matched = (
@@ -105,12 +108,13 @@ def select_page(
         "fetched": question.limit + 1,
         "offset": question.offset,
     }
-    version, features, found, place, counted = read_row(engine, sql, parameters, raw=True)
+    version, features, found, ended, counted = read_row(engine, sql, parameters, raw=True)
     found = found or 0
     following = None
     if found > question.limit:
         features = _but_last(features)
-        following = cursor_text(json.loads(place) if question.sort else [int(place)])
+        last = json.loads(ended) if question.sort else [int(ended)]
+        following = seal_place(seals_of(engine), collection, question, last)
     elif counted is None and question.cursor is None and (found or not question.offset):
         counted = question.offset + found  # the last page, reached by counting
     return Page(version, features or b"", min(found, question.limit), following, counted)

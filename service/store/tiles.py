@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from service.access import Access, Principal
+from service.access import Access, Principal, may_know_versions
 from service.query.condition import Condition, all_of
 from service.query.question import Question, condition, selected
 from service.registry import Collection, Column
@@ -69,6 +69,10 @@ def _read(
     told = [f"{_value(column, sql)} as {quoted(column.name)}" for column, sql in columns]
     if collection.by != "row" and "id" not in names:
         told.insert(0, f"{collection.key} as id")
+    numbered = ""
+    if may_know_versions(principal, collection):  # numbers of rows count those that are hidden
+        told.append(f"t.id as {number}")
+        numbered = f", '{number}'"
     # the order of the rows in the table tells which of them changed last, if only in a hidden column
     order = "order by t.id" if collection.sensitivity != "open" else ""
     if ranked:
@@ -78,9 +82,9 @@ def _read(
         from {WHO}
         cross join lateral ({version_sql("who.told is not null")}) v
         cross join lateral (
-            select st_asmvt(m, :layer, {EXTENT}, '{shape}', '{number}') as tile, count(*) as found
+            select st_asmvt(m, :layer, {EXTENT}, '{shape}'{numbered}) as tile, count(*) as found
             from (
-                select {_drawn(access)} as {shape}, {", ".join([*told, f"t.id as {number}"])}
+                select {_drawn(access)} as {shape}, {", ".join(told)}
                 from {collection.table} t
                 where v.version is not null and {rows.sql}
                 {order} limit :most

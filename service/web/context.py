@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -17,8 +17,10 @@ from service.db import Database
 from service.faults import MalformedError, NotAllowedInError, RateError, UnknownError
 from service.identity.accounts import COOKIE, Accounts, check_csrf
 from service.maps.community import introduce, one_state
+from service.privacy.seals import Seals
 from service.registry import Collection
 from service.store.catalogue import Catalogues
+from service.store.seals import seals_of
 from service.upkeep.limits import Limits, address_of, key_of
 from service.web.languages import language_of, wants_html
 
@@ -69,6 +71,11 @@ class Context:
         return self.database.app
 
     @property
+    def seals(self) -> Seals:
+        """What seals keys of rows, which count hidden ones too."""
+        return seals_of(self.database.app)
+
+    @property
     def base(self) -> str:
         """The service's address as the client wrote it, without a slash at its end."""
         return str(self.request.base_url).rstrip("/")
@@ -83,13 +90,16 @@ class Context:
         return href.removeprefix(self.base) or "/"
 
 
-def find_context(request: Request) -> Context:
-    """The context of `request`. MalformedError: a repeated parameter; UnknownError: no such address."""
+def find_context(request: Request, repeatable: Container[str] = ()) -> Context:
+    """The context of `request`. MalformedError: a repeated parameter; UnknownError: no such address.
+
+    repeatable: names of parameters that may be given several times.
+    """
     if "\x00" in request.scope["path"]:  # a character that no text in the database has
         raise UnknownError("no-page", path=request.scope["path"][:60].replace("\x00", "%00"))
     names = [name for name, _ in request.query_params.multi_items()]
     for name in names:
-        if names.count(name) > 1:
+        if names.count(name) > 1 and name not in repeatable:
             raise MalformedError("parameter-repeated", name=name)
     accounts: Accounts = request.app.state.accounts
     return Context(
@@ -143,7 +153,11 @@ def _who(request: Request, accounts: Accounts, token: str | None) -> Principal:
     return principal
 
 
-InContext = Annotated[Context, Depends(find_context)]
+def _context_of(request: Request) -> Context:
+    return find_context(request)
+
+
+InContext = Annotated[Context, Depends(_context_of)]
 
 
 def find_collection(context: Context, name: str) -> tuple[Collection, Access]:

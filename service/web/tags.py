@@ -1,16 +1,19 @@
 """Tags (ETag) of what is read, and what a client says that it has.
 
-A page's tag holds the version of its collection, a feature's the key and version of its row; both a digest of
-who sees it and how it is written out. So what a tag stands for is known before anything is read. Where rows
-or columns are hidden from the reader, it is a digest of what is shown: a version counts hidden changes too.
+A page's tag holds the version of its collection, a feature's the key and version of its row, sealed, since
+keys count hidden rows too; both a digest of who sees it and how it is written out. So what a tag stands for
+is known before anything is read. Where rows or columns are hidden from the reader, it is a digest of what is
+shown: a version counts hidden changes too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import struct
 
 from service.access import Access
+from service.privacy.seals import Seals
 
 
 def digest(access: Access, *shaped: object) -> str:
@@ -24,9 +27,9 @@ def page_tag(version: int, mark: str) -> str:
     return f'W/"{version}-{mark}"'
 
 
-def feature_tag(row: int, version: int, mark: str) -> str:
+def feature_tag(seals: Seals, row: int, version: int, mark: str) -> str:
     """The tag of a feature."""
-    return f'"{row}-{version}-{mark}"'
+    return f'"{seals.seal("row", struct.pack(">qq", row, version))}-{mark}"'
 
 
 def content_tag(mark: str, *parts: bytes) -> str:
@@ -51,12 +54,13 @@ def is_known(header: str | None, tag: str) -> bool:
     return "*" in names or tag.removeprefix("W/") in names
 
 
-def row_versions(header: str) -> set[tuple[int, int]] | None:
+def row_versions(seals: Seals, header: str) -> set[tuple[int, int]] | None:
     """Keys and versions of rows that If-Match names; None where it is `*`, which any version meets.
 
     In which form a client read the feature is no matter to whether it saw the version it changes.
     """
     if header.strip() == "*":
         return None
-    found = re.findall(r'(?:^|,)\s*"(\d{1,18})-(\d{1,9})-[0-9a-f]{20}"', header)
-    return {(int(row), int(version)) for row, version in found}
+    named = re.findall(r'(?:^|,)\s*"([A-Za-z0-9_-]{43})-[0-9a-f]{20}"', header)
+    opened = [seals.open("row", one) for one in named]
+    return {struct.unpack(">qq", one) for one in opened if one is not None}

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -17,9 +18,11 @@ from sqlalchemy import text
 from service import db
 from service.access import Role
 from service.events import Hub
+from service.privacy.seals import Seals
 from service.routes import events as room
 from service.store import events as store
-from service.store.events import Cursor
+from service.store.events import Cursor, Place
+from service.store.seals import seals_of
 
 from .api import HIDDEN, Served, fill, serve
 from .towns import CODE
@@ -284,19 +287,31 @@ def test_old_events_go_and_who_missed_some_is_told_so(scratch: db.Database) -> N
     with scratch.owner.begin() as connection:
         add(connection, "new-")
     assert kinds(scratch, position, 4) == ["created"] * 4
-    assert not store.has_missed(scratch.app, position)
+    now = datetime.now(UTC)
+    assert not store.has_missed(scratch.app, Place(position, now))
     assert store.purge(scratch.app) == 2
     assert kinds(scratch, position, 2) == ["purged", "created"]
     left = store.read_events(scratch.app, position, 10)
-    assert store.has_missed(scratch.app, position)
-    assert not store.has_missed(scratch.app, left[0].cursor)
+    # a transaction of a day: what it told late was forgotten early, and is missed by who is up to date
+    assert store.has_missed(scratch.app, Place(position, now))
+    assert not store.has_missed(scratch.app, Place(left[0].cursor, now))
+    assert store.has_missed(scratch.app, Place(left[0].cursor, now - timedelta(hours=23, minutes=1)))
     assert store.purge(scratch.app) == 0
 
 
 def test_who_was_away_too_long_begins_anew(town: Served, ear: Callable[..., Ear]) -> None:
-    for after in ("999999999999999-1",):
+    seals, now = seals_of(town.database.app), datetime.now(UTC)
+    position = store.read_position(town.database.app)
+    long_ago = store.seal_place(seals, Place(position, now - timedelta(hours=24)))
+    ahead = store.seal_place(seals, Place(Cursor(10**15, 1), now))  # of a cluster that was restored
+    elsewhere = store.seal_now(Seals(b"another installation's"), position)
+    for after in (long_ago, ahead, elsewhere):
         assert ear(after=after).next()["event"] == "reset"
-    assert town.client().get("/events", headers={"last-event-id": "x"}).status_code == 400
+    told = store.seal_now(seals, position)
+    forged = told[:-2] + ("AA" if told[-2:] != "AA" else "BB")
+    for bad in ("x", "12-1", told[:-1], forged, told[:9] + "A" * 54):
+        answer = town.client().get("/events", headers={"last-event-id": bad})
+        assert (answer.status_code, answer.json()["code"]) == (400, "events-place"), bad
     assert town.client().get("/events?f=json").status_code == 400
 
 
@@ -349,7 +364,7 @@ def test_the_ring_is_bounded_and_the_slow_read_from_the_database(
     wanted = [f"ring-{n}" for n in range(1, 61)]
     assert listener.cases(set(wanted)) == wanted
     assert len(hub._ring) <= 10
-    late = ear(after=f"{start.xid}-0")
+    late = ear(after=store.seal_now(seals_of(town.database.app), start))
     assert late.cases(set(wanted)) == wanted
 
 
@@ -362,3 +377,128 @@ def _until(holds: Callable[[], bool]) -> None:
 
 def test_cursors_are_ordered_by_transaction_first() -> None:
     assert sorted([Cursor(2, 1), Cursor(1, 9), Cursor(1, 2)]) == [Cursor(1, 2), Cursor(1, 9), Cursor(2, 1)]
+
+
+# --- what a listener may not notice ---
+
+
+def overhear(town: Served, role: Role, seconds: float, meanwhile: Callable[[], None]) -> list[str]:
+    """All lines that the role is told until then, from a stream in which `meanwhile` happens."""
+    lines: list[str] = []
+    with town.client(role).stream("GET", "/events", timeout=PATIENCE_S) as answer:
+        end = time.monotonic() + seconds
+        for line in answer.iter_lines():
+            lines.append(line)
+            if len(lines) == 3:
+                meanwhile()
+            if time.monotonic() > end:
+                break
+    return lines
+
+
+def hidden_events(town: Served) -> None:
+    """Withheld cases, one of a community that is not published, many at once; changes of these, and of what
+    the public does not see of cases that it sees.
+    """
+    with town.database.owner.begin() as connection:
+        add(connection, f"unseen-{time.monotonic_ns()}-", category="dispute")
+        add(connection, f"unseen-{time.monotonic_ns()}-", code=HIDDEN)
+    with town.database.owner.begin() as connection:
+        add(connection, f"unseen-{time.monotonic_ns()}-", category="dispute", count=1200)
+    for change in (
+        "update cases set status = 'filed' where category = 'dispute' and case_id like 'unseen-%'",
+        "update cases set tier = 'street', due_at = now() where case_id in ('k1', 'k2')",
+        "update cases set tier = 'street', due_at = now(), grid_code = null where category = 'rubbish'",
+    ):
+        with town.database.owner.begin() as connection:
+            connection.execute(text(change))
+    time.sleep(1.5)
+
+
+def test_who_sees_nothing_of_what_happened_is_told_the_same_as_if_nothing_had(town: Served) -> None:
+    """Same lines, but for ids; these have one length, and all differ whether or not something happened."""
+    quiet = overhear(town, Role.PUBLIC, 4.0, lambda: time.sleep(2.0))
+    busy = overhear(town, Role.PUBLIC, 4.0, lambda: hidden_events(town))
+    centre = overhear(town, Role.CENTRE, 4.0, lambda: hidden_events(town))
+    assert sum(line.startswith("event: ") for line in centre) > 4
+    ids: list[str] = []
+    seen = []
+    for lines in (quiet, busy):
+        ids += [line for line in lines if line.startswith("id: ")]
+        seen.append({"id" if line.startswith("id: ") else line for line in lines})
+    assert seen[0] == seen[1] == {"retry: 3000", "id", "", ": "}
+    assert len(set(ids)) == len(ids) > 12
+    assert {len(one) for one in ids} == {len("id: ") + 8 + 1 + 54}
+
+
+def test_places_before_and_after_a_hidden_event_lead_to_the_same(
+    town: Served, ear: Callable[..., Ear]
+) -> None:
+    """Also where the hidden ones are forgotten meanwhile: what is missed depends on the time alone."""
+    seals, database = seals_of(town.database.app), town.database
+    before = store.read_position(database.app)
+    with database.owner.begin() as connection:
+        add(connection, "unseen-between-", category="dispute", count=3)
+    _until(lambda: store.read_position(database.app).xid > before.xid)
+    after = store.read_position(database.app)
+    with database.owner.begin() as connection:
+        add(connection, "seen-after-")
+    for hours, wanted in ((0, ["created"]), (22, ["created"]), (23.5, ["reset"])):
+        at = datetime.now(UTC) - timedelta(hours=hours)
+        for place in (before, after):
+            listener = ear(Role.PUBLIC, after=store.seal_place(seals, Place(place, at)))
+            assert [listener.next()["event"]] == wanted
+
+
+def test_the_id_of_an_event_is_the_same_each_time(town: Served, ear: Callable[..., Ear]) -> None:
+    start = store.seal_now(seals_of(town.database.app), store.read_position(town.database.app))
+    live = ear(Role.PUBLIC)
+    with town.database.owner.begin() as connection:
+        add(connection, "named-")
+    first = live.next()
+    assert (
+        ear(Role.CENTRE, after=start).next()["id"]
+        == ear(Role.PUBLIC, after=start).next()["id"]
+        == first["id"]
+    )
+    place = store.open_place(seals_of(town.database.app), first["id"])
+    [(xid, number)] = town.rows("select xid, id from events order by id desc limit 1")
+    assert place is not None
+    assert place.cursor == (xid, number)
+
+
+def test_changes_are_told_to_those_who_see_what_changed(town: Served, ear: Callable[..., Ear]) -> None:
+    """The tier of a case is for consumers, its grid for the grid's worker, withheld cases for the centre."""
+    grids = sorted(code for (code,) in town.rows("select code from grids where valid_to is null"))
+    with town.database.owner.begin() as connection:
+        add(connection, "seen-by-some-", grid=grids[0])
+    roles = {
+        "centre": ear(Role.CENTRE),
+        "consumer": ear(Role.CONSUMER),
+        "worker": ear(Role.GRID_WORKER, grids=frozenset(grids[:1])),
+        "public": ear(Role.PUBLIC),
+    }
+    for column, value in (
+        ("tier", "street"),
+        ("grid_code", grids[1]),  # from the worker's grid to another
+        ("building_id", "another"),
+        ("status", "filed"),
+    ):
+        change = text(f"update cases set {column} = :value where case_id = 'seen-by-some-1'")  # noqa: S608
+        with town.database.owner.begin() as connection:
+            connection.execute(change, {"value": value})
+    with town.database.owner.begin() as connection:
+        add(connection, "withheld-", category="dispute", grid=grids[0], count=1001)
+    with town.database.owner.begin() as connection:
+        add(connection, "the-end-")
+    told = {}
+    for name, one in roles.items():
+        told[name] = [one.next()["event"]]
+        while told[name][-1] != "created":
+            told[name].append(one.next()["event"])
+    assert told == {
+        "centre": ["changed"] * 4 + ["imported", "created"],
+        "consumer": ["changed", "changed", "created"],
+        "worker": ["changed", "changed", "changed", "imported", "created"],
+        "public": ["changed", "created"],
+    }

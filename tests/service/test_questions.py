@@ -13,7 +13,9 @@ from sqlalchemy import text
 
 from service import db
 from service.access import Role
+from service.privacy.seals import Seals
 from service.query.crs import BELTS, KNOWN
+from service.store.seals import seals_of
 from service.web.tags import row_versions
 
 from .api import Served, fill, serve
@@ -301,10 +303,12 @@ def test_a_tag_tells_which_row_was_seen_in_which_version(town: Served) -> None:
     client = town.client(Role.PLANNER)
     tag = client.get(f"/collections/grids/items/{OLD}").headers["etag"]
     row, version = town.rows("select id, version from grids where code = :c and valid_to is null", c=OLD)[0]
-    assert row_versions(tag) == {(row, version)}
-    assert row_versions(f'"other", {tag}') == {(row, version)}
-    assert row_versions(f"W/{tag}") == set()
-    assert row_versions("*") is None
+    seals = seals_of(town.database.app)
+    assert row_versions(seals, tag) == {(row, version)}
+    assert row_versions(seals, f'"other", {tag}') == {(row, version)}
+    assert row_versions(seals, f"W/{tag}") == set()
+    assert row_versions(seals, "*") is None
+    assert row_versions(Seals(b"another installation's"), tag) == set()
 
 
 def test_exact_points_are_not_left_on_the_askers_disk(town: Served) -> None:

@@ -1,0 +1,60 @@
+"""The seals of a database: made from its own secret, kept as long as its connections are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, event
+
+from service.db import EVERYWHERE
+from service.privacy.seals import Seals
+from service.store.reading import WHO, read_row
+
+_READ = f"""
+    select s.bits, s.home from {WHO} cross join lateral (
+        select bits, (select oid::text from pg_database where datname = current_database()) as home
+        from secrets where who.told is not null and name = 'noise'
+    ) s
+"""  # noqa: S608  # nothing of a caller's is in it
+_SELF = {"who_role": "disclosure", "who_scope": EVERYWHERE, "who_grids": "", "who_subject": ""}
+
+
+@dataclass(eq=False)
+class _Kept:
+    seals: Seals | None = None
+    connected: int = 0
+
+
+_kept: WeakKeyDictionary[Engine, _Kept] = WeakKeyDictionary()
+
+
+def seals_of(engine: Engine) -> Seals:
+    """What seals the places of rows in this database.
+
+    Read again whenever a new connection is made: behind it there may be another database, restored from a
+    backup in the place of the one before.
+    """
+    kept = _kept.get(engine)
+    if kept is None:
+        kept = _kept.setdefault(engine, _Kept())
+        event.listen(engine, "connect", _forgetting(kept))
+    if kept.seals is not None:
+        return kept.seals
+    connected = kept.connected
+    bits, home = read_row(engine, _READ, _SELF, by_key=True)
+    seals = Seals(bytes(bits), home)
+    if kept.connected == connected:
+        kept.seals = seals
+    return seals
+
+
+def _forgetting(kept: _Kept) -> Any:
+    """What forgets the seals when a connection is made."""
+
+    def forget(connection: Any, record: Any) -> None:
+        kept.connected += 1
+        kept.seals = None
+
+    return forget
