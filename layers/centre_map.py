@@ -28,6 +28,7 @@ import numpy as np
 
 from layers import palette
 from layers.assets import icon
+from layers.choropleth import classes
 from layers.colouring import colour, neighbours
 from layers.coordinates import packed, points
 from layers.element import Part
@@ -45,6 +46,9 @@ SCRIPTS = (
     "base_map.js",
     "facility_map.js",
     "heat_map.js",
+    "choropleth.js",
+    "labels.js",
+    "card.js",
     "centre/page.js",
     "centre/view.js",
     "centre/source.js",
@@ -67,6 +71,12 @@ SCRIPTS = (
     "centre/start.js",
 )
 _TEXTS = ("centre.", "card.", "map.", "legend.")
+_MEASURES = {
+    "count": "cases",
+    "households": "case_rate_households",
+    "residents": "case_rate_residents",
+    "previous": "cases_change",
+}
 _ICONS = {
     "heat": "fire",
     "grids": "border-all",
@@ -97,7 +107,8 @@ class CentreView:
     cases: whether it may see cases at all. rates: denominators that are known ("households", "residents").
     statistics: methods that `statistics/{method}` answers, with their names. reach: kinds of facilities that
     `reach` and `siting` answer, with their names. documents: addresses of explanations by method.
-    events: the address of server-sent events. card: whether `grids/{code}/card` is there.
+    events, nearby: addresses of server-sent events and of what is near a point. card: whether
+    `grids/{code}/card` is there.
     """
 
     code: str
@@ -116,6 +127,7 @@ class CentreView:
     reach: Sequence[Choice] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     events: str = "/events"
+    nearby: str = "/nearby"
     card: bool = True
     role: str = "public"
     synthetic: bool = False
@@ -132,6 +144,7 @@ class _Map(folium.Map):
         self.default_css += [
             ("wangge_css", "wangge.css"),
             ("map_css", "map.css"),
+            ("card_css", "card.css"),
             ("centre_css", "centre/page.css"),
         ]
 
@@ -193,6 +206,7 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         "address": view.address,
         "events": view.events if view.cases else "",
         "card": view.card,
+        "nearby": view.nearby,
         "cases": view.cases,
         "rates": list(view.rates),
         "words": {
@@ -211,6 +225,7 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         "grids": _grids(view.grids, len(view.communities) == 1),
         "groups": [GroupHeat(group).data for group in view.groups],
         "facilities": facilities,
+        "classes": {name: classes(measure).specification() for name, measure in _MEASURES.items()},
         "ground": {"ground": palette.GROUND, "water": palette.WATER, "buildings": palette.BUILDINGS},
         "colours": {
             "cases": list(palette.CASES),

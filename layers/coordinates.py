@@ -44,13 +44,20 @@ def packed(geometries: Iterable[BaseGeometry | None]) -> list[list[list[int]]]:
     """
     found = []
     for rings in polygons(geometries):
-        shape = []
-        for ring in rings:
-            whole = np.round(np.asarray(ring) * 10**_DECIMALS).astype(np.int64)
-            steps = np.vstack([whole[:1], np.diff(whole, axis=0)])
-            shape.append(steps.ravel().tolist())
-        found.append(shape)
+        found.append([_steps(np.asarray(ring)) for ring in rings])
     return found
+
+
+def packed_lines(geometries: Iterable[BaseGeometry | None]) -> list[list[int]]:
+    """As `lines`, each in whole numbers as a ring of `packed`."""
+    parts = shapely.get_parts(np.asarray(list(geometries), dtype=object))
+    return [_steps(shapely.get_coordinates(part)[:, ::-1]) for part in parts if not part.is_empty]
+
+
+def _steps(coordinates: np.ndarray) -> list[int]:
+    whole = np.round(coordinates * 10**_DECIMALS).astype(np.int64)
+    steps: list[int] = np.vstack([whole[:1], np.diff(whole, axis=0)]).ravel().tolist()
+    return steps
 
 
 def _pairs(coordinates: np.ndarray) -> Ring:

@@ -94,7 +94,7 @@ class OfflineFigure(Figure):
         outside = reader.outside(trusted=set(ours))
         if outside:
             raise OutsideRequest(outside)
-        return page.replace("<!--policy-->", _policy(reader.scripts), 1)
+        return page.replace("<!--policy-->", _policy(reader.scripts, self.assets), 1)
 
     def _style(self, name: str) -> str:
         if self.assets == "static":
@@ -121,7 +121,7 @@ def _number(root: Element) -> None:
         waiting.extend(reversed(element._children.values()))
 
 
-def _policy(scripts: list[str]) -> str:
+def _policy(scripts: list[str], assets: Assets) -> str:
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
         for script in scripts
@@ -132,6 +132,8 @@ def _policy(scripts: list[str]) -> str:
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data:",
         "font-src 'self' data:",
+        # a page of the server may ask that server; one that stands alone has nobody to ask
+        *(("connect-src 'self'",) if assets == "static" else ()),
         "base-uri 'none'",
         "form-action 'none'",
     )

@@ -11,14 +11,13 @@
     } else if (entry.symbol === "dot") {
       drawing.append(wangge.svg("circle", { cx: 14, cy: 7, r: 5, stroke: "#ffffff", "stroke-width": 1.4, fill: entry.colour }));
     } else {
-      drawing.append(wangge.svg("rect", { x: 0.5, y: 0.5, width: 27, height: 13, rx: 2, fill: entry.symbol === "fill" || entry.symbol === "dotted" ? entry.colour : "#f4f2ee" }));
+      drawing.append(wangge.svg("rect", { x: 0.5, y: 0.5, width: 27, height: 13, rx: 2, fill: entry.symbol === "fill" ? entry.colour : "#f4f2ee" }));
       if (entry.symbol === "hatch") drawing.append(wangge.svg("path", { d: "M2 13 14 1M10 13 22 1M18 13 26 5M2 5 6 1" }));
-      if (entry.symbol === "dotted") [6, 14, 22].forEach(function (x) { drawing.append(wangge.svg("circle", { cx: x, cy: 7, r: 1.5, fill: "#17303d" })); });
     }
     return drawing;
   }
 
-  // told: {title, entries: [{symbol, colour, label}], notes: [text], link: {address, label}}
+  // told: {title, verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text], link: {address, label}}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
     box.hidden = !told;
@@ -30,8 +29,14 @@
       told.entries.forEach(function (entry) { list.append(wangge.element("li", {}, swatch(entry), wangge.element("span", {}, entry.label))); });
       parts.push(list);
     }
+    if (told.spec) {
+      const list = wangge.element("ul", {});
+      wangge.choropleth.legend(list, told.spec, told.states || []);
+      parts.push(list);
+    }
+    [told.method, told.caveat].filter(Boolean).forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
     const notes = (told.notes || []).filter(Boolean);
-    if (notes.length) {
+    if (notes.length || told.link) {
       const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
       notes.forEach(function (note) { more.append(wangge.element("p", {}, note)); });
       if (told.link) more.append(wangge.element("p", {}, wangge.element("a", { href: told.link.address }, told.link.label)));
@@ -40,8 +45,15 @@
       more.open = before ? before.open : !centre.narrow() && window.innerHeight > 640;
       parts.push(more);
     }
+    if (told.verdict) parts.splice(1, 0, wangge.element("p", { class: "cc-verdict" }, told.verdict));
     if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
     box.replaceChildren.apply(box, parts);
+  };
+
+  // As those know it who draw more than one of a kind: "group:elderly"
+  centre.theme_name = function () {
+    const theme = centre.themes[centre.view.theme];
+    return theme && theme.name ? theme.name() : centre.view.theme;
   };
 
   centre.draw_legend = function () {
@@ -58,7 +70,7 @@
       now = view.theme;
       const theme = centre.themes[now];
       if (theme && theme.show) theme.show();
-      wangge.emit("theme", now);
+      wangge.emit("theme", centre.theme_name());
       centre.draw_legend();
       wangge.emit("labels");
     }

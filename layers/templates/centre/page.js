@@ -62,6 +62,9 @@ const centre = (function () {
       };
     },
 
+    // The day that ends at an instant which is the first moment of the next one.
+    last_day: function (instant) { return self.clock(new Date(instant).getTime() - 1000).date; },
+
     // "12 minutes ago", "3 hours", "2 days": a length of time in the words of the page
     lasting: function (ms) {
       const minutes = Math.max(1, Math.round(ms / 60000));

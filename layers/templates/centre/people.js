@@ -23,8 +23,7 @@
     }
 
     centre.themes.people = {
-      show: function () { wangge.emit("theme", "group:" + (group() ? group().group : "")); },
-      hide: function () { wangge.emit("theme", ""); },
+      name: function () { return "group:" + (group() ? group().group : ""); },
       legend: legend
     };
   });

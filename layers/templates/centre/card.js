@@ -1,0 +1,97 @@
+// The card of the grid chosen, in the place of the overview; Escape or × leads back.
+(function () {
+  "use strict";
+  centre.part(function (map, page) {
+    const card = centre.node("cc-card"), overview = centre.node("cc-overview");
+    let shown = "", told = null;
+
+    function close() {
+      const within = card.contains(document.activeElement), code = shown;
+      shown = "";
+      told = null;
+      card.hidden = true;
+      overview.hidden = false;
+      if (within) {
+        const entry = document.querySelector(".cc-entry[data-code=\"" + code + "\"]");
+        (entry || centre.node("cc-list")).focus();
+      }
+    }
+
+    function row(list, label, value, more) {
+      list.append(wangge.element("div", {}, wangge.element("dt", {}, label), wangge.element("dd", {}, value, more ? wangge.element("small", {}, more) : null)));
+    }
+
+    // What the view says of the grid: its cases, their rate, and whether that is more than before.
+    function situation(grid) {
+      const figures = centre.figures && centre.figures.by_grid.find(function (one) { return one.grid === grid.code; });
+      if (!figures) return null;
+      const list = wangge.element("dl", { class: "wg-lines" });
+      row(list, wangge.say("centre.card_cases"), (centre.figures.approximate ? "≈ " : "") + centre.short(figures.cases));
+      if (figures.difference !== null) row(list, wangge.say("centre.card_change"), centre.signed(figures.difference) + wangge.say("centre.verdict_" + (figures.verdict || "chance")));
+      if (centre.figures.rate) row(list, wangge.say("centre.card_rate_" + centre.figures.rate.per), figures.rate_state === "hidden" || figures.rate === null ? wangge.say("centre.rate_state_hidden") : centre.short(figures.rate) + (figures.rate_state === "unstable" ? " · " + wangge.say("centre.rate_state_unstable") : ""));
+      return wangge.element("section", { class: "wg-card-section" }, wangge.element("h3", {}, wangge.say("centre.situation")), list);
+    }
+
+    // What the page itself knows, at once; the server's card follows.
+    function write(grid) {
+      const shut = function () { centre.change({ grid: "" }); };
+      if (told) {
+        wangge.write_card(card, told, { colour: grid.colour, close: shut });
+        const first = card.querySelector(".wg-card-section"), more = situation(grid);
+        if (more) { if (first) first.before(more); else card.append(more); }
+        return;
+      }
+      const close = wangge.element("button", { type: "button", class: "wg-close", "aria-label": wangge.say("card.close"), title: wangge.say("card.close") }, "×");
+      close.addEventListener("click", shut);
+      const head = wangge.element("header", {}, wangge.element("p", { class: "wg-eyebrow" }, wangge.say("card.grid")),
+        wangge.element("h2", { tabindex: "-1" }, grid.label), wangge.element("p", { class: "wg-code" }, grid.code), close);
+      head.style.setProperty("--wg-grid", grid.colour);
+      const list = wangge.element("dl", { class: "wg-card-figures" });
+      row(list, wangge.say("card.households"), wangge.number(grid.households));
+      row(list, wangge.say("card.residents"), wangge.number(grid.residents));
+      card.classList.add("wg-grid-card");
+      card.replaceChildren(head, list);
+      const more = situation(grid);
+      if (more) card.append(more);
+      if (grid.head) card.append(wangge.element("p", { class: "cc-card-line" }, wangge.say("centre.tip_head", { name: grid.head })));
+    }
+
+    function open(grid) {
+      const fresh = shown !== grid.code;
+      shown = grid.code;
+      if (fresh) told = null;
+      write(grid);
+      card.hidden = false;
+      overview.hidden = true;
+      if (fresh) {
+        card.parentElement.scrollTop = 0;
+        centre.open_sheet("cc-right");
+        if (!page.card) return;
+        centre.ask("card", "grids/" + encodeURIComponent(grid.code) + "/card").then(function (answer) {
+          if (!answer || shown !== grid.code) return;
+          told = answer;
+          const within = card.contains(document.activeElement);
+          write(grid);
+          if (within) card.querySelector("h2").focus({ preventScroll: true });
+        }).catch(function (error) {
+          card.append(wangge.element("p", { class: "cc-warning" }, centre.why(error)));
+        });
+      }
+    }
+
+    function follow(focus) {
+      const grid = centre.view.grid ? centre.grid(centre.view.grid) : null;
+      if (!grid) { if (shown) close(); return; }
+      open(grid);
+      if (focus) card.querySelector("h2").focus({ preventScroll: true });
+    }
+
+    wangge.on("view", function (names) {
+      if (names.has("grid")) follow(document.activeElement && document.activeElement.classList.contains("cc-entry"));
+    });
+    wangge.on("figures", function () { if (shown) follow(card.contains(document.activeElement)); });
+    wangge.on("language", function () { if (shown) follow(false); });
+    wangge.on("started", function () { follow(false); });
+    wangge.on("escape", function () { if (centre.view.grid) centre.change({ grid: "" }); });
+  });
+})();

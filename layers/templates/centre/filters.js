@@ -1,0 +1,106 @@
+// The filters on the left: what is chosen stands in the view; how many cases each value has stands beside it.
+(function () {
+  "use strict";
+  const SHOWN = 8;
+
+  centre.part(function () {
+    const boxes = document.querySelectorAll(".cc-left input[type=checkbox][name=category], .cc-left input[type=checkbox][name=status], .cc-left input[type=checkbox][name=tier]");
+    const lasts = document.querySelectorAll("input[name=cc-last]");
+    const span = centre.node("cc-span"), from = centre.node("cc-from"), to = centre.node("cc-to");
+    const reset = centre.node("cc-reset");
+    if (!reset) return;
+
+    function mark() {
+      const view = centre.view;
+      boxes.forEach(function (box) { box.checked = view[box.name].indexOf(box.value) >= 0; });
+      lasts.forEach(function (input) { input.checked = input.value === (view.datetime ? "span" : view.last); });
+      span.hidden = !view.datetime;
+      if (view.datetime) {
+        const ends = view.datetime.split("/");
+        const day = function (text) { return text.indexOf("T") > 0 ? centre.clock(text).date : text; };
+        from.value = /^\d{4}/.test(ends[0]) ? day(ends[0]) : "";
+        const last = ends[ends.length - 1];
+        to.value = /^\d{4}/.test(last) ? last.indexOf("T") > 0 ? centre.last_day(last) : last : "";
+      }
+      reset.hidden = !centre.filtered();
+    }
+
+    boxes.forEach(function (box) {
+      box.addEventListener("change", function () {
+        const kept = centre.view[box.name].filter(function (value) { return value !== box.value; });
+        const changes = {};
+        changes[box.name] = box.checked ? kept.concat([box.value]) : kept;
+        centre.change(changes);
+      });
+    });
+
+    lasts.forEach(function (input) {
+      input.addEventListener("change", function () {
+        if (input.value !== "span") { centre.change({ last: input.value, datetime: "" }); return; }
+        const told = centre.figures ? centre.figures.span : null, now = Date.now();
+        from.value = told ? centre.clock(told.begin).date : centre.clock(now - 7 * 86400000).date;
+        to.value = told ? centre.last_day(told.end) : centre.clock(now).date;
+        span.hidden = false;
+        days();
+        from.focus();
+      });
+    });
+
+    // Whole days by Beijing time, as instants in UTC: the same wherever the link is opened.
+    function days() {
+      if (!from.value || !to.value) return;
+      const ordered = [from.value, to.value].sort();
+      const begin = new Date(ordered[0] + "T00:00:00+08:00"), end = new Date(new Date(ordered[1] + "T00:00:00+08:00").getTime() + 86400000);
+      if (Number.isNaN(begin.getTime()) || Number.isNaN(end.getTime())) return;
+      const text = function (instant) { return instant.toISOString().replace(".000Z", "Z"); };
+      centre.change({ last: "", datetime: text(begin) + "/" + text(end) });
+    }
+    [from, to].forEach(function (input) { input.addEventListener("change", days); });
+    reset.addEventListener("click", function () { centre.change(centre.without_filters()); });
+
+    function count(figures) {
+      ["category", "status", "tier"].forEach(function (name) {
+        const rows = figures["by_" + name];
+        const section = document.querySelector("[data-filter=" + name + "]");
+        if (!section || !rows) return;
+        const most = Math.max.apply(null, [1].concat(rows.map(function (row) { return row.cases; })));
+        const counts = {};
+        rows.forEach(function (row) { counts[row.value] = row.cases; });
+        section.querySelectorAll("input[type=checkbox]").forEach(function (box) {
+          const label = box.closest("label"), meter = label.querySelector(".cc-meter i");
+          let value = counts[box.value];
+          if (box.value === "open") value = rows.reduce(function (sum, row) { return sum + (row.value === "closed" ? 0 : row.cases); }, 0);
+          // with a value of this filter chosen, the others' numbers are not known: they were not counted
+          const unknown = centre.view[name].length && !box.checked && !value;
+          label.querySelector(".cc-count").textContent = unknown ? "" : centre.short(value || 0);
+          if (meter) meter.style.width = (unknown ? 0 : 100 * (value || 0) / most) + "%";
+        });
+      });
+      const begin = centre.clock(figures.span.begin), end = centre.clock(figures.span.end);
+      centre.node("cc-span-words").textContent = wangge.say(figures.anchor === "newest" ? "centre.span_newest" : "centre.span", {
+        begin: begin.date + " " + begin.time, end: end.date + " " + end.time
+      });
+    }
+
+    // Long lists show their first eight values until the rest is asked for.
+    document.querySelectorAll(".cc-more").forEach(function (button) {
+      const section = button.closest("[data-filter]"), labels = Array.from(section.querySelectorAll(".cc-choice"));
+      function fold() {
+        const open = button.getAttribute("aria-expanded") === "true";
+        labels.forEach(function (label, n) { label.hidden = !open && n >= SHOWN && !label.querySelector("input").checked; });
+        button.textContent = open ? wangge.say("centre.less") : wangge.say("centre.more", { count: labels.length - SHOWN });
+      }
+      button.addEventListener("click", function () {
+        button.setAttribute("aria-expanded", button.getAttribute("aria-expanded") === "true" ? "false" : "true");
+        fold();
+      });
+      wangge.on("language", fold);
+      wangge.on("started", fold);
+    });
+
+    wangge.on("view", mark);
+    wangge.on("started", mark);
+    wangge.on("figures", function (figures) { mark(); count(figures); });
+    wangge.on("language", function () { if (centre.figures) count(centre.figures); });
+  });
+})();
