@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
         collection,
         demo,
         files,
+        print,
         privacy,
         redraw,
         store,
@@ -35,4 +36,5 @@ def register(app: typer.Typer) -> None:
     privacy.add_to(app)
     cluster.add_to(app)
     demo.add_to(app)
+    print.add_to(app)
     worker.add_to(app)

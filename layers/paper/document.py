@@ -1,0 +1,101 @@
+"""A PDF of sheets: maps, boards and overviews one after the other, with bookmarks by tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from layers.paper.board import A4, draw_board
+from layers.paper.fonts import faces
+from layers.paper.furniture import draft_mark
+from layers.paper.grid_sheet import draw_grid_sheet
+from layers.paper.ground import make_ground
+from layers.paper.imprint import Imprint
+from layers.paper.overview import Office, draw_overview
+from layers.paper.pen import MM, Pen
+from layers.view import CommunityView
+
+Sheet = Literal["map", "boards"]
+SHEETS: tuple[Sheet, ...] = ("map", "boards")
+
+
+class Document:
+    """Sheets in one PDF file. The same sheets give the same bytes.
+
+    Nothing is on disk before `close`. Raises NoFont.
+    """
+
+    def __init__(self, file: Path, font: Path, imprint: Imprint, *, title: str) -> None:
+        from reportlab.pdfgen.canvas import Canvas
+
+        self._canvas = Canvas(str(file), pageCompression=1, invariant=1, pdfVersion=(1, 5))
+        self._canvas.setTitle(title)
+        self._canvas.setAuthor(imprint.author)
+        self._canvas.setCreator("wangge")
+        self._canvas.setSubject(imprint.date)
+        self._canvas.setPageSize((A4[0] * MM, A4[1] * MM))
+        self._pen = Pen(self._canvas, faces(font))
+        self._imprint = imprint
+        self._level = 0
+        self.pages = 0
+
+    @property
+    def lacking(self) -> str:
+        """The characters that the font could not write."""
+        return "".join(sorted(self._pen.lacking))
+
+    def overview(self, office: Office) -> None:
+        """The map of several communities; those that follow stand below it in the bookmarks."""
+        self._mark(office.name or office.code, 0)
+        self._level = 1
+        draw_overview(self._pen, office, self._imprint, self.pages + 1, self._close_page)
+
+    def community(
+        self,
+        view: CommunityView,
+        sheets: Iterable[Sheet] = SHEETS,
+        grids: Iterable[str] | None = None,
+        imprint: Imprint | None = None,
+    ) -> None:
+        """The map of a community and the boards of its grids, or of `grids` only.
+
+        imprint: the community's own, in place of the document's. A map is left out where `grids` are named.
+        ValueError where the view has no grids, KeyError if it has none of such a code.
+        """
+        if view.grids.empty:
+            raise ValueError("a community without grids")
+        wanted, ground = tuple(sheets), make_ground(view)
+        codes = list(ground.grids["code"]) if grids is None else sorted(grids)
+        unknown = set(codes) - set(ground.grids["code"])
+        if unknown:
+            raise KeyError(min(unknown))
+        own = imprint or self._imprint
+        self._mark(str(view.community["name"].iloc[0] or view.community["code"].iloc[0]), self._level)
+        if "map" in wanted:
+            draw_grid_sheet(self._pen, ground, own, self.pages + 1, self._close_page)
+        if "boards" in wanted:
+            labels = dict(zip(ground.grids["code"], ground.grids["label"], strict=True))
+            for code in codes:
+                self._mark(own.say("paper.board_number", number=labels[code]), self._level + 1)
+                draw_board(self._pen, ground, code, own, self.pages + 1)
+                self._close_page(own)
+
+    def _close_page(self, imprint: Imprint) -> None:
+        if imprint.draft:
+            width, height = self._canvas._pagesize
+            draft_mark(self._pen, width / MM, height / MM, imprint)
+        self._canvas.showPage()
+        self.pages += 1
+
+    def _mark(self, words: str, level: int) -> None:
+        key = f"p{self.pages + 1}-{level}"
+        self._canvas.bookmarkPage(key)
+        self._canvas.addOutlineEntry(words, key, level=level, closed=level > 0)
+
+    def close(self) -> None:
+        """Write the file."""
+        if self.pages == 0:
+            raise ValueError("a document without pages")
+        self._canvas.showOutline()
+        self._canvas.save()

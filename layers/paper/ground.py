@@ -1,0 +1,242 @@
+"""A community's ground in metres, made once for all its sheets, and drawn as the base of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import pyproj
+import shapely
+
+from layers import palette
+from layers.base_map import use_group
+from layers.colouring import colour, neighbours
+from layers.facility_map import KINDS, kind_of
+from layers.grid_map import label_points
+from layers.paper.pen import Pen, mixed
+from layers.paper.scale import Plot, local_crs
+from layers.view import CommunityView
+
+GRID_BORDER = "#34566a"
+COMMUNITY_BORDER = "#17384a"
+PAPER = "#fbfaf6"  # ground outside the community
+NEAR_M = 15.0  # a street along the community's border is drawn as one within
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a class of streets is drawn: its width on the ground, its least and most on paper (mm)."""
+
+    metres: float
+    least: float
+    most: float
+    colour: str
+    casing: str = ""
+    dash: tuple[float, ...] = ()
+
+
+LINES: Mapping[str, Line] = {
+    "water": Line(16, 0.9, 9.0, palette.WATER),
+    "path": Line(1.4, 0.3, 0.5, "#8d8672", dash=(1.1, 0.9)),
+    "lane": Line(4, 0.45, 1.8, "#ffffff", "#a9a08d"),
+    "local": Line(7.5, 0.7, 3.2, "#ffffff", "#a0967f"),
+    "secondary": Line(12, 0.95, 4.2, "#fffdf3", "#94886c"),
+    "arterial": Line(19, 1.3, 5.4, "#fbe7b4", "#a98d4c"),
+    "rail": Line(3.2, 0.9, 1.1, "#5f656c"),
+    "wall": Line(0.7, 0.3, 0.4, "#86796a", dash=(1.6, 0.5, 0.3, 0.5)),
+}
+_ABOVE = tuple(LINES)  # from below
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A view's frames in metres about the community, and what follows from its grids.
+
+    grids: by code, with `label` (what is printed in them) and `colour`. centres, radii: of the largest
+    circle in each. facilities: with `known` (key of layers.facility_map.KINDS, or "").
+    """
+
+    view: CommunityView
+    crs: pyproj.CRS
+    community: gpd.GeoDataFrame
+    grids: gpd.GeoDataFrame
+    streets: gpd.GeoDataFrame
+    buildings: gpd.GeoDataFrame
+    facilities: gpd.GeoDataFrame
+    centres: gpd.GeoSeries
+    radii: tuple[float, ...]
+
+
+def make_ground(view: CommunityView) -> Ground:
+    """The view in metres. Its grids may not be none."""
+    west, south, east, north = view.community.total_bounds
+    crs = local_crs((west + east) / 2, (south + north) / 2)
+    grids = view.grids.sort_values("code").reset_index(drop=True).to_crs(crs)
+    numbers = colour(neighbours(grids.geometry)).colours
+    code = str(view.community["code"].iloc[0] or "")
+    grids["label"] = [grid_label(str(full), code) for full in grids["code"]]
+    tints = [mixed(tint, "#ffffff", 0.18) for tint in palette.GRIDS]  # ink is heavier than light
+    grids["colour"] = [tints[number % len(tints)] for number in numbers]
+    centres, radii = label_points(grids.geometry)
+    facilities = view.facilities.to_crs(crs)
+    facilities["known"] = [kind_of(value) for value in facilities["kind"]]
+    return Ground(
+        view=view,
+        crs=crs,
+        community=view.community.to_crs(crs),
+        grids=grids,
+        streets=view.streets.to_crs(crs),
+        buildings=view.buildings.to_crs(crs),
+        facilities=facilities,
+        centres=centres,
+        radii=tuple(radii),
+    )
+
+
+def grid_label(code: str, community: str) -> str:
+    """What stands for a grid within its community: the code after the community's, else its last three."""
+    if community and code.startswith(community) and len(code) > len(community):
+        rest = code[len(community) :].lstrip("-")
+        if 0 < len(rest) <= 6:
+            return rest
+    return code[-3:]
+
+
+def line_width(kind: str, ratio: int) -> float:
+    """The width of a street of a class on paper, in mm."""
+    line = LINES[kind]
+    return min(max(line.metres * 1000 / ratio, line.least), line.most)
+
+
+def draw_ground(
+    pen: Pen, ground: Ground, plot: Plot, *, fills: Mapping[str, str], buildings: bool = True
+) -> None:
+    """Ground, grids in the colours of `fills` (by code), water, buildings, streets; no borders, no names."""
+    pen.box(plot.left, plot.bottom, plot.width, plot.height, fill=PAPER)
+    pen.fill(plot.seen(ground.community.geometry.to_numpy()), palette.GROUND)
+    shapes = plot.seen(ground.grids.geometry.to_numpy())
+    colours = [fills.get(code, palette.GROUND) for code in ground.grids["code"]]
+    for shape, tint in zip(shapes, colours, strict=True):
+        pen.fill([shape], tint)
+    inside = shapely.union_all(ground.community.geometry.to_numpy()).buffer(NEAR_M)
+    streets = _streets(ground, plot)
+    _draw_lines(pen, streets, ("water",), plot, inside)
+    if buildings:
+        _draw_buildings(pen, ground, plot, colours)
+    _draw_lines(pen, streets, tuple(kind for kind in _ABOVE if kind not in ("water", "rail")), plot, inside)
+    _draw_lines(pen, streets, ("rail",), plot, inside)
+
+
+def draw_borders(pen: Pen, ground: Ground, plot: Plot, *, width: float = 0.45) -> None:
+    """Borders of the grids, and of the community above them."""
+    rings = plot.seen(ground.grids.geometry.boundary.to_numpy())
+    pen.lines(rings, "#ffffff", width + 0.75)
+    pen.lines(rings, GRID_BORDER, width)
+    draw_community_border(pen, ground, plot)
+
+
+def draw_community_border(pen: Pen, ground: Ground, plot: Plot) -> None:
+    """The border of the community, over a wide white line."""
+    rings = plot.seen(ground.community.geometry.boundary.to_numpy())
+    pen.lines(rings, "#ffffff", 2.2)
+    pen.lines(rings, COMMUNITY_BORDER, 1.0)
+
+
+# --- the parts ---
+
+
+def _draw_buildings(pen: Pen, ground: Ground, plot: Plot, colours: list[str]) -> None:
+    shapes = ground.buildings.geometry.to_numpy()
+    if not len(shapes):
+        return
+    west, south, east, north = plot.ground(6.0)
+    box = shapely.box(west, south, east, north)
+    seen = np.flatnonzero(shapely.intersects(shapes, box))
+    inner = shapely.point_on_surface(shapes[seen])
+    tree = shapely.STRtree(ground.grids.geometry.to_numpy())
+    owner = np.full(len(seen), -1)
+    found, grid = tree.query(inner, predicate="intersects")
+    owner[found[::-1]] = grid[::-1]  # the first of two, on a border
+    uses = ground.buildings["use"].to_numpy() if "use" in ground.buildings else [None] * len(shapes)
+    tinted: dict[tuple[str, str], list[shapely.Geometry]] = {}
+    for position, at in zip(seen, owner, strict=True):
+        own = palette.BUILDINGS[use_group(uses[position])]
+        under = colours[at] if at >= 0 else palette.GROUND
+        tinted.setdefault((mixed(under, own, 0.62), mixed(under, "#4d4a42", 0.45)), []).append(
+            shapes[position]
+        )
+    for (tint, edge), group in sorted(tinted.items()):
+        pen.fill(
+            plot.seen(np.asarray(group, dtype=object)), mixed(tint, "#5b574d", 0.10), edge=edge, width=0.12
+        )
+
+
+def _streets(ground: Ground, plot: Plot) -> gpd.GeoDataFrame:
+    box = shapely.box(*plot.ground(8.0))
+    return ground.streets[shapely.intersects(ground.streets.geometry.to_numpy(), box)]
+
+
+def _draw_lines(
+    pen: Pen, streets: gpd.GeoDataFrame, kinds: tuple[str, ...], plot: Plot, inside: shapely.Geometry
+) -> None:
+    tunnel = _flags(streets, "tunnel")
+    bridge = _flags(streets, "bridge") & ~tunnel
+    box = plot.ground(8.0)
+    shapely.prepare(inside)
+    for level in (tunnel, ~tunnel & ~bridge, bridge):
+        drawn = []
+        for kind in kinds:
+            chosen = streets.geometry[(streets["class"] == kind).to_numpy() & level].to_numpy()
+            if not len(chosen):
+                continue
+            merged = shapely.clip_by_rect(shapely.line_merge(shapely.union_all(chosen)), *box)
+            within = plot.place(shapely.intersection(merged, inside))
+            without = plot.place(shapely.difference(merged, inside))
+            drawn.append((kind, within, without))
+        for pale in (True, False):  # what lies outside the community first, and paler
+            for kind, within, without in drawn:
+                if level is not tunnel:
+                    _draw_casing(pen, kind, without if pale else within, plot.ratio, pale, level is bridge)
+            for kind, within, without in drawn:
+                _draw_core(pen, kind, without if pale else within, plot.ratio, pale, level is tunnel)
+
+
+def _draw_casing(pen: Pen, kind: str, line: shapely.Geometry, ratio: int, pale: bool, bridge: bool) -> None:
+    style = LINES[kind]
+    if line.is_empty or not (style.casing or bridge) or kind in ("water", "wall"):
+        return
+    colour = "#6f6754" if bridge else style.casing
+    width = line_width(kind, ratio)
+    pen.lines(
+        [line],
+        mixed(colour, PAPER, 0.6) if pale else colour,
+        width + min(0.22 + 0.1 * width, 0.5),
+        butt=bridge,
+    )
+
+
+def _draw_core(pen: Pen, kind: str, line: shapely.Geometry, ratio: int, pale: bool, tunnel: bool) -> None:
+    if line.is_empty:
+        return
+    style, width = LINES[kind], line_width(kind, ratio)
+    colour = mixed(style.colour, PAPER, 0.55) if pale else style.colour
+    if tunnel and kind != "wall":
+        pen.lines([line], "#b9b09c" if kind != "water" else colour, min(width, 0.5), dash=(1.4, 1.0))
+        return
+    pen.lines([line], colour, width, dash=style.dash)
+    if kind == "rail":
+        pen.lines([line], "#ffffff", width - 0.45, dash=(2.2, 2.2))
+
+
+def _flags(streets: gpd.GeoDataFrame, column: str) -> np.ndarray:
+    if column not in streets:
+        return np.zeros(len(streets), dtype=bool)
+    flags: np.ndarray = streets[column].fillna(False).astype(bool).to_numpy()
+    return flags
+
+
+def known_kind(key: str) -> bool:
+    """Whether facilities of a kind are drawn: not street furniture, shops and the like."""
+    return key in KINDS and not KINDS[key].minor and KINDS[key].group != "other"
