@@ -8,6 +8,7 @@ bridge comes down to the ground). They do not meet where a bridge or a tunnel pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import geopandas as gpd
 import numpy as np
@@ -49,6 +50,18 @@ class Network:
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    @cached_property
+    def doorways(self) -> tuple[Numbers, shapely.STRtree]:
+        """The edges on which doors open, and a search tree of their lines; made once for many questions."""
+        edges = np.flatnonzero(self.open).astype(np.int64)
+        ends = np.stack([self.nodes[self.start[edges]], self.nodes[self.end[edges]]], axis=1)
+        return edges, shapely.STRtree(shapely.linestrings(ends) if len(edges) else [])
+
+    @cached_property
+    def hedges(self) -> shapely.STRtree:
+        """A search tree of the barriers."""
+        return shapely.STRtree(self.barriers)
 
 
 @dataclass(frozen=True)
@@ -233,15 +246,11 @@ def find_access(network: Network, points: Geometries) -> Access:
     Where barriers part all ways nearby (within AROUND times the nearest) the nearest counts. The way is
     straight, through gardens and yards.
     """
-    edges = np.flatnonzero(network.open)
+    edges, tree = network.doorways
     edge = np.full(len(points), -1, dtype=np.int64)
     if not len(edges) or not len(points):
         return Access(edge, np.zeros(len(points)), np.full(len(points), np.inf))
-    lines = shapely.linestrings(
-        np.stack([network.nodes[network.start[edges]], network.nodes[network.end[edges]]], axis=1)
-    )
-    tree = shapely.STRtree(lines)
-    barriers = shapely.STRtree(network.barriers)
+    lines, barriers = tree.geometries, network.hedges
     found = tree.query_nearest(points)
     nearest = np.full(len(points), len(edges), dtype=np.int64)
     np.minimum.at(nearest, found[0], found[1])  # of several, the one with the lower number
