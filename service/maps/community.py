@@ -87,7 +87,7 @@ def draw(connection: Connection, principal: Principal, division: str, *, heat: b
     ]
     community = frames["communities"]
     lines = {} if publication is None else publication.grids
-    grids["ranged"] = [_is_ranged(lines.get(code)) for code in grids["code"]]
+    grids["ranged"] = [is_ranged(lines.get(code)) for code in grids["code"]]
     view = CommunityView(
         community=community[["code", "name", "geometry"]],
         grids=grids,
@@ -101,7 +101,7 @@ def draw(connection: Connection, principal: Principal, division: str, *, heat: b
         attribution=_attribution(str(community["attribution"].iloc[0] or "")),
         version="" if publication is None else str(publication.plan),
         published="" if publication is None else publication.published.date().isoformat(),
-        size_range=_size_range(publication),
+        size_range=size_range(publication),
         size_words=_size_words(publication),
         in_range=_in_range(grids, publication),
     )
@@ -121,7 +121,7 @@ def _sizes(publication: figures.Publication | None) -> list[Mapping[str, Any]]:
     return [size for size in (first or policy.get("size"), policy.get("second")) if size]
 
 
-def _size_range(publication: figures.Publication | None) -> tuple[int, int] | None:
+def size_range(publication: figures.Publication | None) -> tuple[int, int] | None:
     """The range of households, where the rule has one."""
     held = [size for size in _sizes(publication) if size["measure"] == "households"]
     return (int(held[0]["lower"]), int(held[0]["upper"])) if held else None
@@ -148,7 +148,7 @@ def _in_range(grids: gpd.GeoDataFrame, publication: figures.Publication | None) 
     return sum(counted) / len(counted) if counted else None
 
 
-def _is_ranged(line: Mapping[str, Any] | None) -> bool:
+def is_ranged(line: Mapping[str, Any] | None) -> bool:
     """Whether the range of households is one for this grid, and for its households as they are counted."""
     if line is None or line.get("exempt"):
         return False

@@ -38,10 +38,10 @@ def test_all_ranges_are_told_and_those_of_the_country_in_the_country() -> None:
     country, urban = published(split, "rural"), published(split, "urban")
     rural, size = split.profile.rural, split.profile.size
     assert rural is not None
-    assert mapping._size_range(country) == (rural.lower, rural.upper)
-    assert mapping._size_range(urban) == (size.lower, size.upper)
+    assert mapping.size_range(country) == (rural.lower, rural.upper)
+    assert mapping.size_range(urban) == (size.lower, size.upper)
     kinds = split.grids.set_index("code")["kind"]
-    ranged = {code: mapping._is_ranged(country.grids[code]) for code in kinds.index}
+    ranged = {code: mapping.is_ranged(country.grids[code]) for code in kinds.index}
     assert ranged == {code: kind == "basic" for code, kind in kinds.items()}
     assert set(ranged.values()) == {True, False}
     both = published(split_area(make_town(town), load_profile("shigu"), effort=300), "rural")
@@ -55,5 +55,5 @@ def test_all_ranges_are_told_and_those_of_the_country_in_the_country() -> None:
 def test_without_a_range_of_households_no_grid_is_held_against_one() -> None:
     split = split_area(make_town(Town(columns=4, rows=4, most_shops=9)), load_profile("xiqing"), effort=300)
     plan = published(split, "urban")
-    assert mapping._size_range(plan) is None
-    assert not any(mapping._is_ranged(line) for line in plan.grids.values())
+    assert mapping.size_range(plan) is None
+    assert not any(mapping.is_ranged(line) for line in plan.grids.values())

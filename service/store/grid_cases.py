@@ -1,0 +1,93 @@
+"""In which grid a case counts: the one rule for maps, rates and the centre's figures.
+
+A case counts in its own grid where the principal may see that. Else it is seen at its place only, and counts
+in the grid of its community that lies there or nearest to it (of several the lowest code); never in a grid
+of the principal's own, whose cases the principal knows exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, text
+
+from service.access import Access, Principal, Role, access
+from service.registry import COLLECTIONS
+
+
+@dataclass(frozen=True)
+class Grids:
+    """Grids in force that a principal may see: codes in ascending order, their communities and shapes."""
+
+    codes: tuple[str, ...]
+    communities: npt.NDArray[np.object_]
+    shapes: npt.NDArray[np.object_]
+
+    def at(
+        self, communities: Sequence[str], points: npt.NDArray[np.float64], own: Collection[str] = ()
+    ) -> list[str | None]:
+        """The grid of each point (degrees, n × 2), which lies in the community beside it.
+
+        None: the community has no grid but those of `own`.
+        """
+        import shapely
+
+        found: list[str | None] = [None] * len(points)
+        if not len(points):
+            return found
+        asked = np.array(communities, dtype=object)
+        theirs = np.array([code not in own for code in self.codes], dtype=bool)
+        for community in sorted(set(communities)):
+            grids = np.flatnonzero(theirs & (self.communities == community))
+            if not len(grids):
+                continue
+            cases = np.flatnonzero(asked == community)
+            tree = shapely.STRtree(self.shapes[grids])
+            case, near = tree.query_nearest(shapely.points(points[cases]))
+            order = np.lexsort((-near, case))  # the lowest code comes last, and stays
+            nearest = np.zeros(len(cases), dtype=np.int64)
+            nearest[case[order]] = near[order]
+            for row, grid in zip(cases.tolist(), grids[nearest].tolist(), strict=True):
+                found[row] = self.codes[grid]
+        return found
+
+
+def own_sql(cases: Access) -> str:
+    """SQL of the case's own grid, null where the principal may not see it."""
+    return next((sql for column, sql in cases.columns if column.name == "grid"), "null::text")
+
+
+def place_sql(principal: Principal, cases: Access) -> str:
+    """SQL of the point at which the case counts where its own grid may not be seen; else null.
+
+    Whoever sees all points sees all grids: what then has none lies in none.
+    """
+    if principal.reaches(Role.CENTRE):
+        return "null::geometry"
+    return f"case when {own_sql(cases)} is null then {cases.geometry} end"
+
+
+def select_grids(connection: Connection, principal: Principal, divisions: Sequence[str]) -> Grids:
+    """The grids in force of the communities."""
+    import shapely
+
+    allowed = access(principal, COLLECTIONS["grids"])
+    rows: Sequence[Any] = ()
+    if allowed is not None:
+        rows = connection.execute(
+            text(f"""
+                select t.code, t.division_code, st_asbinary(t.geom) as shape from grids t
+                where {allowed.predicate} and t.division_code = any(cast(:divisions as text[]))
+                order by t.code
+            """),  # noqa: S608  # identifiers come from the registry only
+            {**allowed.parameters, "divisions": list(divisions)},
+        ).all()
+    return Grids(
+        tuple(row.code for row in rows),
+        np.array([row.division_code for row in rows], dtype=object),
+        shapely.from_wkb(np.array([bytes(row.shape) for row in rows], dtype=object)),
+    )
