@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
+from service.centre.page import Pages
+from service.centre.surface import Grounds
 from service.db import Database
 from service.events import Hub
 from service.exports.desk import Desk
@@ -17,6 +19,7 @@ from service.routes import (
     api,
     audit,
     cases,
+    centre,
     collections,
     conformance,
     edits,
@@ -53,8 +56,11 @@ from service.web.guard import Guard
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(exports, tiles, locate, maps, figures, audit, static, login, options),
+    *(exports, tiles, locate, maps, centre, figures, audit, static, login, options),
 )
+
+# bytes of answers of the centre that are kept
+VIEWS_MOST = 64 * 1024 * 1024
 
 # bytes of bodies that may be larger than `service.web.bodies.BODY_MOST`
 BODIES = {"/locate": points.BODY_MOST, "/collections/cases/items": cases.BATCH_BODY_MOST}
@@ -92,6 +98,9 @@ def create_app(
     app.state.licence = licence
     app.state.tiles = TileCache()
     app.state.maps = Maps()
+    app.state.pages = Pages()
+    app.state.grounds = Grounds()
+    app.state.views = TileCache(VIEWS_MOST)
     app.state.events = Hub(database.app)
     app.state.benches = Benches()
     app.state.workshop = workshop or Workshop()

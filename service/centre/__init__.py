@@ -21,7 +21,7 @@ The filters (`question.py`), the same for the page's own address and for every a
     {"division": "990101001001", "name": {…}, "query": "last=30d&rate=households",
      "as_of": "2026-10-31T14:13:00Z", "anchor": "now",            # "newest": synthetic data, told from there
      "span": {"begin": "…Z", "end": "…Z", "days": 30.0, "datetime": "begin/end as collections take it"},
-     "previous_span": {…} | null,                                 # null: nothing to compare with, see `change`
+     "previous_span": {…} | null,                               # null: nothing to compare with, see `change`
      "total": 231, "previous_total": 198 | null, "overdue_total": 12 | null,   # null: not for this role
      "change": {"difference": 33, "percent": 16.7 | null, "p": 0.12, "verdict": "chance"} | null,
                                                                   # verdict: more | fewer | chance
@@ -31,7 +31,7 @@ The filters (`question.py`), the same for the page's own address and for every a
                   "difference": 19 | null, "percent": 158.3 | null, "p": 0.005 | null,
                   "verdict": "more" | "fewer" | "chance" | null,
                   "rate": 97.2 | null, "rate_state": "stable" | "unstable" | "hidden" | null,
-                  "denominator": 319 | null}, …],                 # every grid in force, by code
+                  "rate_difference": 59.6 | null, "denominator": 319 | null}, …],  # every grid in force
      "elsewhere": 0,                                              # cases that lie in no grid
      "approximate": false,                                        # true: counted at places near their points
      "by_category": [{"value": "noise", "label": {…}, "cases": 40, "previous": 31 | null}, …],  # most first
@@ -45,21 +45,24 @@ The filters (`question.py`), the same for the page's own address and for every a
 
 `GET /centre/{division}/surface` (`surface.py`): the same filters, besides `frames=2 … 24`
 
-    {"crs": "EPSG:32650", "origin": [x of the west edge, y of the south edge], "cell_m": 25.0,
+    {"crs": "+proj=merc …", "origin": [x of the west edge, y of the north edge], "cell_m": 25.0,
      "columns": 120, "rows": 90, "bounds": [west, south, east, north],         # degrees, of the lattice
-     "corners": [[lng, lat] of north-west, north-east, south-east, south-west],
-     "values": [null, 12.5, …] | null,       # row-major, the northernmost row first; null: outside, or too few
-     "breaks": [5, 10, 20, 50, 100],         # upper bounds of the classes
+     "values": [null, 12.5, …] | null,   # row-major, the northernmost row first; null: outside, or too few
+     "breaks": [5, 10, 20, 50, 100],     # upper bounds of the classes, for every frame too
      "unit": "cases/km²/month", "bandwidth_m": 100.0, "cases": 231, "days": 30.0, "min_cases": 5,
-     "difference": {"values": […], "breaks": [-10, -5, 5, 10], "previous_cases": 198} | null,  # previous=true
-     "frames": [{"begin": "…Z", "end": "…Z", "cases": 20, "values": […]}, …],  # frames=N; breaks are shared
+     "difference": {"values": […], "breaks": [-10, -5, 5, 10, 20], "previous_cases": 198} | null,
+     "frames": [{"begin": "…Z", "end": "…Z", "cases": 20, "values": […]}, …],  # frames=N
      "few": null | {…}, "span": {…}, "previous_span": {…} | null}
 
-`GET /centre/{division}/base` (`base.py`): no filters; `bbox=west,south,east,north` adds the buildings in it
+`GET /centre/{division}/base` (`base.py`): no filters
 
     {"bounds": [w, s, e, n], "streets": {"local": [line, …]}, "bridges": {…}, "tunnels": {…},
-     "names": [{"name": "…", "class": "local", "lines": [line, …]}], "buildings": {"residential": [rings, …]},
+     "names": [{"name": "…", "class": "local", "lines": [line, …]}], "buildings": {},
      "simplified_m": 1.0, "left_out": ["path"], "truncated": false}
+
+with `bbox=west,south,east,north` instead the buildings in it (truncated: the largest of more than 6,000)
+
+    {"buildings": {"residential": [[ring, …], …]}, "truncated": false}
 
 where a line, and each ring of a building, is whole numbers of 0.000001 degrees: lat, lng of the first vertex,
 then steps (`layers.coordinates.packed`).

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 Points = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 
 
 def find_places(buildings: Points, least: int) -> Points:
@@ -41,6 +42,7 @@ class Places:
         ordered = buildings[order]
         self._places = find_places(ordered, least)
         self._tree = cKDTree(ordered) if len(buildings) >= least else None
+        self._known: tuple[Points, Numbers] | None = None
 
     def of(self, cases: Points) -> Points:
         """The place of each case, shape (m, 2): that of the building nearest to it; NaN if there is none."""
@@ -49,6 +51,29 @@ class Places:
         _, nearest = self._tree.query(cases)
         found: Points = self._places[nearest]
         return found
+
+    def deal(self, places: Points, counts: Numbers) -> tuple[Points, Numbers]:
+        """Cases that lie at places, by number, dealt out evenly among the buildings of each: points, numbers.
+
+        As `spread` does it for single cases: which building gets how many depends on the numbers alone.
+        Without buildings enough for places the cases stay where they are.
+        """
+        if self._tree is None or not len(places):
+            return places, counts
+        if self._known is None:
+            known, member = np.unique(self._places, axis=0, return_inverse=True)
+            self._known = (known, member.ravel())
+        known, member = self._known
+        _, nearest = cKDTree(known).query(places)
+        cases = np.bincount(nearest, counts, minlength=len(known)).astype(np.int64)
+        sizes = np.bincount(member, minlength=len(known))
+        first = np.cumsum(sizes) - sizes
+        turn = np.empty(len(member), dtype=np.int64)
+        turn[np.argsort(member, kind="stable")] = np.arange(len(member))
+        turn -= first[member]
+        dealt = cases[member] // sizes[member] + (turn < cases[member] % sizes[member])
+        hands = np.flatnonzero(dealt)
+        return np.asarray(self._tree.data)[hands], dealt[hands]
 
 
 def move_to_places(cases: Points, buildings: Points, least: int) -> Points:

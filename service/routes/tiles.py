@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -26,6 +25,7 @@ from service.tiles.cache import MadeTile, TileCache
 from service.tiles.matrices import LEVELS, NAME, Tile, definition, limits, read_tile
 from service.web.context import Context, InContext, find_collection, find_context
 from service.web.feature_schema import describe_features
+from service.web.headers import takes_gzip
 from service.web.tags import content_tag, digest, is_known, known_version, page_tag
 
 router = APIRouter(tags=["tiles"])
@@ -321,7 +321,7 @@ def show_collection_tile(
     headers = _headers(context, [collection], tag)
     if not versioned and is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    gzipped = bool(made.content) and _takes_gzip(request)
+    gzipped = bool(made.content) and takes_gzip(request)
     if gzipped and not made.packed:
         made = made.pack()
         cache.keep(key, made)
@@ -376,7 +376,7 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
         if is_known(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=headers)
     made = MadeTile(version, content, any(made.thinned for made in layers))
-    gzipped = bool(content) and _takes_gzip(request)
+    gzipped = bool(content) and takes_gzip(request)
     return _answer(made.pack() if gzipped else made, headers, gzipped)
 
 
@@ -399,15 +399,6 @@ def _make(
         made = select_tile(context.engine, context.principal, collection, allowed, question, tile)
         cache.keep(key, made)
         return made
-
-
-def _takes_gzip(request: Request) -> bool:
-    """Whether the client says that it can unpack gzip; what it does not say counts as no."""
-    for part in request.headers.get("accept-encoding", "").lower().split(","):
-        name, _, quality = part.partition(";")
-        if name.strip() in ("gzip", "x-gzip"):
-            return not re.fullmatch(r"q=0(\.0*)?", quality.strip())
-    return False
 
 
 def _find_tile(matrices: str, level: str, row: str, column: str) -> Tile:

@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from service.privacy.disclosure import rules
-from service.privacy.places import Places, Points, move_to_places, spread
+from service.privacy.places import Numbers, Places, Points, move_to_places, spread
 
 # communities whose places are kept in memory; a thousand buildings take about 100 kB
 KEPT = 512
@@ -94,6 +94,23 @@ def find_places_of(connection: Connection, division: str, points: Points, versio
     version: of the collection of buildings, read earlier in this transaction, which must not have changed
     buildings itself. What is kept is never older than its version, so it is never stale.
     """
+    kept = _keep(connection, division, version)
+    return np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7)
+
+
+def deal_cases(
+    connection: Connection, division: str, places: Points, counts: Numbers, version: int
+) -> tuple[Points, Numbers]:
+    """Numbers of cases at places (degrees), dealt out evenly among the buildings of each: points, numbers.
+
+    version: as in `find_places_of`.
+    """
+    kept = _keep(connection, division, version)
+    points, dealt = kept.places.deal(places * kept.stretch, counts)
+    return points / kept.stretch, dealt
+
+
+def _keep(connection: Connection, division: str, version: int) -> _Kept:
     with _lock:
         mine = _kept.setdefault(connection.engine, OrderedDict())
         kept = mine.get(division)
@@ -105,4 +122,4 @@ def find_places_of(connection: Connection, division: str, points: Points, versio
             mine.move_to_end(division)
             while len(mine) > KEPT:
                 mine.popitem(last=False)
-    return np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7)
+    return kept

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from starlette.requests import Request
+
 # Pages of our own carry no script; a map's page names the digests of its scripts itself.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -25,3 +29,12 @@ SHARED = {
     "Access-Control-Expose-Headers": "Content-Crs, ETag, Link, Retry-After, X-Request-ID",
     "Access-Control-Max-Age": "86400",
 }
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether the client says that it can unpack gzip; what it does not say counts as no."""
+    for part in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, quality = part.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return not re.fullmatch(r"q=0(\.0*)?", quality.strip())
+    return False

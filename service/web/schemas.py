@@ -139,6 +139,58 @@ class RatesQuery(BaseModel):
     lang: Literal["zh", "en"] | None = Field(None, description="Language of error texts.")
 
 
+class ViewQuery(BaseModel):
+    """The filters of the command centre's page; `service.centre.question` reads them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    category: list[str] | None = Field(None, description="Category of cases, as in the data; repeatable.")
+    status: list[str] | None = Field(None, description="Status, or `open`: not closed; repeatable.")
+    tier: list[str] | None = Field(
+        None, description="Tier that handles the case, for roles that know it; repeatable."
+    )
+    last: str | None = Field(None, description="The latest `24h`, `7d` or `30d`; default: `30d`.")
+    datetime: str | None = Field(
+        None,
+        description="Cases of this time instead of the latest: an instant, a date, or begin/end of RFC 3339.",
+    )
+    hours: str | None = Field(
+        None, description="Hours of the day in Beijing: `8-18` is from 8:00 until 18:00; also `22-6`, `7,12`."
+    )
+    weekdays: str | None = Field(None, description="Days of the week in Beijing, Monday is 1: `1-5`, `6,7`.")
+    rate: str | None = Field(
+        None, description="Cases for every 1,000 `households` or `residents`; else numbers of cases."
+    )
+    previous: str | None = Field(
+        None, description="`true`: the map shows the difference to the time just before, equally long."
+    )
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of error texts; answers have both.")
+
+
+class CaseViewQuery(ViewQuery):
+    """Figures of a view."""
+
+    f: Literal["json"] | None = Field(None, description="JSON is the only form.")
+
+
+class SurfaceQuery(CaseViewQuery):
+    """The surface of a view."""
+
+    frames: str | None = Field(None, description="Steps in time that are drawn besides, 2 to 24.")
+
+
+class BaseQuery(BaseModel):
+    """The ground below the command centre's page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bbox: Annotated[str | None, _plain("bbox")] = Field(
+        None, description="Only the buildings in this box: west,south,east,north in degrees."
+    )
+    f: Literal["json"] | None = Field(None, description="JSON is the only form.")
+    lang: Literal["zh", "en"] | None = Field(None, description="Language of error texts.")
+
+
 class AuditQuery(BaseModel):
     """Which lines of the audit."""
 

@@ -1,0 +1,100 @@
+"""The division that is asked about: its communities, and the clock by which it is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from partition.texts import LANGUAGES, catalogue
+from service.access import Access, Principal, access
+from service.faults import UnknownError
+from service.registry import COLLECTIONS
+from service.store import centre as store
+from service.store.centre import Community, Reach
+
+# a street office's code: the first nine of a community's twelve digits
+OFFICE_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Division:
+    """A community, or all communities whose codes begin with `code`, as far as the principal sees them."""
+
+    code: str
+    communities: tuple[Community, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes of the communities, ascending."""
+        return tuple(one.code for one in self.communities)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether all of its data are made up."""
+        return all(one.synthetic for one in self.communities)
+
+    @property
+    def name(self) -> Mapping[str, str]:
+        """What it is called."""
+        if len(self.communities) == 1:
+            one = self.communities[0]
+            return dict.fromkeys(LANGUAGES, one.name or one.code)
+        say = catalogue("service").say
+        return {
+            lang: say("centre.division", lang, code=self.code, count=len(self.communities))
+            for lang in LANGUAGES
+        }
+
+    @property
+    def attribution(self) -> str:
+        """Where its data come from."""
+        return "; ".join(dict.fromkeys(one.attribution for one in self.communities if one.attribution))
+
+
+def find_division(connection: Connection, principal: Principal, code: str) -> Division:
+    """The division, of which the principal must see something. Raises UnknownError."""
+    found = store.select_division(connection, principal, code) if _possible(code) else []
+    if not found:
+        raise UnknownError("community", code=code[:60])
+    exact = [one for one in found if one.code == code]
+    return Division(code, tuple(exact or found))
+
+
+def _possible(code: str) -> bool:
+    return bool(code) and "\x00" not in code and len(code) <= 60
+
+
+def offices(communities: list[Community]) -> list[Division]:
+    """Street offices of several communities: beginnings of nine digits that official codes share."""
+    groups: dict[str, list[Community]] = {}
+    for one in communities:
+        if re.fullmatch(r"\d{12}", one.code, re.ASCII):
+            groups.setdefault(one.code[:OFFICE_DIGITS], []).append(one)
+    return [Division(code, tuple(found)) for code, found in sorted(groups.items()) if len(found) > 1]
+
+
+def cases_access(principal: Principal) -> Access:
+    """What the principal may see of cases. Raises UnknownError if it may not know of them."""
+    allowed = access(principal, COLLECTIONS["cases"])
+    if allowed is None:
+        raise UnknownError("collection", name="cases")
+    return allowed
+
+
+@dataclass(frozen=True)
+class Clock:
+    """From where times are counted back. anchor: `now`, or `newest` where the data are made up."""
+
+    now: datetime
+    anchor: str
+
+
+def clock_of(division: Division, reach: Reach, now: datetime | None = None) -> Clock:
+    """The clock of the division: made-up data stand still, so they are told from their newest case."""
+    if division.synthetic and reach.newest is not None:
+        return Clock(reach.newest.astimezone(UTC), "newest")
+    return Clock((now or datetime.now(UTC)).replace(second=0, microsecond=0), "now")

@@ -1,0 +1,233 @@
+"""What a view shows, in two sentences: how many cases and where, and how that compares with before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from partition.texts import LANGUAGES, Language, catalogue
+from service.centre.figures import Figures, GridFigures, kinds
+from service.centre.question import BEIJING, Filters, Interval
+from service.privacy.disclosure import rules
+
+# grids that a sentence names; of more it tells the number
+NAMED = 3
+_EVEN = 0.0005  # hours of two times that differ by less are the same
+
+
+def summarise(figures: Figures) -> Mapping[Language, str]:
+    """Two sentences in each language."""
+    return {
+        lang: f"{_now(figures, lang)}{_stop(lang)}{_then(figures, lang)}{_stop(lang, last=True)}"
+        for lang in LANGUAGES
+    }
+
+
+def few_words(cases: int, lang: Language) -> str:
+    """That there are too few cases for a pattern."""
+    return _say("few_words", lang, cases=cases, least=rules().floor.rate_hidden)
+
+
+def label_of(group: str, value: str, lang: Language) -> str:
+    """A value of the data in words, where there are any; else as it is."""
+    texts, key = catalogue("service"), f"{group}.{value}"
+    return texts.say(key, lang) if key in texts else value
+
+
+def grid_name(figures: Figures, grid: GridFigures, lang: Language) -> str:
+    """A grid as people call it: its name or last three digits; with its community if there are several."""
+    name = grid.grid.name or _say("grid", lang, name=grid.grid.code[-3:])
+    if len(figures.division.communities) == 1:
+        return name
+    told = {one.code: one.name for one in figures.division.communities}
+    community = told.get(grid.grid.community) or grid.grid.community
+    return _say("grid_of", lang, community=community, grid=name)
+
+
+# --- how many, and where ---
+
+
+def _now(figures: Figures, lang: Language) -> str:
+    total, least = figures.total, rules().floor.rate_hidden
+    told: dict[str, object] = {"when": when(figures, lang), "what": _what(figures, lang), "total": total}
+    if not total:
+        return _say("none", lang, **told)
+    where = _where(figures, lang)
+    if total == 1:
+        return _say("one", lang, where=where, **told)
+    if figures.few:
+        return _say("few", lang, where=where, least=least, **told)
+    return _say("some", lang, where=where, kind=_kind(figures, lang), **told)
+
+
+def when(figures: Figures, lang: Language) -> str:
+    """The time asked about, as a sentence begins with it."""
+    if figures.filters.last:
+        if figures.clock.anchor == "now":
+            return _say(f"last_{figures.filters.last}", lang)
+        day = write_day(figures.clock.now, lang)
+        return _say(f"until_{figures.filters.last}", lang, day=day)
+    first = write_day(figures.interval.begin, lang)
+    last = write_day(figures.interval.end - timedelta(microseconds=1), lang)
+    return _say("on_day" if first == last else "from_to", lang, first=first, last=last)
+
+
+def write_day(time: datetime, lang: Language) -> str:
+    """The day of Beijing's calendar in words."""
+    day = time.astimezone(BEIJING)
+    name = _say("months", lang).split()[day.month - 1]
+    return _say("day", lang, year=day.year, month=day.month, day=day.day, name=name)
+
+
+def _what(figures: Figures, lang: Language) -> str:
+    filters = figures.filters
+    others = Filters(category=filters.category, last=filters.last, span=filters.span)
+    narrowed = (filters.status, filters.tier, filters.hours, filters.weekdays) != (
+        others.status,
+        others.tier,
+        others.hours,
+        others.weekdays,
+    )
+    if narrowed or len(filters.category) > 1:
+        return _say("chosen_cases", lang)
+    if filters.category:
+        return _say("one_kind", lang, kind=label_of("category", filters.category[0], lang))
+    return _say("all_cases", lang)
+
+
+def _where(figures: Figures, lang: Language) -> str:
+    if figures.filters.rate and not figures.few:
+        return _where_rated(figures, lang)
+    most = max((grid.cases for grid in figures.grids), default=0)
+    if not most:
+        return ""
+    first = [grid for grid in figures.grids if grid.cases == most]
+    names = [grid_name(figures, grid, lang) for grid in first[:NAMED]]
+    if figures.total == 1:
+        return _say("at_one", lang, grid=names[0])
+    if most == figures.total:
+        return _say("at_all", lang, grid=names[0])
+    if len(first) > NAMED:
+        return "" if figures.few else _say("at_many", lang, count=len(first), cases=most)
+    if len(first) > 1:
+        return _say("at_several", lang, grids=_listed(names, lang), cases=most)
+    share = 100 * most / figures.total
+    told = _say("under_one", lang) if share < 1 else f"{share:.0f}"
+    return _say("at_most", lang, grid=names[0], cases=most, share=told)
+
+
+def _where_rated(figures: Figures, lang: Language) -> str:
+    shown = [
+        (grid.rate.value, grid)
+        for grid in figures.grids
+        if grid.rate is not None and grid.rate.value is not None
+    ]
+    if not shown:
+        return _say("at_rate_hidden", lang)
+    value, grid = max(shown, key=lambda pair: (pair[0], pair[1].cases, pair[1].grid.code))
+    assert grid.rate is not None  # noqa: S101  # `shown` holds no others
+    key = "at_rate_unstable" if grid.rate.state == "unstable" else "at_rate"
+    unit = _say(figures.filters.rate, lang)
+    return _say(key, lang, unit=unit, grid=grid_name(figures, grid, lang), rate=f"{value:.1f}")
+
+
+def _kind(figures: Figures, lang: Language) -> str:
+    found = kinds(figures)
+    if len(figures.filters.category) == 1 or not found:
+        return ""
+    name, (cases, _) = found[0]
+    key = "kind" if cases * 2 >= figures.total else "kind_most"
+    return _say(key, lang, kind=label_of("category", name, lang), cases=cases)
+
+
+# --- compared with before ---
+
+
+def _then(figures: Figures, lang: Language) -> str:
+    return _compared(figures, lang) + _moved(figures, lang) + _late(figures, lang)
+
+
+def _compared(figures: Figures, lang: Language) -> str:
+    change = figures.change
+    if change is None or figures.earlier is None:
+        return _say("incomparable", lang)
+    before = _say(f"before_{figures.filters.last or 'span'}", lang)
+    if not _even(figures.filters, figures.interval, figures.earlier):
+        verdict = _say(f"uneven_{change.verdict}", lang)
+        return _say("uneven", lang, before=before, cases=change.before, verdict=verdict)
+    if not change.difference:
+        return _say("same", lang, before=before, cases=change.before)
+    rising = change.difference > 0
+    key = ("rise" if rising else "fall") + ("_chance" if change.verdict == "chance" else "")
+    percent = ""
+    if change.percent is not None:
+        percent = f"{change.percent:+.{0 if abs(change.percent) >= 10 else 1}f}%"
+    bracketed = percent and (f"（{percent}）" if lang == "zh" else f" ({percent})")
+    return _say(
+        key,
+        lang,
+        before=before,
+        cases=change.before,
+        difference=abs(change.difference),
+        percent=bracketed,
+    )
+
+
+def _even(filters: Filters, one: Interval, other: Interval) -> bool:
+    return abs(filters.exposure(one) - filters.exposure(other)) < _EVEN
+
+
+def _moved(figures: Figures, lang: Language) -> str:
+    if figures.change is None:
+        return ""
+    parts = []
+    for verdict, key in (("more", "grids_up"), ("fewer", "grids_down")):
+        found = [grid for grid in figures.grids if grid.change and grid.change.verdict == verdict]
+        if found:
+            found.sort(key=lambda grid: (-abs(grid.cases - _before(grid)), grid.grid.code))
+            names = [
+                _say(
+                    "grid_change",
+                    lang,
+                    grid=grid_name(figures, grid, lang),
+                    before=_before(grid),
+                    now=grid.cases,
+                )
+                for grid in found[:NAMED]
+            ]
+            more = _say("more_grids", lang, count=len(found)) if len(found) > NAMED else ""
+            parts.append(_say(key, lang, grids=_listed(names, lang) + more))
+    if not parts and len(figures.grids) > 1 and figures.total + figures.change.before:
+        return _say("grids_chance", lang)
+    return "".join(parts)
+
+
+def _before(grid: GridFigures) -> int:
+    return grid.change.before if grid.change else 0
+
+
+def _late(figures: Figures, lang: Language) -> str:
+    if figures.overdue is None:
+        return ""
+    count, first = figures.overdue
+    if not count:
+        return _say("overdue_none", lang)
+    due = datetime.fromisoformat(first[0]["properties"]["due"])
+    hours = int((figures.clock.now - due) / timedelta(hours=1))
+    if hours < 48:
+        time = _say("hour_one", lang) if hours < 2 else _say("hours", lang, count=hours)
+    else:
+        time = _say("days", lang, count=hours // 24)
+    return _say("overdue", lang, count=count, time=time)
+
+
+def _listed(names: Sequence[str], lang: Language) -> str:
+    return ("、" if lang == "zh" else ", ").join(names)
+
+
+def _stop(lang: Language, *, last: bool = False) -> str:
+    return "。" if lang == "zh" else "." if last else ". "
+
+
+def _say(key: str, lang: Language, /, **values: object) -> str:
+    return catalogue("service").say(f"centre.{key}", lang, **values)

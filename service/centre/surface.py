@@ -1,0 +1,171 @@
+"""The density of cases of a view, on the lattice of its division: the answer of `/centre/{division}/surface`.
+
+Cases at places are dealt out among the buildings of their place first, so that a place is no hot spot. The
+ground of a division (its lattice and what its border takes away) is kept as long as its outlines are the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from partition.texts import LANGUAGES, catalogue
+from service.access import Access, Principal
+from service.centre.answer import write_few, write_interval, write_view
+from service.centre.figures import View
+from service.privacy.disclosure import rules
+from service.store import centre as store
+from service.store.places import deal_cases
+
+if TYPE_CHECKING:
+    from layers.density import Ground, Lattice
+
+FRAMES_MOST = 24
+GROUNDS_KEPT = 32
+
+Places = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+class Grounds:
+    """The grounds that were laid last, each of one version of the divisions' outlines."""
+
+    def __init__(self, most: int = GROUNDS_KEPT) -> None:
+        self._kept: OrderedDict[tuple[str, ...], tuple[int, Ground]] = OrderedDict()
+        self._most = most
+        self._lock = threading.Lock()
+
+    def of(self, connection: Connection, principal: Principal, codes: tuple[str, ...]) -> Ground:
+        """The ground of the communities, which the principal may see."""
+        import shapely
+
+        from layers.density import lay_ground
+
+        version = store.select_version(connection, ("divisions",))
+        with self._lock:
+            kept = self._kept.get(codes)
+        if kept is None or kept[0] != version:
+            outlines = shapely.from_wkb(store.select_outlines(connection, principal, codes))
+            kept = (version, lay_ground(list(outlines)))
+            with self._lock:
+                self._kept[codes] = kept
+                self._kept.move_to_end(codes)
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return kept[1]
+
+
+def draw_surface(
+    connection: Connection,
+    principal: Principal,
+    cases: Access,
+    view: View,
+    grounds: Grounds,
+    frames: int = 0,
+) -> dict[str, Any]:
+    """The surface as the answer has it, but for its links. frames: steps in time besides, of 2 or more."""
+    from layers.density import case_change, case_frames, case_lattice, round_breaks
+
+    ground = grounds.of(connection, principal, view.division.codes)
+    filters, interval = view.filters, view.interval
+    earlier = view.earlier if filters.previous else None
+    asked = filters.condition({column.name: sql for column, sql in cases.columns})
+    begin = interval.begin if earlier is None else earlier.begin
+    points = store.select_points(
+        connection,
+        principal,
+        cases,
+        view.division.codes,
+        asked,
+        (begin, interval.begin, interval.end),
+        max(frames, 1),
+    )
+    places, counts, steps = _dealt(connection, points)
+    now = steps >= 0
+    lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now])
+    few = _few(lattice)
+    told = lattice.as_json()
+    if few:
+        told |= {"values": None, "breaks": []}
+    told |= {
+        **write_view(view),
+        "previous_span": None if earlier is None else write_interval(earlier),
+        "few": few,
+        "difference": None,
+        "frames": [],
+    }
+    if earlier is not None:
+        change = case_change(
+            ground,
+            places[now],
+            places[~now],
+            days=interval.days,
+            counts=counts[now],
+            counts_before=counts[~now],
+        )
+        if not change.few and lattice.cases + int(counts[~now].sum()) >= rules().floor.rate_hidden:
+            shown = change.as_json()
+            told["difference"] = {
+                "values": shown["values"],
+                "breaks": shown["breaks"],
+                "previous_cases": int(counts[~now].sum()),
+            }
+    if frames and few is None:
+        parts = interval.split(frames)
+        moving = case_frames(
+            ground,
+            places[now],
+            steps[now],
+            frames=frames,
+            days=parts[0].days,
+            counts=counts[now],
+        )
+        told["frames"] = [
+            {
+                "begin": write_interval(part)["begin"],
+                "end": write_interval(part)["end"],
+                "cases": frame.cases,
+                "values": frame.as_json()["values"],
+            }
+            for part, frame in zip(parts, moving, strict=True)
+        ]
+        # one legend for the whole and for every step of it
+        highest = max(float(np.nanmax(one.values)) for one in (lattice, *moving) if not one.few)
+        told["breaks"] = list(round_breaks(highest))
+    return told
+
+
+def _dealt(connection: Connection, points: store.Points) -> tuple[Places, Counts, Counts]:
+    """Points, numbers and steps of the cases, those at places dealt out among its buildings."""
+    exact = ~points.moved
+    places, counts, steps = [points.places[exact]], [points.counts[exact]], [points.steps[exact]]
+    version = store.select_version(connection, ("buildings",)) if points.moved.any() else 0
+    moved = np.flatnonzero(points.moved)
+    for community in sorted(set(points.communities[moved])):
+        mine = moved[points.communities[moved] == community]
+        for step in np.unique(points.steps[mine]).tolist():
+            at = mine[points.steps[mine] == step]
+            dealt, numbers = deal_cases(connection, community, points.places[at], points.counts[at], version)
+            places.append(dealt)
+            counts.append(numbers)
+            steps.append(np.full(len(dealt), step))
+    return np.concatenate(places), np.concatenate(counts), np.concatenate(steps)
+
+
+def _few(lattice: Lattice) -> dict[str, Any] | None:
+    """Why there is no surface; None where there is one."""
+    if lattice.cases < rules().floor.rate_hidden:
+        return write_few(lattice.cases)
+    if not lattice.few:
+        return None
+    say = catalogue("service").say
+    words = {
+        lang: say("centre.few_near", lang, bandwidth=round(lattice.bandwidth_m), least=lattice.min_cases)
+        for lang in LANGUAGES
+    }
+    return {"cases": lattice.cases, "least": lattice.min_cases, "words": words}

@@ -1,0 +1,105 @@
+"""The command centre's page of a division, and what it asks for: figures, surface, ground."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, Response
+from sqlalchemy import Connection
+
+from service.access import access
+from service.centre.answer import items_query, write_figures
+from service.centre.base import draw_buildings, draw_ground
+from service.centre.figures import View, count_cases
+from service.centre.page import Pages
+from service.centre.place import find_division
+from service.centre.surface import FRAMES_MOST, Grounds, draw_surface
+from service.faults import UnknownError
+from service.links import GEOJSON, JSON, link
+from service.query.box import read_box
+from service.query.question import read_whole
+from service.registry import COLLECTIONS
+from service.routes.maps import policy_for
+from service.routes.viewing import answer_kept, answer_view, find_asking, path_of, seen_as
+from service.store import centre as store
+from service.web.context import InContext
+from service.web.schemas import BaseQuery, CaseViewQuery, SurfaceQuery, ViewQuery
+
+router = APIRouter(tags=["centre"])
+
+# what stands in the page's own address besides the filters, for its scripts
+OF_THE_PAGE = frozenset({"theme", "at", "grid", "wall", "frames", "method", "group", "kind"})
+
+
+@router.get("/centre/{division}", summary="The command centre's page", response_class=HTMLResponse)
+def show_centre(request: Request, division: str, query: Annotated[ViewQuery, Query()]) -> Response:
+    """A map that fills the screen with figures, lists and filters, of a community or of all communities whose
+    codes begin so. Exact figures of groups are put on record.
+    """
+    asking = find_asking(request, division, others=OF_THE_PAGE)
+    context = asking.context
+    pages: Pages = request.app.state.pages
+    with context.recording() as connection:
+        found = find_division(connection, context.principal, division)
+        html = pages.page(connection, context.principal, found, path_of(found), context.lang)
+    headers = {"Content-Security-Policy": policy_for(html), "Vary": "Accept-Language, Cookie"}
+    return HTMLResponse(html, headers=headers)
+
+
+@router.get("/centre/{division}/cases", summary="Figures of cases", response_class=Response)
+def show_cases(request: Request, division: str, query: Annotated[CaseViewQuery, Query()]) -> Response:
+    """How many cases, where, of what kind and when, compared with the time before; newest and overdue ones;
+    a summary in two sentences. Of the cases that the asking role may see.
+    """
+    asking = find_asking(request, division)
+
+    def make(connection: Connection, view: View) -> dict[str, Any]:
+        figures = count_cases(connection, asking.principal, asking.cases, view)
+        path, query = f"{path_of(view.division)}/cases", view.filters.address()
+        links = [link(f"{path}?{query}" if query else path, "self", JSON)]
+        same = items_query(figures)
+        if same is not None:
+            href = asking.context.href("/collections/cases/items", **same)
+            links.append(link(asking.context.inside(href), "items", GEOJSON))
+        return write_figures(figures) | {"links": links}
+
+    return answer_view(asking, "cases", make)
+
+
+@router.get("/centre/{division}/surface", summary="Density of cases", response_class=Response)
+def show_surface(request: Request, division: str, query: Annotated[SurfaceQuery, Query()]) -> Response:
+    """Cases per km² and 30 days on square cells, corrected at the border; with `previous` the difference to
+    the time before, with `frames` steps in time. Of the cases that the asking role may see.
+    """
+    asking = find_asking(request, division, others=frozenset({"frames"}))
+    told = dict(request.query_params)
+    frames = read_whole(told, "frames", 0, least=2, most=FRAMES_MOST)
+    grounds: Grounds = request.app.state.grounds
+
+    def make(connection: Connection, view: View) -> dict[str, Any]:
+        return draw_surface(connection, asking.principal, asking.cases, view, grounds, frames)
+
+    return answer_view(asking, "surface", make, extra=(frames,))
+
+
+@router.get("/centre/{division}/base", summary="The ground of the map", response_class=Response)
+def show_base(context: InContext, division: str, query: Annotated[BaseQuery, Query()]) -> Response:
+    """Streets, water and names for drawing; with `bbox` instead the buildings in it."""
+    box = None if query.bbox is None else read_box(query.bbox)
+    principal = context.principal
+    allowed = access(principal, COLLECTIONS["streets"])
+    if allowed is None:
+        raise UnknownError("collection", name="streets")
+    sources = ("buildings", "divisions", "grids") if box else ("divisions", "grids", "streets")
+    with context.recording() as connection:
+        version = store.select_version(connection, sources)
+        found = find_division(connection, principal, division)
+        key = ("base", *seen_as(principal), found, box)
+
+        def make() -> dict[str, Any]:
+            if box is None:
+                return draw_ground(connection, principal, found)
+            return draw_buildings(connection, principal, found, box)
+
+        return answer_kept(context, key, version, make, allowed, cases=False)
