@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import BinaryIO, Protocol, TypeVar
@@ -29,6 +30,13 @@ Result = TypeVar("Result")
 
 PIECE = 64 << 10
 STALL_S = 30.0
+# a client that takes fewer bytes a second, over so many seconds in which it was waited for, is dropped
+LEAST = 10_000
+OVER_S = 60.0
+
+
+class SlowError(TimeoutError):
+    """The client takes so little that others wait for its place."""
 
 
 class Source(Protocol):
@@ -113,7 +121,9 @@ class FileSource:
 
 
 class Download(Response):
-    """Sends a source. client: for whom it counts at the desk. head: only the headers are wanted."""
+    """Sends a source. client: for whom it counts at the desk; public: as one of those not logged in. head:
+    only the headers are wanted.
+    """
 
     def __init__(
         self,
@@ -121,6 +131,7 @@ class Download(Response):
         desk: Desk,
         client: str,
         *,
+        public: bool,
         media_type: str,
         headers: dict[str, str],
         head: bool = False,
@@ -129,12 +140,13 @@ class Download(Response):
         del self.headers["content-length"]
         self.headers["X-Accel-Buffering"] = "no"
         self.source, self.desk, self.client, self.head = source, desk, client, head
-        self.started = False
+        self.public, self.started = public, False
+        self._waited, self._taken = 0.0, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until everything is sent, or the client is gone."""
         with ExitStack() as held:
-            held.enter_context(self.desk.place(self.client))
+            held.enter_context(self.desk.place(self.client, public=self.public))
             gone = asyncio.create_task(_wait_gone(receive))
             sending = asyncio.create_task(self._send(send, held))
             try:
@@ -189,8 +201,15 @@ class Download(Response):
             part = following
 
     async def _send_piece(self, send: Send, piece: bytes) -> None:
+        begun = time.monotonic()
         async with asyncio.timeout(STALL_S):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+        self._waited += time.monotonic() - begun
+        self._taken += len(piece)
+        if self._waited >= OVER_S:
+            if self._taken < LEAST * self._waited:
+                raise SlowError
+            self._waited, self._taken = 0.0, 0
 
     async def _let_go(self, held: ExitStack) -> None:
         """Put back everything that others wait for."""

@@ -67,7 +67,13 @@ def export_collection(request: Request, name: str) -> Response:
         source = FileSource(making, begin)
     media = f"{chosen.media}; charset=utf-8" if chosen.name == "csv" else chosen.media
     return Download(
-        source, request.app.state.desk, _client(context), media_type=media, headers=headers, head=head
+        source,
+        request.app.state.desk,
+        _client(context),
+        public=not context.principal.subject,
+        media_type=media,
+        headers=headers,
+        head=head,
     )
 
 

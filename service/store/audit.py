@@ -71,19 +71,35 @@ def record(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a line within the caller's transaction."""
+    record_each(connection, principal, action, {division: details or {}}, category, place=place)
+
+
+def record_each(
+    connection: Connection,
+    principal: Principal,
+    action: str,
+    divisions: Mapping[str, Mapping[str, Any]],
+    category: str = "",
+    *,
+    place: str = "",
+) -> None:
+    """Add a line for each division, with its details, within the caller's transaction."""
     connection.execute(
         text("""
             insert into audit (division_code, principal, role, action, group_code, place, details)
-            values (:division, :subject, :role, :action, :category, :place, cast(:details as jsonb))
+            select n.division, :subject, :role, :action, :category, :place, cast(n.details as jsonb)
+            from unnest(cast(:divisions as text[]), cast(:details as text[])) with ordinality
+                as n(division, details, number)
+            order by n.number
         """),
         {
-            "division": division,
+            "divisions": list(divisions),
             "subject": principal.subject,
             "role": principal.role.value,
             "action": action,
             "category": category,
             "place": place,
-            "details": json.dumps(details or {}, ensure_ascii=False),
+            "details": [json.dumps(details, ensure_ascii=False) for details in divisions.values()],
         },
     )
 

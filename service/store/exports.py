@@ -29,6 +29,7 @@ Place = Literal["wkt", "xy", "none"]
 BATCH_BYTES = 256_000
 BATCH_ROWS = 5_000
 LONGEST_S = 3600
+AUDITED_MOST = 500  # lines of the audit for one export
 # what a spreadsheet would take for a formula, in half and in full width
 _FORMULA = r"^[=+@\t\r\n＝＋－＠-]"
 
@@ -55,6 +56,7 @@ class Rows:
     ) -> None:
         self.collection, self.access, self.question = collection, access, question
         self.count, self.version, self.fetched = 0, 0, 0
+        self.communities: dict[str, int] = {}  # how many of the rows are in each
         self.engine, self.principal = engine, principal
         self._taken: Any = None
         self._connection: psycopg.Connection[Any] | None = None
@@ -98,14 +100,20 @@ class Rows:
                 asked,
             )
             rows = self._rows()
+            community = "t.division_code" if self.collection.divided else "''"
             found = cursor.execute(
                 driver_text(f"""
                     select (select v.version from ({version_sql("true")}) v),
-                           (select count(*) from {self.collection.table} t where {rows.sql})
+                           coalesce(array_agg(c.community order by c.community), '{{}}'),
+                           coalesce(array_agg(c.count order by c.community), '{{}}')
+                    from (select {community} as community, count(*) as count
+                          from {self.collection.table} t where {rows.sql} group by 1) c
                 """),  # noqa: S608  # identifiers come from the registry only
                 {**rows.parameters, "sources": list(self.collection.sources)},
             ).fetchone()
-        self.version, self.count = found or (0, 0)
+        self.version, names, counts = found or (0, [], [])
+        self.communities = dict(zip(names, counts, strict=True))
+        self.count = sum(counts)
 
     def select_geojson(self) -> None:
         """Each row as a GeoJSON feature of RFC 7946: outer rings run against the clock."""
@@ -231,7 +239,11 @@ class Rows:
 
 
 def record_export(rows: Rows, form: str) -> None:
-    """Put on record who takes away more of a collection than the public may see; before anything is given."""
+    """Put on record who takes away more of a collection than the public may see; before anything is given.
+
+    A line for each community, so that whoever answers for it finds it; of more than AUDITED_MOST the rest in
+    one line with `…` for its place.
+    """
     principal, collection, question = rows.principal, rows.collection, rows.question
     if principal.role.value == "public" or collection.sensitivity == "open":
         return
@@ -242,19 +254,20 @@ def record_export(rows: Rows, form: str) -> None:
         grids=sorted(principal.grids),
         principal=principal.subject,
     ) as connection:
-        audit.record(
-            connection,
-            principal,
-            "export",
-            principal.scope[0] if len(principal.scope) == 1 else "",
-            details={
-                "collection": collection.name,
-                "format": form,
-                "features": rows.count,
-                "narrowed": question.narrowed,
-                "columns": len(selected(question, rows.access)),
-            },
-        )
+        told = {
+            "collection": collection.name,
+            "format": form,
+            "narrowed": question.narrowed,
+            "columns": len(selected(question, rows.access)),
+        }
+        counts = list(rows.communities.items())
+        if not counts:  # that somebody looked and found nothing
+            counts = [(prefix, 0) for prefix in principal.scope]
+        named = {code: {**told, "features": count} for code, count in counts[:AUDITED_MOST]}
+        audit.record_each(connection, principal, "export", named)
+        if rest := counts[AUDITED_MOST:]:
+            more = {"features": sum(count for _, count in rest), "communities": len(rest)}
+            audit.record(connection, principal, "export", place="…", details={**told, **more})
 
 
 def _quoted(sql: str) -> str:

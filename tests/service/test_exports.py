@@ -46,6 +46,7 @@ from service.store.exports import Rows
 from service.web.context import Context
 
 from .api import Served
+from .towns import CODE
 
 pytestmark = pytest.mark.database
 
@@ -409,6 +410,34 @@ def test_who_takes_away_more_than_the_public_is_on_record(served: Served) -> Non
     disputes = len(items_of(served.client(Role.CENTRE), "cases", category="dispute"))
     told = {"collection": "cases", "format": "gpkg", "features": disputes, "narrowed": True}
     assert told.items() <= row.details.items()
+    assert row.division_code == CODE
+
+
+def test_each_community_has_a_line_of_its_own_on_record(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines(path: str, **who: Any) -> list[tuple[str, str, dict[str, Any]]]:
+        before = served.rows("select max(id) from audit")[0][0] or 0
+        assert served.client(Role.PLANNER, **who).get(path).status_code == 200
+        found = served.rows("select * from audit where id > :before order by id", before=before)
+        return [(row.division_code, row.place, row.details) for row in found]
+
+    path = "/collections/buildings/export?f=csv"
+    counts = dict(served.rows("select division_code, count(*) from buildings group by 1"))
+    assert len(counts) == 2
+    whole = lines(path)
+    assert {code: details["features"] for code, _, details in whole} == counts
+    assert [code for code, _, _ in lines(path, scope=CODE)] == [CODE]
+    assert [(code, told["features"]) for code, _, told in lines(f"{path}&use=zebra")] == [("", 0)]
+    monkeypatch.setattr("service.store.exports.AUDITED_MOST", 1)
+    first, rest = lines(path)
+    assert first == (min(counts), "", whole[0][2])
+    assert rest[:2] == ("", "…")
+    assert {"communities": 1, "features": counts[max(counts)]}.items() <= rest[2].items()
+    # whoever answers for one community finds what was taken from it
+    officer = served.client(Role.PRIVACY_OFFICER, scope=CODE)
+    found = officer.get("/audit", params={"action": "export", "limit": "1"}).json()["lines"]
+    assert found[0]["division"] == CODE
 
 
 # --- Shapefiles ---
@@ -626,10 +655,16 @@ def soon(holds: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 @contextmanager
-def request(served: Served, path: str) -> Iterator[socket.socket]:
-    """A connection on which the path was asked for."""
+def request(
+    served: Served, path: str, source: str = "127.0.0.1", *, buffer: int = 0
+) -> Iterator[socket.socket]:
+    """A connection on which the path was asked for. buffer: bytes that its system takes before it does."""
     host, _, port = served.address.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port))) as connection:
+    with socket.socket() as connection:
+        if buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        connection.bind((source, 0))
+        connection.connect((host, int(port)))
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         yield connection
 
@@ -703,6 +738,59 @@ def test_only_so_many_exports_at_once() -> None:
     assert desk.running == 0
 
 
+def test_the_public_has_half_of_the_places(served: Served, crowd: Collection) -> None:
+    """Three addresses of this machine: the third finds none, whoever is known does."""
+    path = "/collections/crowd/export"
+    with request(served, path) as one, request(served, path, "127.0.0.2") as other:
+        assert one.recv(15) == other.recv(15) == b"HTTP/1.1 200 OK"
+        assert served.app.state.desk.running == 2
+        for source, status, code in (
+            ("127.0.0.1", 429, "export-many"),
+            ("127.0.0.2", 429, "export-many"),
+            ("127.0.0.3", 503, "export-public"),
+        ):
+            with request(served, path, source) as third:
+                third.settimeout(20)
+                answer = ""
+                while "}" not in answer:
+                    answer += third.recv(4000).decode()
+                assert f" {status} " in answer.partition("\n")[0]
+                assert code in answer
+                assert "retry-after: 20" in answer.lower()
+        with served.client(Role.CONSUMER).stream("GET", path) as answer:
+            assert answer.status_code == 200
+    assert soon(lambda: served.app.state.desk.running == 0)
+    desk = Desk()
+    with desk.place("a", public=True), desk.place("b", public=True):
+        with pytest.raises(BusyError), desk.place("c", public=True):
+            pass
+        with desk.place("known"), desk.place("known"), pytest.raises(BusyError), desk.place("other"):
+            pass
+    with desk.place("c", public=True):
+        assert desk.running == 1
+
+
+@pytest.mark.parametrize("form", ["geojson", "fgb"])
+def test_a_client_that_takes_little_loses_its_place(
+    served: Served, crowd: Collection, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """It takes 4 kB every few milliseconds, so it never stalls; who takes all there is goes on."""
+    monkeypatch.setattr(download, "OVER_S", 0.5)
+    monkeypatch.setattr(download, "LEAST", 2_000_000)
+    path = f"/collections/crowd/export?f={form}"
+    with request(served, path, buffer=4096) as connection:
+        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        end = time.monotonic() + 20
+        while served.app.state.desk.running and time.monotonic() < end:
+            connection.recv(4096)
+            time.sleep(0.01)
+        assert served.app.state.desk.running == 0
+    assert not readers(served, crowd)
+    monkeypatch.setattr(download, "LEAST", 10_000)
+    whole = served.client().get(path)
+    assert len(whole.content) > 4_000_000
+
+
 def test_an_ipv6_network_is_one_client() -> None:
     def client(address: str) -> str:
         request: Any = SimpleNamespace(client=SimpleNamespace(host=address))
@@ -715,7 +803,7 @@ def test_an_ipv6_network_is_one_client() -> None:
 def test_who_comes_too_often_is_told_when_to_come_again(served: Served) -> None:
     kept = served.app.state.desk
     try:
-        for desk, status in ((Desk(each=0), 429), (Desk(at_once=0), 503)):
+        for desk, status in ((Desk(public_each=0), 429), (Desk(at_once=0), 503)):
             served.app.state.desk = desk
             answer = served.client().get("/collections/grids/export?lang=en")
             assert (answer.status_code, answer.headers["retry-after"]) == (status, "20")
@@ -874,10 +962,11 @@ def test_the_command_line_writes_what_a_filter_finds(
     assert layer["crs"] == 4548
     assert [row["id"] for row in layer["rows"]] == list(wanted)
     assert "households" in layer["rows"][0]
-    (line,) = served.rows("select * from audit where id > :before", before=before)
-    assert (line.action, line.role, line.principal) == ("export", "planner", user())
-    told = {"collection": "buildings", "format": "fgb", "features": len(wanted), "narrowed": True}
-    assert told.items() <= line.details.items()
+    lines = served.rows("select * from audit where id > :before", before=before)
+    assert {(line.action, line.role, line.principal) for line in lines} == {("export", "planner", user())}
+    told = {"collection": "buildings", "format": "fgb", "narrowed": True}
+    assert all(told.items() <= line.details.items() for line in lines)
+    assert sum(line.details["features"] for line in lines) == len(wanted)
     out = tmp_path / "open.csv"
     assert wangge("buildings", "--out", out, "--role", "public", "--geometry", "none").exit_code == 0
     assert out.read_bytes().startswith(b"id,building_id,community,use,grid\r\n")
