@@ -1,0 +1,1 @@
+"""Density of cases: how fast, and how right at the border. `python -m tests.benchmarks.heat`."""
