@@ -124,7 +124,7 @@
       var taken = [];
       wangge.obstacles.forEach(function (list) { taken = taken.concat(list(map)); });
       ordered.forEach(function (entry) {
-        var size = NAME_SIZE[entry.class] || 11;
+        var size = (NAME_SIZE[entry.class] || 11) * wangge.letters;
         if (scale > 2.2 && entry.class !== "arterial" && entry.class !== "water") return;
         if (scale > 1.4 && (entry.class === "lane" || entry.class === "path")) return;
         var chinese = /[\u3400-\u9fff]/.test(entry.name);

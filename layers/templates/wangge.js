@@ -155,6 +155,7 @@ var wangge = (function () {
     element: element,
     emit: emit,
     language: function () { return language; },
+    letters: 1,  // how much larger than usual the names on the map are
     metres_per_pixel: metres_per_pixel,
     number: number,
     obstacles: obstacles,

@@ -29,7 +29,7 @@ from service.web.schemas import BaseQuery, CaseViewQuery, SurfaceQuery, ViewQuer
 router = APIRouter(tags=["centre"])
 
 # what stands in the page's own address besides the filters, for its scripts
-OF_THE_PAGE = frozenset({"theme", "at", "grid", "wall", "frames", "method", "group", "kind"})
+OF_THE_PAGE = frozenset({"theme", "at", "grid", "list", "wall", "frames", "method", "group", "kind"})
 
 
 @router.get("/centre/{division}", summary="The command centre's page", response_class=HTMLResponse)

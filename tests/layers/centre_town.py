@@ -70,7 +70,7 @@ def centre_view(**changes: Any) -> CentreView:
         "facilities": whole.facilities,
         "groups": whole.groups,
         "categories": choices(CATEGORIES),
-        "statuses": choices(STATUSES),
+        "statuses": choices({"open": ("未办结", "not closed"), **STATUSES}),
         "tiers": choices(TIERS),
         "statistics": [Choice("gi", {"zh": "冷热点", "en": "Hot and cold spots"})],
         "role": "centre",
@@ -353,6 +353,42 @@ class Town:
             )
         return told
 
+    def spots(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """The answer of `statistics/gi`, on the grids: those with many cases are hot."""
+        found, _, _ = self.chosen(query)
+        number = Counter(case["grid"] for case in found)
+        units = []
+        for grid in centre_view().grids.to_dict("records"):
+            count = number[grid["code"]]
+            about = {"kind": "hot" if count > 40 else "none", "label": grid["code"], "cases": count}
+            about |= {"score": 2.9, "p": 0.004, "q": 0.02}
+            shape = shapely.geometry.mapping(grid["geometry"])
+            units.append({"type": "Feature", "id": grid["code"], "geometry": shape, "properties": about})
+        hot = sum(unit["properties"]["kind"] == "hot" for unit in units)
+        kinds = (
+            ("hot", "热点", "hot"),
+            ("cold", "冷点", "cold"),
+            ("none", "与偶然无异", "no more than chance"),
+        )
+        legend = [
+            {"kind": kind, "label": {"zh": zh, "en": en}, "units": {"hot": hot, "none": 6 - hot}.get(kind, 0)}
+            for kind, zh, en in kinds
+        ]
+        return {
+            "method": "gi",
+            "title": {"zh": "冷热点（Getis-Ord Gi*）", "en": "Hot and cold spots (Getis-Ord Gi*)"},
+            "answered": True,
+            "verdict": {"zh": f"{hot} 个网格是热点，超出偶然。", "en": f"{hot} grids are hot beyond chance."},
+            "words": {"zh": "Gi*，按网格，错误发现率 5 %。", "en": "Gi* on grids, false discoveries at 5 %."},
+            "caveat": {"zh": "热点说明聚集，不说明原因。", "en": "A hot spot is no cause."},
+            "notes": [],
+            "approximate": False,
+            "legend": legend,
+            "units": {"type": "FeatureCollection", "features": units},
+            "clusters": None,
+            "links": [],
+        }
+
 
 def stamp(value: datetime) -> str:
     """An instant as the server writes it."""
@@ -424,6 +460,8 @@ class Handler(BaseHTTPRequestHandler):
             self.json(town.figures(query))
         elif name == "surface":
             self.json(town.surface(query))
+        elif name.startswith("statistics/"):
+            self.json(town.spots(query))
         elif name == "base":
             self.json(base("bbox" in query))
         else:

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   centre.part(function (map) {
-    wangge.pane(map, "cc-cases", 590, true);
+    wangge.pane(map, "cc-cases", 550, true);
     const layer = L.layerGroup().addTo(map);
     let points = {}, open = "";
 
@@ -10,8 +10,9 @@
 
     function style(feature, state) {
       const late = centre.is_late(feature), fresh = centre.fresh && centre.fresh.has(key(feature));
+      const far = wangge.metres_per_pixel(map) > 1.1 || centre.view.theme === "grids";
       return {
-        pane: "cc-cases", radius: (state === "hover" ? 10 : fresh ? 8 : 6) * (centre.view.wall ? 1.4 : 1), weight: state === "hover" ? 3 : 2,
+        pane: "cc-cases", radius: (state === "hover" ? 10 : fresh ? 8 : far ? 4 : 5.5) * (centre.view.wall ? 1.4 : 1), weight: state === "hover" ? 3 : far ? 1.2 : 1.8,
         color: "#ffffff", fillColor: late ? "#8f1d14" : fresh ? "#0f5c66" : "#23414f", fillOpacity: 1, className: "cc-case" + (fresh ? " cc-fresh" : "")
       };
     }
@@ -19,7 +20,9 @@
     function draw() {
       const figures = centre.figures;
       if (!figures) return;
-      const shown = centre.view.list === "overdue" ? figures.overdue || [] : centre.view.list === "newest" ? figures.newest : [];
+      // where people live and how far they walk is read without cases on it
+      const apart = ["people", "reach"].indexOf(centre.view.theme) >= 0;
+      const shown = apart ? [] : centre.view.list === "overdue" ? figures.overdue || [] : centre.view.list === "newest" ? figures.newest : [];
       layer.clearLayers();
       points = {};
       shown.forEach(function (feature) {
@@ -118,7 +121,8 @@
     };
 
     wangge.on("figures", draw);
-    wangge.on("view", function (names) { if (names.has("list") || names.has("wall")) draw(); });
+    wangge.on("view", function (names) { if (["list", "wall", "theme"].some(function (name) { return names.has(name); })) draw(); });
+    map.on("zoomend", function () { centre.point_at_case(""); });
     wangge.on("escape", function () { map.closePopup(); });
     wangge.on("language", function () { if (open) map.closePopup(); });
     map.on("popupclose", function () { const id = open; open = ""; wangge.emit("case-closed", id); });

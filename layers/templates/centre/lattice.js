@@ -39,7 +39,7 @@
     // Values between the lattice's points by their four neighbours; nothing where the nearest one is withheld.
     function paint(values) {
       const columns = surface.columns, rows = surface.rows, box = surface.bounds;
-      const fine = Math.max(1, Math.min(10, Math.floor(Math.sqrt(MOST_PIXELS / (columns * rows)))));
+      const fine = Math.max(1, Math.min(16, Math.floor(Math.sqrt(MOST_PIXELS / (columns * rows)))));
       const width = columns * fine, height = rows * fine;
       const canvas = picture.canvas;
       canvas.width = width;

@@ -42,12 +42,13 @@
       if (told.link) more.append(wangge.element("p", {}, wangge.element("a", { href: told.link.address }, told.link.label)));
       const before = box.querySelector("details");
       // closed on a phone, where there is no room; else as it was
-      more.open = before ? before.open : !centre.narrow() && window.innerHeight > 640;
+      more.open = before ? before.open : !centre.narrow() && window.innerHeight > 860;
       parts.push(more);
     }
     if (told.verdict) parts.splice(1, 0, wangge.element("p", { class: "cc-verdict" }, told.verdict));
     if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
     box.replaceChildren.apply(box, parts);
+    wangge.emit("legend");
   };
 
   // As those know it who draw more than one of a kind: "group:elderly"

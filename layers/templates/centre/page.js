@@ -88,14 +88,15 @@ const centre = (function () {
     // What the panels leave of the map, as padding for fitBounds.
     room: function () {
       if (self.narrow()) return { paddingTopLeft: [14, 150], paddingBottomRight: [14, 96] };
+      // the legend stands beside what is to be seen, never on it
       const edge = function (id, side) {
         const node = self.node(id);
-        if (!node || !node.offsetParent) return 16;
+        if (!node || !node.getClientRects().length) return 16;
         const box = node.getBoundingClientRect();
         return side === "left" ? box.right + 16 : window.innerWidth - box.left + 16;
       };
       const themes = self.node("cc-themes").getBoundingClientRect();
-      return { paddingTopLeft: [edge("cc-left", "left"), themes.bottom + 14], paddingBottomRight: [edge("cc-right", "right"), 48] };
+      return { paddingTopLeft: [Math.max(edge("cc-left", "left"), edge("cc-legend", "left")), themes.bottom + 14], paddingBottomRight: [edge("cc-right", "right"), 48] };
     },
 
     // Say something once, in passing, where all can see it.

@@ -74,10 +74,12 @@
     function wide() {
       document.documentElement.classList.toggle("cc-wall", centre.view.wall);
       wall.setAttribute("aria-pressed", centre.view.wall ? "true" : "false");
+      wangge.letters = centre.view.wall ? 1.5 : 1;
+      wangge.emit("labels");
     }
     wall.addEventListener("click", function () {
       centre.change({ wall: !centre.view.wall });
-      if (!centre.view.at) centre.whole();
+      window.dispatchEvent(new Event("resize"));
     });
     wangge.on("view", function (names) { if (names.has("wall")) wide(); });
     wide();

@@ -80,7 +80,7 @@
         view[name].forEach(function (value) {
           const changes = {};
           changes[name] = view[name].filter(function (one) { return one !== value; });
-          tag(name === "status" && value === "open" ? say("centre.status_open") : centre.word(name, value), changes);
+          tag(centre.word(name, value), changes);
         });
       });
       if (view.hours || view.weekdays) tag(centre.node("cc-hours-words").textContent || view.hours + view.weekdays, { hours: "", weekdays: "" });

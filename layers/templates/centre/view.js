@@ -108,22 +108,34 @@
       }
       return false;
     }
+    // The whole area between the panels. Nobody moved the map: it does not go into the address.
+    let fitting = true;
     function whole() {
       const bounds = centre.page.bounds;
+      fitting = true;
       map.fitBounds([[bounds[1], bounds[0]], [bounds[3], bounds[2]]], Object.assign({ animate: false }, centre.room()));
+      fitting = false;
     }
-    centre.whole = function () { whole(); };
+    centre.whole = function () {
+      centre.change({ at: "" }, true);
+      whole();
+    };
     wangge.on("started", function () {
       if (!place()) whole();
-      let settled = false;
-      // where the map stands is kept once a person moved it
+      fitting = false;
       map.on("moveend", function () {
-        if (!settled) return;
+        if (fitting) return;
         const middle = map.getCenter();
         centre.change({ at: [middle.lat.toFixed(6), middle.lng.toFixed(6), map.getZoom()].join(",") }, true);
       });
-      setTimeout(function () { settled = true; }, 0);
       window.addEventListener("resize", function () { if (!centre.view.at) whole(); });
+    });
+    // the first legend takes room of its own
+    let laid = false;
+    wangge.on("legend", function () {
+      if (laid || centre.view.at || centre.narrow()) return;
+      laid = true;
+      whole();
     });
   });
 })();
