@@ -18,6 +18,7 @@ from service.plans.drafts import Benches
 from service.routes import (
     api,
     audit,
+    cards,
     cases,
     centre,
     collections,
@@ -56,7 +57,7 @@ from service.web.guard import Guard
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(exports, tiles, locate, maps, centre, figures, audit, static, login, options),
+    *(exports, tiles, locate, maps, centre, cards, figures, audit, static, login, options),
 )
 
 # bytes of answers of the centre that are kept
