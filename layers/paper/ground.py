@@ -22,6 +22,8 @@ from layers.view import CommunityView
 GRID_BORDER = "#34566a"
 COMMUNITY_BORDER = "#17384a"
 PAPER = "#fbfaf6"  # ground outside the community
+# ink is heavier than light; and blue comes last, since printed it looks like the water beside it
+TINTS = tuple(mixed(palette.GRIDS[number], "#ffffff", 0.18) for number in (0, 1, 2, 4, 3))
 NEAR_M = 15.0  # a street along the community's border is drawn as one within
 
 
@@ -77,8 +79,7 @@ def make_ground(view: CommunityView) -> Ground:
     numbers = colour(neighbours(grids.geometry)).colours
     code = str(view.community["code"].iloc[0] or "")
     grids["label"] = [grid_label(str(full), code) for full in grids["code"]]
-    tints = [mixed(tint, "#ffffff", 0.18) for tint in palette.GRIDS]  # ink is heavier than light
-    grids["colour"] = [tints[number % len(tints)] for number in numbers]
+    grids["colour"] = [TINTS[number % len(TINTS)] for number in numbers]
     centres, radii = label_points(grids.geometry)
     facilities = view.facilities.to_crs(crs)
     facilities["known"] = [kind_of(value) for value in facilities["kind"]]

@@ -106,7 +106,7 @@ def place_labels(
                     break
             if label is not None and (label.under or not under or size <= most * 0.7):
                 break
-        if label is None:
+        if label is None or not taken.free([_box(pen, label)]):
             homeless.append((words, at, plot.place(shape), reach))
             continue
         taken.add([_box(pen, label)])

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import geopandas as gpd
 import numpy as np
 
-from layers import palette
 from layers.colouring import colour, neighbours
 from layers.grid_map import label_points
 from layers.paper.furniture import (
     HEAD,
+    Entry,
+    draw_legend,
     footer,
     neat_line,
     north_arrow,
@@ -30,7 +31,7 @@ from layers.paper.grid_sheet import (
     choose_layout,
     heading,
 )
-from layers.paper.ground import COMMUNITY_BORDER, GRID_BORDER, PAPER
+from layers.paper.ground import COMMUNITY_BORDER, GRID_BORDER, PAPER, TINTS
 from layers.paper.imprint import Imprint, plain_number
 from layers.paper.labels import Taken, draw_labels, place_labels
 from layers.paper.pen import QUIET, Pen, mixed
@@ -69,7 +70,13 @@ def draw_overview(pen: Pen, office: Office, imprint: Imprint, page: int, close: 
     north_arrow(pen, left + 9.5, top - height / 2 - 0.5, 15.0, imprint)
     pen.text(left + 20.0, top - 7.4, imprint.say("paper.ratio", ratio=f"{plot.ratio:,}"), 12.0, bold=True)
     scale_bar(pen, left + 21.5, top - height + 4.6, width - 36.0, plot.ratio)
-    columns = [(left, top - height - 4.0, width, bottom), *layout.columns[1:]]
+    top = heading(pen, left, top - height - 4.0, width, imprint.say("legend.title"))
+    entries = [
+        Entry("border-community", imprint.say("legend.community_border")),
+        Entry("border-grid", imprint.say("legend.grid_border")),
+    ]
+    top = draw_legend(pen, left, top, width, entries, columns=2, step=5.5) - 4.0
+    columns = [(left, top, width, bottom), *layout.columns[1:]]
     rows = list(office.communities.to_dict("records"))
     rows = _draw_table(pen, rows, columns, imprint, total=office)
     _foot(pen, office, layout, imprint, page)
@@ -107,7 +114,7 @@ def _draw_head(pen: Pen, office: Office, layout: Layout, imprint: Imprint) -> No
 
 def _draw_map(pen: Pen, communities: gpd.GeoDataFrame, grids: gpd.GeoDataFrame, plot: Plot) -> None:
     numbers = colour(neighbours(communities.geometry.reset_index(drop=True))).colours
-    tints = [mixed(palette.GRIDS[number % len(palette.GRIDS)], "#ffffff", 0.25) for number in numbers]
+    tints = [TINTS[number % len(TINTS)] for number in numbers]
     taken = Taken((plot.left, plot.bottom, plot.left + plot.width, plot.bottom + plot.height))
     centres, radii = label_points(communities.geometry)
     entries = [

@@ -122,7 +122,7 @@ class Pen:
                 lines.append(line.rstrip())
                 line = part.lstrip()
             else:
-                line += part
+                line += part if line else part.lstrip()
         return [*lines, line.rstrip()] if line.strip() else lines
 
     def _parts(self, words: str, size: float, room: float) -> Iterator[str]:
