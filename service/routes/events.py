@@ -49,14 +49,15 @@ PACE = Pace()
 # OpenAPI 3.0 has no way to describe an answer that does not end, and its clients wait for one that does
 @router.get("/events", response_class=Response, include_in_schema=False)
 async def listen(request: Request) -> Response:
-    """Server-sent events; `Last-Event-ID` (or `after`) resumes where the last stream ended.
+    """Server-sent events; `Last-Event-ID` (or `after`) resumes where the last stream ended, `division` tells
+    only of communities whose code begins so.
 
     Kinds: created and changed (a case, with its feature), imported (many cases of a community at once),
     published (a plan), reset (events were missed: read anew).
     """
     context = await run_in_threadpool(find_context, request)
     for name in request.query_params:
-        if name not in ("after", "lang"):
+        if name not in ("after", "division", "lang"):
             raise MalformedError("parameter-unknown", name=name[:60])
     told = request.headers.get("last-event-id") or request.query_params.get("after")
     hub: Hub = request.app.state.events
@@ -64,7 +65,10 @@ async def listen(request: Request) -> Response:
     if told is not None:
         seals = await run_in_threadpool(seals_of, hub.engine)
         place = store.open_place(seals, told) or ELSEWHERE
-    return Stream(request, hub, context.principal, place)
+    division = request.query_params.get("division", "")
+    if "\x00" in division:
+        raise MalformedError("parameter-value", name="division", value="U+0000", choice="UTF-8")
+    return Stream(request, hub, context.principal, place, division)
 
 
 # the place of whoever listened to another database, or to this one before it was restored
@@ -76,12 +80,15 @@ class Stream(Response):
 
     media_type = MEDIA
 
-    def __init__(self, request: Request, hub: Hub, principal: Principal, place: Place | None) -> None:
+    def __init__(
+        self, request: Request, hub: Hub, principal: Principal, place: Place | None, division: str = ""
+    ) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.headers["Cache-Control"] = "no-store"
         self.headers["X-Accel-Buffering"] = "no"
         self.request, self.hub, self.principal, self.place = request, hub, principal, place
+        self.division = division
         self.pace = PACE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +146,8 @@ class Stream(Response):
             texts = await self.hub.texts(self.principal, batch) if batch else []
             piece = b""
             for event, text in zip(batch, texts, strict=True):
-                piece += text
+                if event.division.startswith(self.division):
+                    piece += text
                 cursor = event.cursor
                 if len(piece) > PIECE:
                     yield piece

@@ -21,7 +21,7 @@ from service.query.box import Box, within
 from service.query.condition import Condition, all_of
 from service.query.question import Question
 from service.registry import COLLECTIONS
-from service.store.grid_cases import own_sql, place_sql, select_grids
+from service.store.grid_cases import find_grids, own_sql, place_sql
 from service.store.items import columns_sql, feature_sql, version_sql
 
 # collections on which an answer about cases depends: where they are counted and spread, and who sees them
@@ -83,8 +83,8 @@ class GridRow:
 class Points:
     """Cases by where they are shown: longitude and latitude (n × 2), and number of each.
 
-    moved: whether that is a place of several buildings; of those also the community. step: in which part of the time asked about, −1:
-    in the time before.
+    moved: whether that is a place of several buildings; of those also the community. step: in which part of
+    the time asked about, −1: in the time before.
     """
 
     places: npt.NDArray[np.float64]
@@ -178,28 +178,19 @@ def select_tallies(
     found = Tallies()
     sums: dict[str, Counter[Any]] = {name: Counter() for name in ("category", "status", "tier", "grid")}
     before: dict[str, Counter[Any]] = {name: Counter() for name in sums}
-    placed: list[Any] = []
+    lying = [row for row in rows if row.kind == 0b110]
+    codes = find_grids(connection, principal, [(row.community, row.own, row.x, row.y) for row in lying])
+    for code, row in zip(codes, lying, strict=True):
+        sums["grid"][code] += row.now
+        before["grid"][code] += row.before
     for row in rows:
-        pair = (row.now, row.before)
         if row.kind == 0b011:
-            found.hours[row.hour] = pair
+            found.hours[row.hour] = (row.now, row.before)
         elif row.kind == 0b101:
             for name in ("category", "status", "tier"):
                 key = getattr(row, name)
-                sums[name][key] += pair[0]
-                before[name][key] += pair[1]
-        elif row.own is None and row.x is not None:
-            placed.append(row)
-        else:
-            sums["grid"][row.own] += pair[0]
-            before["grid"][row.own] += pair[1]
-    if placed:
-        grids = select_grids(connection, principal, divisions)
-        at = np.array([(row.x, row.y) for row in placed], dtype=float)
-        codes = grids.at([row.community for row in placed], at, principal.grids)
-        for code, row in zip(codes, placed, strict=True):
-            sums["grid"][code] += row.now
-            before["grid"][code] += row.before
+                sums[name][key] += row.now
+                before[name][key] += row.before
     found.total = (
         sum(pair[0] for pair in found.hours.values()),
         sum(pair[1] for pair in found.hours.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from service.query.condition import Condition
 from service.query.span import Span, meets
 from service.registry import COLLECTIONS, Collection
 from service.store.freezing import read_frozen, uncleared
+from service.store.grid_cases import find_grids, own_sql, place_sql
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -198,46 +200,38 @@ def select_rates(
 ) -> dict[str, Rate]:
     """Cases for every 1,000 households by grid in force, of the cases that the principal may see.
 
-    A case counts in its own grid where the principal may see that, else in the one at its place.
+    In which grid a case counts, `service.store.grid_cases` says.
     """
     grids, cases = access(principal, COLLECTIONS["grids"]), access(principal, COLLECTIONS["cases"])
     if grids is None or cases is None:
         return {}
     households = next(sql for column, sql in grids.columns if column.name == "households")
-    own = next((sql for column, sql in cases.columns if column.name == "grid"), "null::text")
     timed = Condition("true")
     if span is not None:
         timed = meets(span, "t.time", "t.time", "q_")
+    counted = connection.execute(
+        text(f"""
+            select own, st_x(place) as x, st_y(place) as y, count(*) as cases from (
+                select {own_sql(cases)} as own, {place_sql(principal, cases)} as place from cases t
+                where {cases.predicate} and {timed.sql} and t.division_code = :division
+            ) c
+            group by own, place
+        """),  # noqa: S608  # identifiers come from the registry only
+        {**cases.parameters, **timed.parameters, "division": division},
+    ).all()
+    codes = find_grids(connection, principal, [(division, row.own, row.x, row.y) for row in counted])
+    numbers: Counter[str | None] = Counter()
+    for code, row in zip(codes, counted, strict=True):
+        numbers[code] += row.cases
     rows = connection.execute(
         text(f"""
-            with c as (
-                select {own} as own, {cases.geometry} as place from cases t
-                where {cases.predicate} and {timed.sql} and t.division_code = :division
-            ),
-            g as (
-                select t.code, t.geom, {households} as households from grids t
-                where {grids.predicate} and t.division_code = :division
-            ),
-            placed as (
-                select coalesce(c.own, (
-                    select g.code from g where c.own is null and g.geom && c.place
-                        and st_covers(g.geom, c.place) and g.code <> all(cast(:own_codes as text[]))
-                    order by g.code limit 1
-                )) as code from c
-            )
-            select g.code, g.households, count(placed.code) as cases
-            from g left join placed on placed.code = g.code group by g.code, g.households order by g.code
+            select t.code, {households} as households from grids t
+            where {grids.predicate} and t.division_code = :division order by t.code
         """),  # noqa: S608  # identifiers come from the registry only
-        {
-            **grids.parameters,
-            **cases.parameters,
-            **timed.parameters,
-            "division": division,
-            "own_codes": sorted(principal.grids),
-        },
+        {**grids.parameters, "division": division},
     )
     floor = rules().floor
-    return {row.code: rate(row.cases, row.households or 0, floor) for row in rows}
+    return {row.code: rate(numbers[row.code], row.households or 0, floor) for row in rows}
 
 
 def select_state(connection: Connection, division: str) -> str:

@@ -71,6 +71,23 @@ def place_sql(principal: Principal, cases: Access) -> str:
     return f"case when {own_sql(cases)} is null then {cases.geometry} end"
 
 
+def find_grids(
+    connection: Connection,
+    principal: Principal,
+    seen: Sequence[tuple[str, str | None, float | None, float | None]],
+) -> list[str | None]:
+    """The grid in which cases count, by community, own grid, and place (degrees); None: in none."""
+    found = [own for _, own, _, _ in seen]
+    placed = [row for row, (_, own, x, _) in enumerate(seen) if own is None and x is not None]
+    if placed:
+        communities = [seen[row][0] for row in placed]
+        grids = select_grids(connection, principal, sorted(set(communities)))
+        points = np.array([seen[row][2:] for row in placed], dtype=float)
+        for row, code in zip(placed, grids.at(communities, points, principal.grids), strict=True):
+            found[row] = code
+    return found
+
+
 def select_grids(connection: Connection, principal: Principal, divisions: Sequence[str]) -> Grids:
     """The grids in force of the communities."""
     import shapely

@@ -52,7 +52,8 @@
       clearTimeout(retry);
       if (source) source.close();
       heard = Date.now();
-      source = new EventSource(page.events + (last_id ? "?after=" + encodeURIComponent(last_id) : ""));
+      source = new EventSource(page.events + "?division=" + encodeURIComponent(page.code) +
+        (last_id ? "&after=" + encodeURIComponent(last_id) : ""));
       source.onopen = function () {
         heard = Date.now();
         tries = 0;
