@@ -19,8 +19,7 @@ from service.query.question import GENERAL, NARROWING, SHAPING, Question, read_q
 from service.registry import Collection
 from service.routes.items import check_crs, headers_of, read_form
 from service.store.exports import Rows, record_export
-from service.upkeep.limits import address_of
-from service.web.context import Context, find_collection, find_context
+from service.web.context import Context, client_of, find_collection, find_context
 from service.web.tags import digest, known_version, page_tag
 
 router = APIRouter(tags=["features"])
@@ -91,4 +90,4 @@ def _client(context: Context) -> str:
     """For whom an export counts."""
     if context.principal.subject:
         return f"{context.principal.role} {context.principal.subject}"
-    return address_of(context.request.client.host if context.request.client else None)
+    return client_of(context.request)

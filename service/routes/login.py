@@ -9,8 +9,8 @@ from fastapi.responses import RedirectResponse, Response
 
 from service.faults import LinkSpentError, NotAllowedInError, RateError
 from service.identity.accounts import COOKIE, SESSION, csrf_of
-from service.upkeep.limits import Limits, address_of, key_of
-from service.web.context import InContext
+from service.upkeep.limits import Limits, key_of
+from service.web.context import InContext, client_of
 from service.web.guard import is_loopback
 from service.web.pages import page
 from service.web.schemas import HealthQuery, LoginQuery
@@ -23,8 +23,13 @@ def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Respons
     """Trade the link for a session; the link is spent afterwards. Without one, ask for a key."""
     if query.token is None:
         return page(context, "login.html")
+    limits: Limits = context.request.app.state.limits
+    address = client_of(context.request)
+    if after := limits.try_key(key_of(query.token), address):
+        raise RateError("rate-keys", after)
     cookie = context.accounts.redeem(query.token)
     if cookie is None:
+        limits.note_wrong(key_of(query.token), address)
         raise LinkSpentError("link-spent")
     return _let_in(context.request, cookie)
 
@@ -34,7 +39,7 @@ def log_in_by_key(context: InContext, key: Annotated[str, Form(max_length=8_000)
     """Trade an API key (or a JWT) typed into the page for a session."""
     key, request = key.strip(), context.request
     limits: Limits = request.app.state.limits
-    address = address_of(request.client.host if request.client else None)
+    address = client_of(request)
     if after := limits.try_key(key_of(key), address):
         raise RateError("rate-keys", after)
     try:

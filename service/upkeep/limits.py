@@ -1,4 +1,4 @@
-"""How much one client may ask: a token bucket for each key, session or, for the public, address.
+"""How much one client may ask: a token bucket for each holder of keys and sessions; for the public, address.
 
 Buckets are this process's own. Where several servers share the work, each allows as much.
 """
@@ -39,15 +39,6 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def knows(self, who: str) -> bool:
-        """Whether something was taken from this bucket not long ago."""
-        return who in self._buckets
-
-    def forget(self, who: str) -> None:
-        """Let this bucket be as if nothing had been taken from it."""
-        with self._lock:
-            self._buckets.pop(who, None)
-
     def wait(self, who: str) -> float:
         """Seconds until the bucket holds one; 0 where it does."""
         with self._lock:
@@ -74,6 +65,31 @@ class Buckets:
         return bucket.left
 
 
+class Recent:
+    """The latest of what was noted, so many of them."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.kept = kept
+        self._noted: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, one: str) -> bool:
+        return one in self._noted
+
+    def note(self, one: str) -> None:
+        """Remember it, as the latest."""
+        with self._lock:
+            self._noted[one] = None
+            self._noted.move_to_end(one)
+            while len(self._noted) > self.kept:
+                self._noted.popitem(last=False)
+
+    def forget(self, one: str) -> None:
+        """Remember it no more."""
+        with self._lock:
+            self._noted.pop(one, None)
+
+
 class Limits:
     """What one client may ask of this process. rate: requests a second that may last; 0: any number."""
 
@@ -81,29 +97,43 @@ class Limits:
         self.rate = rate
         self._asked = Buckets(rate, rate * BURST_S, clock=clock) if rate else None
         self._wrong = Buckets(WRONG_A_SECOND, WRONG_AT_ONCE, clock=clock) if rate else None
+        self._good, self._bad = Recent(), Recent()
 
     def ask(self, who: str) -> float:
-        """One request of `who` (`key_of`, `address_of`): 0 if it may, else after how many seconds it may."""
+        """One request of `who` (`holder_of`, `address_of`): 0 if it may, else after how many seconds."""
         return self._asked.take(who) if self._asked is not None else 0.0
 
     def try_key(self, key: str, address: str) -> float:
-        """Whether a key may be looked up: one that was good a while ago may, others unless too many from that
-        address were wrong. As `ask`.
+        """Whether a key or a cookie may be looked up: one that was good a while ago may, others unless too
+        many from that address were wrong. As `ask`.
         """
-        if self._asked is None or self._wrong is None or self._asked.knows(key):
-            return 0.0
-        return self._wrong.wait(address)
+        return 0.0 if self._wrong is None or key in self._good else self._wrong.wait(address)
+
+    def note_good(self, key: str) -> None:
+        """This key is somebody's."""
+        if self._wrong is not None:
+            self._good.note(key)
 
     def note_wrong(self, key: str, address: str) -> None:
         """This key, from this address, is nobody's, or nobody's any more."""
-        if self._asked is not None and self._wrong is not None:
-            self._asked.forget(key)
+        if self._wrong is not None:
+            self._good.forget(key)
+            self._bad.note(key)
             self._wrong.take(address)
+
+    def is_wrong(self, key: str) -> bool:
+        """Whether the key was nobody's not long ago. Of one that the service makes itself, it stays so."""
+        return key in self._bad
 
 
 def key_of(secret: str) -> str:
-    """The bucket of a key or a session: a digest, so that no secret is kept."""
+    """What stands for a key or a session: a digest, so that no secret is kept."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def holder_of(role: str, subject: str, secret: str) -> str:
+    """The bucket of whoever holds a key or a session: however many they hold, it is one."""
+    return f"{role} {subject}" if subject else key_of(secret)
 
 
 def address_of(host: str | None) -> str:

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
 from partition.texts import Language
-from service.access import Access, Principal, Role, access
+from service.access import PUBLIC, Access, Principal, Role, access
 from service.db import Database
 from service.faults import MalformedError, NotAllowedInError, RateError, UnknownError
 from service.identity.accounts import COOKIE, Accounts, check_csrf
@@ -21,7 +21,7 @@ from service.privacy.seals import Seals
 from service.registry import Collection
 from service.store.catalogue import Catalogues
 from service.store.seals import seals_of
-from service.upkeep.limits import Limits, address_of, key_of
+from service.upkeep.limits import Limits, address_of, holder_of, key_of
 from service.web.languages import language_of, wants_html
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -115,20 +115,33 @@ def find_context(request: Request, repeatable: Container[str] = ()) -> Context:
 def _let_in(request: Request, accounts: Accounts) -> Principal:
     """Who asks, if they may ask now. RateError: too often; else as `_who`."""
     limits: Limits = request.app.state.limits
-    address = address_of(request.client.host if request.client else None)
+    address = client_of(request)
     token = bearer_of(request)
-    if token is not None and (after := limits.try_key(key_of(token), address)):
+    secret = request.cookies.get(COOKIE, "") if token is None else token
+    key = key_of(secret)
+    # a browser brings the cookie of an ended session with every request: it is looked up, and counts, once
+    stale = token is None and limits.is_wrong(key)
+    if secret and not stale and (after := limits.try_key(key, address)):
         raise RateError("rate-keys", after)
     try:
-        principal = _who(request, accounts, token)
+        principal = PUBLIC if stale else _who(request, accounts, token)
     except NotAllowedInError:
-        limits.note_wrong(key_of(token or ""), address)
+        limits.note_wrong(key, address)
         raise
-    secret = token or request.cookies.get(COOKIE, "")
+    if token is not None or principal is not PUBLIC:
+        limits.note_good(key)
+    elif secret and not stale:
+        limits.note_wrong(key, address)
     # whoever is nobody in particular shares the share of their address, whatever cookie they bring
-    if after := limits.ask(address if principal.role is Role.PUBLIC else key_of(secret)):
+    public = principal.role is Role.PUBLIC
+    if after := limits.ask(address if public else holder_of(principal.role, principal.subject, secret)):
         raise RateError("rate", after)
     return principal
+
+
+def client_of(request: Request) -> str:
+    """The address that a request came from, as limits count it."""
+    return address_of(request.client.host if request.client else None)
 
 
 def bearer_of(request: Request) -> str | None:

@@ -24,7 +24,7 @@ from service.access import Principal, Role
 from service.identity.accounts import make_key
 from service.query.literals import VERTICES_MOST
 from service.store.accounts import add_key, digest
-from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, address_of
+from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, Recent, address_of
 from service.upkeep.logs import REQUEST_ID, JsonLines, TextLines, clean
 
 from .api import Served, serve
@@ -248,8 +248,14 @@ def test_buckets_fill_again_and_those_long_unused_make_room() -> None:
     clock.now += 100
     assert [buckets.take("a") for _ in range(5)].count(0) == 4  # never fuller than full
     buckets.take("c")
-    assert not buckets.knows("b")
     assert len(buckets) == 2
+    assert buckets.wait("b") == 0  # it made room: full again
+    recent = Recent(kept=2)
+    for one in ("a", "b", "a", "c"):
+        recent.note(one)
+    assert ["a" in recent, "b" in recent, "c" in recent] == [True, False, True]
+    recent.forget("a")
+    assert "a" not in recent
 
 
 def test_an_ipv6_network_is_one_client() -> None:
@@ -319,6 +325,81 @@ def test_a_key_that_was_revoked_is_no_better_than_a_guess(served: Served) -> Non
         assert told == [401] * int(WRONG_AT_ONCE) + [429]
 
 
+def test_many_keys_of_one_holder_share_one_bucket(served: Served) -> None:
+    most = int(2 * BURST_S)
+    with limited(served.app, Limits(2.0, clock=Clock())):
+        clients = [served.client() for _ in range(4)]
+        for client in clients:
+            client.headers["authorization"] = f"Bearer {_key(served)}"
+        told = [clients[turn % 4].get("/session").status_code for turn in range(most + 4)]
+        assert told == [200] * most + [429] * 4
+        other = served.client()
+        other.headers["authorization"] = f"Bearer {_key(served, subject='another')}"
+        assert other.get("/session").status_code == 200
+        # of a key that names nobody, the key itself
+        nameless = [served.client() for _ in range(2)]
+        for client in nameless:
+            client.headers["authorization"] = f"Bearer {_key(served, subject='')}"
+        assert [nameless[0].get("/session").status_code for _ in range(most + 1)][-1] == 429
+        assert nameless[1].get("/session").status_code == 200
+
+
+def test_made_up_cookies_are_guesses_and_a_stale_one_counts_once(served: Served) -> None:
+    with limited(served.app, Limits(1000.0, clock=Clock())):
+        stale = {"cookie": "wangge_session=of-yesterday"}
+        for _ in range(int(WRONG_AT_ONCE) + 5):
+            assert served.client().get("/session", headers=stale).json()["role"] == "public"
+        known = served.client(Role.PLANNER)
+        assert known.get("/session").json()["role"] == "planner"
+        told = [
+            served.client().get("/session", headers={"cookie": f"wangge_session=made-up-{n}"}).status_code
+            for n in range(int(WRONG_AT_ONCE) + 1)
+        ]
+        assert told == [200] * (int(WRONG_AT_ONCE) - 1) + [429] * 2
+        assert served.client().get("/session", headers=stale).status_code == 200
+        assert served.client().get("/session").status_code == 200
+        assert known.get("/session").status_code == 200
+
+
+def test_wrong_links_are_guesses_too(served: Served) -> None:
+    with limited(served.app, Limits(1000.0, clock=Clock())):
+        told = [
+            served.client().get("/login", params={"token": f"made-up-{n}"}).status_code
+            for n in range(int(WRONG_AT_ONCE) + 1)
+        ]
+        assert told == [403] * int(WRONG_AT_ONCE) + [429]
+
+
+def test_wrong_tokens_for_the_measures_are_guesses_too(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.app.state, "metrics_token", "the-right-one", raising=False)
+
+    def ask(token: str) -> int:
+        headers = {"authorization": f"Bearer {token}"}
+        return served.client().get("/metrics", headers=headers).status_code
+
+    for seen in (True, False):
+        with limited(served.app, Limits(1000.0, clock=Clock())):
+            if seen:
+                assert ask("the-right-one") == 200
+            told = [ask(f"wrong-{n}") for n in range(int(WRONG_AT_ONCE) + 1)]
+            assert told == [401] * int(WRONG_AT_ONCE) + [429]
+            # guessed right after too many guesses, it opens nothing; whoever knew it before goes on
+            assert ask("the-right-one") == (200 if seen else 429)
+
+
+def test_asking_whether_the_server_is_ready_has_a_bucket_of_its_own(served: Served) -> None:
+    most = int(2 * BURST_S)
+    with limited(served.app, Limits(2.0, clock=Clock())):
+        client = served.client()
+        told = [client.get("/readyz") for _ in range(most + 1)]
+        assert [one.status_code for one in told] == [200] * most + [429]
+        assert told[-1].headers["retry-after"] == "1"
+        told = [client.get("/session") for _ in range(most + 1)]
+        assert [one.status_code for one in told] == [200] * most + [429]
+
+
 def test_guessing_keys_in_the_form_is_as_slow(served: Served) -> None:
     with limited(served.app, Limits(1000.0, clock=Clock())):
         client = served.client()
@@ -331,10 +412,10 @@ def test_guessing_keys_in_the_form_is_as_slow(served: Served) -> None:
         assert said(answer) == (429, "rate-keys")
 
 
-def _key(served: Served) -> str:
+def _key(served: Served, subject: str = "test key") -> str:
     """A consumer's key."""
     secret, hint = make_key()
-    who = Principal(Role.CONSUMER, ("",), subject="test key")
+    who = Principal(Role.CONSUMER, ("",), subject=subject)
     until = datetime.now(UTC) + timedelta(days=1)
     with served.database.owner.begin() as connection:
         add_key(connection, secret, who, hint=hint, name="test", issued_by="test", expires_at=until)
