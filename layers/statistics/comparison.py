@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import beta, binom, false_discovery_control, hypergeom, nchypergeom_fisher
+from scipy.special import gammaln
+from scipy.stats import beta, binom, false_discovery_control
 from scipy.stats import t as student
 
 from layers.statistics.statement import Both, Statement, both, odds
@@ -182,27 +183,35 @@ def _ratio_of_ratios(
         return Change(math.nan, 0.0, math.inf, 1.0)
     shift = times / control_times  # of the odds ratio if nothing had changed in either
     whole, after_all, size = a + b + control_a + control_b, a + control_a, a + b
+    least, most = max(0, size + after_all - whole), min(size, after_all)
+    law = np.arange(least, most + 1, dtype=np.float64)
+    # Fisher's noncentral hypergeometric distribution, up to odds_ratio ** law and the sum of all
+    weights = -(
+        gammaln(law + 1)
+        + gammaln(size - law + 1)
+        + gammaln(after_all - law + 1)
+        + gammaln(whole - size - after_all + law + 1)
+    )
 
-    def tails(odds_ratio: float) -> tuple[float, float]:
-        if odds_ratio == 1.0:
-            law = hypergeom(whole, after_all, size)
-            return float(law.cdf(a)), float(law.sf(a - 1))
-        tilted = nchypergeom_fisher(whole, after_all, size, odds_ratio)
-        return float(tilted.cdf(a)), float(tilted.sf(a - 1))
+    def tails(log_odds: float) -> tuple[float, float]:
+        logs = weights + law * log_odds
+        chances = np.exp(logs - logs.max())
+        whole_sum = float(chances.sum())
+        return float(chances[: a - least + 1].sum()) / whole_sum, float(
+            chances[a - least :].sum()
+        ) / whole_sum
 
-    p = min(1.0, 2 * min(tails(shift)))
+    p = min(1.0, 2 * min(tails(math.log(shift))))
     tail = (1 - COVER) / 2
 
     def bound(side: int) -> float:
         def beyond(log_odds: float) -> float:
-            return tails(math.exp(log_odds))[side] - tail
+            return tails(log_odds)[side] - tail
 
-        if beyond(-_WIDEST) * beyond(_WIDEST) > 0:
-            return math.inf if side == 0 else 0.0
         return math.exp(float(brentq(beyond, -_WIDEST, _WIDEST, xtol=1e-6))) / shift
 
-    low = bound(1) if a > max(0, size + after_all - whole) else 0.0
-    high = bound(0) if a < min(size, after_all) else math.inf
+    low = bound(1) if a > least else 0.0
+    high = bound(0) if a < most else math.inf
     ratio = (a / b) / (control_a / control_b) / shift if b else math.inf
     if dispersion > 1:
         middle = math.log((a + 0.5) / (b + 0.5) / ((control_a + 0.5) / (control_b + 0.5)) / shift)

@@ -126,13 +126,19 @@ def _empty(n: int) -> pd.DataFrame:
 
 
 def _values(units: Units, order: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
+    """Counts, or rates in units of what their denominators let vary.
+
+    As esda's `assuncao_rate`, but for the variance between the true rates, which is not let below 0: near
+    there esda divides by almost nothing.
+    """
     counts = units.counts[order].astype(np.float64)
     if units.exposure is None or not counts.sum():
         return counts
-    with need_extra():
-        from esda.smoothing import assuncao_rate
-    rates: Floats = np.asarray(assuncao_rate(counts, units.exposure[order].astype(np.float64)))
-    return rates
+    at_risk = units.exposure[order].astype(np.float64)
+    rates, mean = counts / at_risk, counts.sum() / at_risk.sum()
+    spread = (at_risk * (rates - mean) ** 2).sum() / at_risk.sum() - mean / at_risk.mean()
+    standardised: Floats = (rates - mean) / np.sqrt(max(0.0, spread) + mean / at_risk)
+    return standardised
 
 
 def _scores(

@@ -1,4 +1,4 @@
-"""Who is whose neighbour: areas that touch, or places near each other (libpysal)."""
+"""Who is whose neighbour: areas that touch (libpysal), or places near each other."""
 
 from __future__ import annotations
 
@@ -107,20 +107,15 @@ def nearest(places: Floats, k: int = 8) -> Neighbours:
     """
     if k < 1 or len(places) <= k:
         raise ValueError("there must be more places than neighbours wanted, and at least one wanted")
-    with need_extra():
-        from libpysal.graph import Graph
+    # libpysal takes no two places that are the same, and leaves to the order of rows who wins a tie
     order = np.lexsort((places[:, 1], places[:, 0]))
-    graph = Graph.build_knn(places[order], k=k, coplanar="clique") if _coplanar(places) else None
-    if graph is None:
-        graph = Graph.build_knn(places[order], k=k)
-    back = np.empty(len(places), dtype=np.intp)
-    back[order] = np.arange(len(places))
-    words = both("statistics.neighbours_nearest", k=k)
-    return _of_graph(graph, len(places), words).take(back)
-
-
-def _coplanar(places: Floats) -> bool:
-    return len(np.unique(places, axis=0)) < len(places)
+    pairs = np.empty((len(places), k, 2), dtype=np.int64)
+    for unit in order:
+        squared = ((places[order] - places[unit]) ** 2).sum(axis=1)
+        squared[order == unit] = np.inf
+        pairs[unit, :, 0] = unit
+        pairs[unit, :, 1] = order[np.argsort(squared, kind="stable")[:k]]
+    return _of_pairs(pairs.reshape(-1, 2), len(places), both("statistics.neighbours_nearest", k=k))
 
 
 def _contiguity(rook: bool) -> Both:

@@ -102,8 +102,9 @@ def _local(counts: Floats, at_risk: Floats, near: Neighbours) -> Floats:
     """esda's spatial empirical Bayes; an island has only itself and keeps the mean of all."""
     with need_extra():
         from esda.smoothing import Spatial_Empirical_Bayes
-    smoothed = np.asarray(Spatial_Empirical_Bayes(counts, at_risk, near.graph().to_W()).r).ravel()
     # where nobody nearby has a case, mean and variance are both 0 and esda's weight is 0 / 0
+    with np.errstate(invalid="ignore"):
+        smoothed = np.asarray(Spatial_Empirical_Bayes(counts, at_risk, near.graph().to_W()).r).ravel()
     around = counts + np.array(
         [counts[near.indices[near.starts[k] : near.starts[k + 1]]].sum() for k in range(len(counts))]
     )

@@ -16,9 +16,9 @@ SAME = 1e-9  # squared distances that differ by less than this part of them are 
 
 
 @numba.njit(cache=True, nogil=True)
-def highest_ratios(
+def highest_ratios(  # type: ignore[no-untyped-def]
     places, weights, scales, counts, total, table, most_weight, most_squared, high, low, least, first, last
-):  # type: ignore[no-untyped-def]
+):
     """The highest log likelihood ratio of each set of counts over all windows round units first … last − 1.
 
     places: n × 2. weights: n, expected up to a factor. scales: of each span of time, so that weight × scale
@@ -62,9 +62,9 @@ def highest_ratios(
 
 
 @numba.njit(cache=True, nogil=True)
-def best_windows(
+def best_windows(  # type: ignore[no-untyped-def]
     places, weights, scales, counts, total, table, most_weight, most_squared, high, low, least, taken
-):  # type: ignore[no-untyped-def]
+):
     """The best window round each unit that holds none of the `taken` ones.
 
     counts: spans × n. Returns n × 4: ratio (0 where there is none), span, units in the circle, squared

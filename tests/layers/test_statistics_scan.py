@@ -1,0 +1,266 @@
+"""The scan statistic: SaTScan's published results, the formula by hand, planted clusters, chance alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from layers.statistics.recent import scan_recent
+from layers.statistics.scan import Bounds, scan_circles
+from layers.statistics.units import Units
+from tests.benchmarks import chance
+from tests.benchmarks.chance import lattice
+
+# 281 census tracts of upstate New York, leukaemia 1978-1982: Waller, Turnbull, Clark and Nasca (1992),
+# Turnbull et al. (1990), as given with Waller and Gotway, "Applied Spatial Statistics for Public Health Data"
+# (2004); cases cut down to whole numbers. Places are degrees, taken as plane coordinates.
+NEW_YORK = Path(__file__).parent / "new_york.csv"
+
+# SaTScan 9.6's answers for these very numbers (discrete Poisson, purely spatial, high rates, 999 runs), as
+# published with the tests of the R package smerc (github.com/jfrench/smerc): tracts, radius, cases, expected,
+# relative risk, log likelihood ratio, p.
+HALF = [
+    (28, 0.087, 100, 58.28, 1.87, 14.083511, 0.00015),
+    (8, 0.13, 38, 17.79, 2.22, 9.019716, 0.016),
+    (33, 0.040, 64, 40.85, 1.64, 6.114140, 0.248),
+    (4, 0.061, 25, 12.82, 1.99, 4.651839, 0.645),
+    (4, 0.026, 12, 5.14, 2.37, 3.363518, 0.965),
+    (3, 0.012, 11, 4.61, 2.41, 3.209485, 0.982),
+]
+TENTH = [
+    (26, 0.070, 85, 49.71, 1.84, 11.577255, 0.0010),
+    (8, 0.13, 38, 17.79, 2.22, 9.019716, 0.013),
+    (33, 0.040, 64, 40.85, 1.64, 6.114140, 0.216),
+    (4, 0.061, 25, 12.82, 1.99, 4.651839, 0.609),
+    (7, 0.043, 28, 15.54, 1.84, 4.169203, 0.755),
+    (4, 0.026, 12, 5.14, 2.37, 3.363518, 0.961),
+    (3, 0.012, 11, 4.61, 2.41, 3.209485, 0.976),
+]
+FIRST = {
+    *(52, 50, 37, 49, 38, 48, 53, 39, 15, 47, 51, 1, 40, 44),
+    *(16, 2, 55, 36, 14, 43, 13, 45, 3, 35, 17, 11, 12, 46),
+}
+
+
+def new_york() -> Units:
+    table = pd.read_csv(NEW_YORK)
+    return Units(
+        table[["latitude", "longitude"]].to_numpy(),
+        table["cases"].to_numpy(),
+        table["population"].to_numpy(dtype=np.float64),
+    )
+
+
+@pytest.mark.parametrize(("share", "published"), [(0.5, HALF), (0.1, TENTH)])
+def test_satscan_on_the_new_york_leukaemia(
+    share: float, published: list[tuple[int, float, int, float, float, float, float]]
+) -> None:
+    runs = 1999
+    scan = scan_circles(new_york(), bounds=Bounds(most_share=share), runs=runs)
+    for cluster, (tracts, radius, cases, expected, risk, ratio, p) in zip(
+        scan.clusters, published, strict=False
+    ):
+        assert len(cluster.units) == tracts
+        assert cluster.cases == cases
+        assert round(cluster.expected, 2) == expected
+        assert round(cluster.relative_risk, 2) == risk
+        assert cluster.ratio == pytest.approx(ratio, abs=2e-6)
+        # SaTScan's circle need not be the smallest round a tract with the same set; ours is
+        assert cluster.radius_m <= radius + 0.006
+        # both are estimates from Monte Carlo runs: 999 there, `runs` here
+        error = math.sqrt(max(p * (1 - p), 0.001) * (1 / 999 + 1 / runs))
+        assert cluster.p == pytest.approx(p, abs=3.5 * error)
+    assert [cluster.p <= 0.05 for cluster in scan.clusters[:3]] == [True, True, False]
+    assert {cluster.cases for cluster in scan.found} == {cluster[2] for cluster in published[:2]}
+    if share == 0.5:
+        assert {int(unit) + 1 for unit in scan.clusters[0].units} == FIRST
+        # tract 110: 9 people and no case; tract 57: in no cluster
+        assert scan.cluster_of[109] == 2
+        assert scan.cluster_of[56] == -1
+    assert "38" not in scan.statement.verdict["en"]
+    assert f"{published[0][2]} cases" in scan.statement.verdict["en"]
+
+
+def test_the_ratio_is_kulldorffs() -> None:
+    """Three units in a row, by hand: 8 of 12 cases where 4 are expected."""
+    units = Units(np.array([[0.0, 0.0], [10.0, 0.0], [300.0, 0.0]]), np.array([8, 2, 2]), np.ones(3))
+    cluster = scan_circles(units, runs=99).clusters[0]
+    assert list(cluster.units) == [0]
+    assert cluster.expected == 4.0
+    assert cluster.ratio == pytest.approx(8 * math.log(8 / 4) + 4 * math.log(4 / 8))
+    assert cluster.relative_risk == pytest.approx((8 / 4) / (4 / 8))
+    assert cluster.radius_m == 0
+
+
+def test_a_planted_cluster_is_found_and_named() -> None:
+    rng = np.random.default_rng(5)
+    places = lattice(12, 12)
+    inside = np.hypot(*(places - [400, 700]).T) <= 150
+    people = rng.integers(30, 90, len(places)).astype(np.float64)
+    counts = rng.poisson(people * np.where(inside, 0.2, 0.05))
+    scan = scan_circles(Units(places, counts, people), seed=3)
+    first = scan.clusters[0]
+    assert first.p == 0.001
+    assert first.high
+    assert len(set(first.units) & set(np.flatnonzero(inside))) >= 0.7 * inside.sum()
+    assert (scan.cluster_of[first.units] == 0).all()
+    assert len(scan.found) == 1
+    assert "more than chance: 1." in scan.statement.verdict["en"]
+    assert "聚集超出偶然" in scan.statement.verdict["zh"]
+
+
+def test_sides() -> None:
+    """A hole is found by low and by both, a heap by high and by both."""
+    places = lattice(10, 10)
+    hole = np.hypot(*(places - [200, 200]).T) <= 120
+    heap = np.hypot(*(places - [700, 700]).T) <= 120
+    counts = np.where(hole, 0, np.where(heap, 40, 10))
+    units = Units(places, counts)
+    found = {side: scan_circles(units, bounds=Bounds(side=side)).found for side in ("high", "low", "both")}
+    assert {frozenset(map(int, c.units)) for c in found["high"]} == {frozenset(np.flatnonzero(heap))}
+    assert {frozenset(map(int, c.units)) for c in found["low"]} == {frozenset(np.flatnonzero(hole))}
+    assert {c.high for c in found["both"]} == {True, False}
+    assert found["low"][0].relative_risk == 0
+    assert "only 0 cases" in scan_circles(units, bounds=Bounds(side="low")).statement.verdict["en"]
+
+
+def test_bounds_hold() -> None:
+    rng = np.random.default_rng(2)
+    places = lattice(9, 9)
+    units = Units(places, rng.poisson(3, 81) + 9 * (places[:, 0] < 250))
+    for share, radius in ((0.5, 150.0), (0.08, None), (0.2, 0.0)):
+        scan = scan_circles(units, bounds=Bounds(most_share=share, most_radius_m=radius), runs=99)
+        assert scan.clusters
+        for cluster in scan.clusters:
+            assert len(cluster.units) <= share * 81
+            assert radius is None or cluster.radius_m <= radius
+        held = np.concatenate([cluster.units for cluster in scan.clusters])
+        assert len(held) == len(set(held))
+    few = scan_circles(units, bounds=Bounds(least_cases=400), runs=99)
+    assert not few.clusters
+    assert "none gather more than by chance" in few.statement.verdict["en"]
+
+
+def test_units_without_a_denominator_are_named_and_left_out() -> None:
+    places = lattice(6, 6)
+    people = np.full(36, 20.0)
+    people[[3, 4]] = np.nan, 0.0
+    counts = np.full(36, 2)
+    counts[3] = 50
+    scan = scan_circles(Units(places, counts, people), runs=99)
+    assert not scan.found
+    assert scan.cluster_of[3] == -1
+    assert "2 units" in scan.statement.notes[0]["en"]
+    assert "52 cases" in scan.statement.notes[0]["en"]
+
+
+@pytest.mark.parametrize("counts", [np.zeros(9, dtype=np.int64), np.eye(1, 9, dtype=np.int64)[0]])
+def test_nothing_to_scan(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    scan = scan_circles(Units(lattice(3, 3), counts))
+    assert not scan.clusters
+    assert not scan.statement.answered
+    assert math.isnan(scan.critical)
+    empty = scan_circles(Units(np.zeros((0, 2)), np.zeros(0, dtype=np.int64)))
+    assert "0 units" in empty.statement.verdict["en"]
+
+
+def test_alike_everywhere_is_no_cluster() -> None:
+    scan = scan_circles(Units(lattice(8, 8), np.full(64, 5)), bounds=Bounds(side="both"), runs=99)
+    assert not scan.found
+    assert scan.statement.answered
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"most_share": 0.0},
+        {"most_share": 0.6},
+        {"most_radius_m": -1.0},
+        {"most_radius_m": math.inf},
+        {"side": "up"},
+        {"least_cases": 0},
+    ],
+)
+def test_bounds_out_of_range(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        Bounds(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("runs", "level"), [(10, 0.05), (999, 0.0), (999, 0.6)])
+def test_runs_that_cannot_reach_the_level(runs: int, level: float) -> None:
+    with pytest.raises(ValueError, match="level"):
+        scan_circles(Units(lattice(3, 3), np.ones(9, dtype=np.int64)), runs=runs, level=level)
+
+
+def test_the_critical_ratio_is_where_p_passes_the_level() -> None:
+    rng = np.random.default_rng(4)
+    for seed in range(5):
+        scan = scan_circles(Units(lattice(7, 7), rng.poisson(4, 49)), runs=199, seed=seed)
+        for cluster in scan.clusters:
+            assert (cluster.p <= 0.05) == (cluster.ratio > scan.critical)
+
+
+# --- the last days ---
+
+
+def heap(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """A lattice, its days with one place always bad and one that rose in the last four, and which that is."""
+    places = lattice(10, 10)
+    by_day = rng.poisson(0.2, (100, 60))
+    by_day[7] += rng.poisson(2.0, 60)
+    rose = np.hypot(*(places - [600, 600]).T) <= 110
+    by_day[rose, -4:] += rng.poisson(1.5, (int(rose.sum()), 4))
+    return places, by_day, rose
+
+
+def test_a_rise_of_the_last_days_is_found_and_what_is_always_bad_is_not() -> None:
+    places, by_day, rose = heap(np.random.default_rng(8))
+    scan = scan_recent(places, by_day, longest=7)
+    first = scan.clusters[0]
+    assert first.p == 0.001
+    assert first.days in (3, 4, 5)
+    assert set(first.units) == set(np.flatnonzero(rose))
+    assert first.cases == by_day[rose][:, -first.days :].sum()
+    total = by_day.sum()
+    assert first.expected == pytest.approx(by_day[rose].sum() * by_day[:, -first.days :].sum() / total)
+    assert all(7 not in cluster.units for cluster in scan.found)
+    assert f"in the last {first.days} days" in scan.statement.verdict["en"]
+    assert f"最近 {first.days} 天内" in scan.statement.verdict["zh"]
+    # against a denominator what is always bad stands out too
+    poisson = scan_recent(places, by_day, exposure=np.ones(100), longest=7)
+    assert any(7 in cluster.units for cluster in poisson.found)
+    ends = next(c for c in poisson.clusters if 7 in c.units)
+    assert ends.expected == pytest.approx(len(ends.units) / 100 * total * (ends.days or 0) / 60)
+
+
+def test_a_rise_everywhere_is_no_cluster_of_the_permutation() -> None:
+    by_day = np.full((64, 40), 1)
+    by_day[:, -3:] = 4
+    scan = scan_recent(lattice(8, 8), by_day, longest=5, runs=199)
+    assert not scan.found
+    assert "more than by chance" in scan.statement.verdict["en"]
+
+
+def test_longest_must_fit() -> None:
+    with pytest.raises(ValueError, match="half"):
+        scan_recent(lattice(3, 3), np.ones((9, 10), dtype=np.int64), longest=6)
+    empty = np.zeros((9, 10), dtype=np.int64)
+    assert not scan_recent(lattice(3, 3), empty, longest=5).statement.answered
+    assert not scan_recent(lattice(3, 3), empty, exposure=np.ones(9), longest=5).clusters
+
+
+# --- what chance alone gives ---
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("experiment", [chance.circles, chance.days_dealt_again, chance.days_alike])
+def test_false_alarms(experiment: Callable[[int], int]) -> None:
+    """Of maps of nothing but chance 5 % have a cluster."""
+    maps = 1000
+    alarms = experiment(maps)
+    assert abs(alarms - 0.05 * maps) <= 3.3 * math.sqrt(maps * 0.05 * 0.95), alarms
