@@ -135,6 +135,15 @@ class CentreView:
     published: str = ""
 
 
+def reach_choices(facilities: gpd.GeoDataFrame) -> tuple[Choice, ...]:
+    """The kinds among `facilities` (kind, name, geometry) that people walk to, with their names."""
+    return tuple(
+        Choice(entry["kind"], entry["label"])
+        for entry in facility_entries(facilities)
+        if entry["group"] in ("service", "safety") and not entry["minor"]
+    )
+
+
 class _Map(folium.Map):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -67,3 +67,16 @@ def closed_page(browser: Browser, trouble: Trouble, width: int = 1280, height: i
         yield page
     finally:
         context.close()
+
+
+def accessibility_faults(page: Page) -> list[str]:
+    """What axe-core finds serious or critical on the page: the rule, and where."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{fault['id']}: {node['target']} {node['html'][:160]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+        for node in fault["nodes"]
+    ]

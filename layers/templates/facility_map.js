@@ -2,7 +2,8 @@
 (function () {
   "use strict";
 
-  wangge.drawers.facility_map = function (map, kinds) {
+  // keys: whether Tab goes from place to place, which is too far where there are hundreds
+  wangge.drawers.facility_map = function (map, kinds, keys) {
     wangge.pane(map, "wg-dots", 500, true);
     wangge.pane(map, "wg-places", 600, true);
     var layers = {};
@@ -21,6 +22,15 @@
         return box;
       };
     }
+
+    function describe(shape, kind, name, condition) {
+      var node = shape.getElement();
+      if (keys === false) node.setAttribute("role", "img");
+      node.setAttribute("aria-label", [title(kind, name), name ? wangge.choose(kind.label) : "", told(kind, condition)].filter(Boolean).join(" · "));
+    }
+    wangge.on("language", function () {
+      places.forEach(function (place) { if (place.marker.getElement()) describe(place.marker, place.of, place.name, place.condition); });
+    });
 
     kinds.forEach(function (kind) {
       var layer = layers[kind.kind] = L.layerGroup();
@@ -42,10 +52,11 @@
           badge.style.color = kind.colour;
           if (faulty) badge.append(wangge.element("i", { class: "wg-fault", "aria-hidden": "true" }, "!"));
           shape = L.marker([at[0], at[1]], {
-            pane: "wg-places", title: "", alt: [title(kind, name), told(kind, condition)].filter(Boolean).join(" · "), riseOnHover: true,
+            pane: "wg-places", title: "", keyboard: keys !== false, alt: [title(kind, name), told(kind, condition)].filter(Boolean).join(" · "), riseOnHover: true,
             icon: L.divIcon({ className: "wg-place", html: badge, iconSize: [26, 26] })
           });
-          places.push({ at: L.latLng(at[0], at[1]), marker: shape, kind: kind.kind });
+          shape.on("add", function () { describe(shape, kind, name, condition); });
+          places.push({ name: name, condition: condition, of: kind, at: L.latLng(at[0], at[1]), marker: shape, kind: kind.kind });
         }
         shape.bindTooltip(tooltip(kind, name, condition), { direction: "top", offset: [0, kind.minor ? -4 : -13], className: "wg-tip-box", opacity: 1 });
         shape.addTo(layer);

@@ -97,7 +97,7 @@ def open_page(
     """The page of a division as the principal may see it. address: its own path."""
     import pandas as pd
 
-    from layers.centre_map import CentreView
+    from layers.centre_map import CentreView, reach_choices
 
     frames = {name: _frame(connection, principal, name, division) for name in ("communities", "grids")}
     facilities = _frame(connection, principal, "facilities", division)
@@ -131,6 +131,7 @@ def open_page(
         tiers=_choices("tier", TIERS) if knows_tiers else (),
         cases=cases is not None,
         rates=tuple(name for name in ("households", "residents") if grids[name].notna().any()),
+        reach=reach_choices(facilities),
         role=principal.role.value,
         synthetic=division.synthetic,
         attribution=dict.fromkeys(LANGUAGES, division.attribution) if division.attribution else {},

@@ -4,7 +4,7 @@
   centre.part(function (map) {
     wangge.pane(map, "cc-cases", 550, true);
     const layer = L.layerGroup().addTo(map);
-    let points = {}, open = "";
+    let points = {}, open = "", popup = null;
 
     function key(feature) { return String(feature.id); }
 
@@ -64,23 +64,30 @@
       box.append(near);
       open = key(feature);
       const at = [feature.geometry.coordinates[1], feature.geometry.coordinates[0]];
-      L.popup({ className: "cc-popup-box", autoPanPaddingTopLeft: centre.room().paddingTopLeft, autoPanPaddingBottomRight: centre.room().paddingBottomRight, maxWidth: 320, minWidth: 240, offset: [0, -4] })
+      popup = L.popup({ className: "cc-popup-box", autoPanPaddingTopLeft: centre.room().paddingTopLeft, autoPanPaddingBottomRight: centre.room().paddingBottomRight, maxWidth: 320, minWidth: 240, offset: [0, -4] })
         .setLatLng(at).setContent(box).openOn(map);
       box.querySelector("h3").focus({ preventScroll: true });
       nearby(at, near);
     }
 
     function nearby(at, box) {
-      fetch(centre.page.nearby + "?lat=" + at[0] + "&lon=" + at[1] + "&radius=500&limit=6&lang=" + wangge.language(), { credentials: "same-origin", headers: { Accept: "application/geo+json" } })
+      fetch(centre.page.nearby + "?lat=" + at[0] + "&lon=" + at[1] + "&radius=500&limit=200&lang=" + wangge.language(), { credentials: "same-origin", headers: { Accept: "application/geo+json" } })
         .then(function (answer) { if (!answer.ok) throw new Error(String(answer.status)); return answer.json(); })
         .then(function (told) {
-          const rows = told.features.map(function (one) {
+          // the nearest of each kind: the third lamp helps nobody
+          const seen = new Set();
+          const nearest = told.features.filter(function (one) {
+            const kind = centre.kind(one.properties.kind);
+            return !seen.has(kind) && seen.add(kind);
+          }).slice(0, 7);
+          const rows = nearest.map(function (one) {
             const kind = centre.kind(one.properties.kind), name = one.properties.name || kind;
             return wangge.element("li", {}, wangge.element("span", {}, name === kind ? kind : name + " · " + kind), wangge.element("b", {}, Math.round(one.distance_m) + " m"));
           });
           box.replaceChildren(wangge.element("h4", {}, wangge.say("centre.near")));
           if (rows.length) { const list = wangge.element("ul", {}); list.append.apply(list, rows); box.append(list); }
           else box.append(wangge.element("p", { class: "wg-note" }, wangge.say("centre.near_none")));
+          if (popup) popup.update();
         }).catch(function () { box.replaceChildren(); });
     }
 
@@ -108,10 +115,10 @@
       centre.to_place(at, zoom);
       show(feature);
     };
-    // The place in the middle of what the panels leave free.
+    // The place in the middle of what the panels leave free, a little lower: its card stands above it.
     centre.to_place = function (at, zoom) {
       const room = centre.room(), size = map.getSize();
-      const middle = L.point((room.paddingTopLeft[0] + size.x - room.paddingBottomRight[0]) / 2, (room.paddingTopLeft[1] + size.y - room.paddingBottomRight[1]) / 2);
+      const middle = L.point((room.paddingTopLeft[0] + size.x - room.paddingBottomRight[0]) / 2, (room.paddingTopLeft[1] + size.y - room.paddingBottomRight[1]) / 2 + (centre.narrow() ? 0 : 110));
       const target = map.unproject(map.project(at, zoom).subtract(middle.subtract(size.divideBy(2))), zoom);
       if (centre.calm()) map.setView(target, zoom, { animate: false }); else map.flyTo(target, zoom, { duration: 0.7 });
     };

@@ -17,7 +17,7 @@
     return drawing;
   }
 
-  // told: {title, verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text], link: {address, label}}
+  // told: {title, action ({label, act}), verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text], link: {address, label}}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
     box.hidden = !told;
@@ -45,9 +45,16 @@
       more.open = before ? before.open : !centre.narrow() && window.innerHeight > 860;
       parts.push(more);
     }
+    if (told.action) {
+      const button = wangge.element("button", { type: "button", class: "cc-action" }, told.action.label);
+      button.addEventListener("click", told.action.act);
+      parts.push(button);
+    }
+    const focused = document.activeElement && box.contains(document.activeElement) ? document.activeElement.className : null;
     if (told.verdict) parts.splice(1, 0, wangge.element("p", { class: "cc-verdict" }, told.verdict));
     if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
     box.replaceChildren.apply(box, parts);
+    if (focused === "cc-action") box.querySelector(".cc-action").focus();
     wangge.emit("legend");
   };
 

@@ -35,7 +35,7 @@
         if (row.hidden) return;
         const inputs = Array.from(row.querySelectorAll("input[name=\"cc-" + view.theme + "\"]"));
         if (!inputs.length || view.theme === "heat") return;
-        const found = inputs.find(function (input) { return input.value === view.choice; });
+        const found = inputs.find(function (input) { return input.value === view.choice.replace(/\+1$/, ""); });
         inputs.forEach(function (input) { input.checked = input === (found || inputs[0]); });
       });
     }
@@ -57,7 +57,7 @@
     wangge.on("view", mark);
     mark();
 
-    wangge.drawers.facility_map(map, page.facilities);
+    wangge.drawers.facility_map(map, page.facilities, false);
     document.querySelectorAll("input[name=wg-kind], input[name=wg-base]").forEach(function (input) {
       const tell = function () { wangge.emit(input.name === "wg-kind" ? "kind" : "base", { name: input.value, shown: input.checked }); };
       input.addEventListener("change", tell);
