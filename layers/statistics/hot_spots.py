@@ -176,7 +176,7 @@ def _kinds(
 
 
 def _method(method: Method, neighbours: Neighbours, units: Units, level: float, draws: int) -> Both:
-    tested = both("statistics.of_counts" if units.exposure is None else "statistics.of_rates")
+    tested = both(f"statistics.of_{units.tested}")
     return both(
         f"statistics.{method}_method",
         neighbours=neighbours.words,

@@ -135,7 +135,7 @@ def scan_circles(
         return np.random.default_rng([seed, run]).multinomial(total, shares)[None, :]
 
     clusters, critical = scan_windows(windows, simulate, bounds, runs=runs, level=level, threads=threads)
-    tested = both("statistics.scan_even" if units.exposure is None else "statistics.scan_by_exposure")
+    tested = both(f"statistics.scan_by_{units.tested}")
     method = both("statistics.scan_method", tested=tested, **bounds_words(bounds, runs))
     verdict, answered = scan_verdict(clusters, len(order), total, level)
     statement = Statement(

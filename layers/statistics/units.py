@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,14 @@ class Units:
     """places: n × 2, metres, a unit's middle. counts: cases, n. exposure: what the cases are compared with.
 
     The exposure is households, residents, or the area where every hectare counts alike; NaN is not known.
-    None stands for units that are all alike. Raises ValueError for lengths that differ, and negative or
-    broken counts.
+    None stands for units that are all alike. basis: what the exposure is, for the words. Raises ValueError
+    for lengths that differ, and negative or broken counts.
     """
 
     places: Floats
     counts: Whole
     exposure: Floats | None = None
+    basis: Literal["people", "area"] = "people"
 
     def __post_init__(self) -> None:
         n = len(self.counts)
@@ -45,6 +47,11 @@ class Units:
         if self.exposure is None:
             return np.ones(len(self), dtype=np.bool_)
         return np.nan_to_num(self.exposure) > 0
+
+    @property
+    def tested(self) -> str:
+        """What is tested: `counts`, `rates` or `area` (cases per area)."""
+        return "counts" if self.exposure is None else "rates" if self.basis == "people" else "area"
 
     def order(self) -> npt.NDArray[np.intp]:
         """The units that take part from west to east, whatever the order of the rows."""
