@@ -12,7 +12,9 @@ from layers import palette
 from layers.coordinates import points, polygons
 from layers.element import Part
 from layers.grid_map import label_points
+from layers.group_bands import codes_of, group_bands, reason_of
 from layers.view import GroupSurface, Surface
+from partition.texts import LANGUAGES
 
 
 class CaseHeat(Part):
@@ -64,8 +66,8 @@ def _cases(surface: Surface) -> dict[str, Any]:
 
 def _group(surface: GroupSurface) -> dict[str, Any]:
     cells = surface.cells.sort_values(["rank", "grids"]).reset_index(drop=True)
-    ranks = sorted({int(rank) for rank in cells["rank"]} - {0})
-    colours = dict(zip(ranks, palette.ramp(palette.GROUPS, len(ranks)), strict=True))
+    bands = group_bands(surface)
+    colours = {band["rank"]: band["colour"] for band in bands}
     in_metres: gpd.GeoSeries = (
         cells.geometry.to_crs(cells.estimate_utm_crs()) if len(cells) else cells.geometry
     )
@@ -75,12 +77,15 @@ def _group(surface: GroupSurface) -> dict[str, Any]:
         "group": surface.group,
         "label": dict(surface.label),
         "note": dict(surface.note),
+        "bands": bands,
         "cells": [
             {
-                "label": {"zh": str(row["label_zh"]), "en": str(row["label_en"])},
+                "label": {lang: str(row[f"label_{lang}"]) for lang in LANGUAGES},
+                "why": reason_of(row) if int(row["rank"]) == 0 else None,
                 "rank": int(row["rank"]),
                 "colour": colours.get(int(row["rank"])),
                 "grids": str(row["grids"]),
+                "together": len(codes_of(row["grids"])),
                 "centre": where[position],
                 "radius": round(radii[position], 1),
                 "rings": polygons([row["geometry"]]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from layers import palette
+from layers.group_bands import codes_of, group_bands, withheld_reasons
 from layers.view import CommunityView, GroupSurface, Surface
 from partition.texts import LANGUAGES, catalogue
 
@@ -75,21 +76,17 @@ def _cases(surface: Surface) -> dict[str, Any]:
 
 
 def _group(group: GroupSurface) -> dict[str, Any]:
-    labels = {
-        int(row["rank"]): {"zh": str(row["label_zh"]), "en": str(row["label_en"])}
-        for row in group.cells.sort_values("rank").to_dict("records")
-    }
-    shown = sorted(set(labels) - {0})
-    colours = palette.ramp(palette.GROUPS, len(shown))
     entries: list[dict[str, Any]] = [
-        {"symbol": "fill", "colour": colour, "label": labels[rank]}
-        for rank, colour in zip(shown, colours, strict=True)
+        {"symbol": "fill", "colour": band["colour"], "label": band["label"]} for band in group_bands(group)
     ]
     notes = [dict(group.note)] if any(group.note.values()) else []
-    if 0 in labels:
-        entries.append({"symbol": "hatch", "label": labels[0]})
-        notes.append(both("legend.withheld_note"))
-    if not labels:
+    reasons = withheld_reasons(group)
+    if reasons:
+        entries.append({"symbol": "hatch", "label": both("map.withheld")})
+        notes += reasons
+    if any(len(codes_of(grids)) > 1 for grids in group.cells["grids"]):
+        notes.append(both("legend.groups_together"))
+    if not len(group.cells):
         notes.append(both("legend.groups_none"))
     return {"theme": f"group:{group.group}", "title": dict(group.label), "entries": entries, "notes": notes}
 

@@ -9,7 +9,7 @@ GRIDS = ("#f4cd7a", "#b7dfc6", "#d0938f", "#7faad3", "#d9d0ee", "#b4844c", "#7ca
 
 # Density of cases, light to dark (warm), and key population (cool), one colour a class.
 CASES = ("#fbe3b5", "#f8c377", "#ee9a4c", "#d86c2f", "#a8421b")
-GROUPS = ("#e0ebf2", "#bdd7e6", "#92bfd8", "#66a2c4", "#3f82aa")
+GROUPS = ("#e3edf4", "#c6dbe8", "#a5c8dc", "#82b1cd", "#5f98bb", "#407ea6", "#2a648b", "#174a6c")
 
 # Any other figure by area, few to many; the first is nought, or below the first break.
 FIGURES = ("#f5f2e3", "#d9e5b8", "#a9d3ae", "#71b8ae", "#3f98a8", "#2a6c93", "#24436f")

@@ -31,14 +31,17 @@ class GroupSurface:
     """One population group by area of publication (a grid, merged grids or the community), in EPSG:4326.
 
     cells: label_zh, label_en (the band or count as it may be shown), rank (int, 0 = withheld or none, for the
-    colour), grids (str: the codes it covers), geometry. One label has one rank; rank 0 is drawn hatched, with
-    its label as the reason.
+    colour), grids (str: the codes it covers), geometry. One label has one rank; rank 0 is drawn hatched.
+    Optional columns why_zh, why_en say of a withheld area why it is; without them its label does.
+    bands: the label of every rank, from 1 on, whether an area has it or not: with them a band has the same
+    colour in every community and at all times.
     """
 
     group: str
     label: Mapping[str, str]
     note: Mapping[str, str]
     cells: gpd.GeoDataFrame
+    bands: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

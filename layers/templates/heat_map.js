@@ -31,6 +31,7 @@
 
   wangge.drawers.group_heat = function (map, data) {
     wangge.pane(map, "wg-groups", 318);
+    wangge.pane(map, "wg-group-lines", 431);
     wangge.pane(map, "wg-bands", 561);
     hatch(map, "wg-groups");
     var layer = L.layerGroup();
@@ -40,6 +41,12 @@
         pane: "wg-groups", interactive: false, smoothFactor: 0, stroke: true, color: "#ffffff", weight: 1,
         fillColor: cell.rank === 0 ? "url(#wg-hatch)" : cell.colour, fillOpacity: cell.rank === 0 ? 0.9 : 0.82, className: "wg-heat-cell"
       }).addTo(layer);
+      // a thick line round what is counted together: the figure is the whole's, not each grid's
+      if (cell.together > 1) {
+        L.polygon(cell.rings, {
+          pane: "wg-group-lines", interactive: false, smoothFactor: 0, fill: false, color: "#12384f", weight: 3.6, lineJoin: "round", className: "wg-together"
+        }).addTo(layer);
+      }
       var node = wangge.element("div", { class: "wg-band" + (cell.rank === 0 ? " wg-withheld" : "") });
       var marker = L.marker(cell.centre, {
         pane: "wg-bands", interactive: false, keyboard: false,
@@ -53,18 +60,27 @@
     }
     wangge.tips["group:" + data.group] = function (grid) {
       var found = data.cells.filter(function (cell) { return covers(cell, grid); });
-      return found.length ? wangge.choose(found[0].label) : "";
+      if (!found.length) return "";
+      var cell = found[0];
+      if (cell.rank === 0) return wangge.choose(cell.why);
+      return cell.together > 1 ? wangge.say("map.together_tip", { value: wangge.choose(cell.label), grids: cell.grids.trim().split(/[\s,，、]+/).join("、") }) : wangge.choose(cell.label);
     };
+    function told(cell) {
+      if (cell.rank === 0) return wangge.choose(cell.why);
+      return cell.together > 1 ? wangge.say("map.together", { value: wangge.choose(cell.label), count: cell.together }) : wangge.choose(cell.label);
+    }
+    function width(text) {
+      return Array.from(text).reduce(function (sum, letter) { return sum + (letter > "\u2e7f" ? 12 : 6.4); }, 14);
+    }
     function words() {
       var scale = wangge.metres_per_pixel(map);
       labels.forEach(function (entry) {
-        // the whole label where it fits; a withheld area says so in any case, and the pointer shows the rest
-        var radius = entry.cell.radius / scale;
-        var text = wangge.choose(entry.cell.label);
-        var wide = Array.from(text).reduce(function (sum, letter) { return sum + (letter > "\u2e7f" ? 12 : 6.4); }, 14);
-        if (entry.cell.rank === 0 && wide > radius * 2.2) { text = wangge.say("map.withheld"); wide = 50; }
+        // all of it where it fits, else less; a withheld area says so in any case, and the pointer says why
+        var room = entry.cell.radius / scale * 2.3;
+        var less = entry.cell.rank === 0 ? wangge.say("map.withheld") : wangge.choose(entry.cell.label);
+        var text = width(told(entry.cell)) <= room * 0.85 ? told(entry.cell) : less;
         entry.node.textContent = text;
-        entry.node.hidden = wide > radius * 2.3;
+        entry.node.hidden = width(text) > room && entry.cell.rank !== 0;
       });
     }
     // a cell's label hangs below the number of the grid nearest to its middle

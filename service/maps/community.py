@@ -264,22 +264,32 @@ def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *,
     import shapely
 
     shapes = dict(zip(grids["code"], grids.geometry, strict=True))
-    rows: dict[str, list[Any]] = {"label_zh": [], "label_en": [], "rank": [], "grids": []}
+    rows: dict[str, list[Any]] = {
+        name: [] for name in ("label_zh", "label_en", "why_zh", "why_en", "rank", "grids")
+    }
+    say = catalogue("service").say
     for cell in cells:
         # colours stand for bands even where the cards have exact figures; rank 0 is drawn as withheld
         for lang in LANGUAGES:
             rows[f"label_{lang}"].append(band_label(cell.count, rule, lang))
+            # only where all grids together are too few
+            why = say("group.why", lang, grids=len(cell.codes), k=rule.k, households=rule.households)
+            rows[f"why_{lang}"].append("" if cell.rank + exact else why)
         rows["rank"].append(cell.rank + exact)
         rows["grids"].append(" ".join(code[-3:] for code in cell.codes))
     geometry = [shapely.union_all([shapes[code] for code in cell.codes]) for cell in cells]
-    say = catalogue("service").say
+    bands: tuple[Mapping[str, str], ...] = tuple(
+        {lang: band_label(lower, rule, lang) for lang in LANGUAGES}
+        for lower in ((0, *rule.bands) if exact else rule.bands)
+    )
     note: dict[str, str] = {
         lang: say("group.note_exact", lang)
         if exact
         else say("group.note_bands", lang, k=rule.k, households=rule.households)
         for lang in LANGUAGES
     }
-    return GroupSurface(rule.name, rule.label, note, gpd.GeoDataFrame(rows, geometry=geometry, crs=4326))
+    cells_shown = gpd.GeoDataFrame(rows, geometry=geometry, crs=4326)
+    return GroupSurface(rule.name, rule.label, note, cells_shown, bands)
 
 
 class Maps:

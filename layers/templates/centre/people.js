@@ -8,16 +8,14 @@
     function legend() {
       const told = group();
       if (!told) return null;
-      const seen = {}, entries = [];
-      told.cells.slice().sort(function (a, b) { return a.rank - b.rank; }).forEach(function (cell) {
-        if (cell.rank && !seen[cell.rank]) entries.push({ symbol: "fill", colour: cell.colour, label: wangge.choose(cell.label) });
-        seen[cell.rank] = cell;
+      const entries = told.bands.map(function (band) {
+        return { symbol: "fill", colour: band.colour, label: wangge.choose(band.label) };
       });
       const notes = [wangge.choose(told.note)];
-      if (seen[0]) {
-        entries.push({ symbol: "hatch", label: wangge.choose(seen[0].label) });
-        notes.push(wangge.say("legend.withheld_note"));
-      }
+      const reasons = new Set(told.cells.filter(function (cell) { return cell.rank === 0; }).map(function (cell) { return wangge.choose(cell.why); }));
+      if (reasons.size) entries.push({ symbol: "hatch", label: wangge.say("map.withheld") });
+      notes.push(...reasons);
+      if (told.cells.some(function (cell) { return cell.together > 1; })) notes.push(wangge.say("legend.groups_together"));
       if (!told.cells.length) notes.push(wangge.say("legend.groups_none"));
       return { title: wangge.choose(told.label), entries: entries, notes: notes };
     }
