@@ -148,7 +148,7 @@
     wangge.on("theme", function (name) { theme = name; fills(); words(); wangge.emit("labels"); });
     wangge.on("kind", words);
     wangge.on("language", function () { words(); if (chosen) write(chosen); });
-    map.on("zoomend", words);
+    map.on("zoomend", function () { words(); wangge.emit("labels"); });  // names keep clear of numbers
     fills();
     words();
   };

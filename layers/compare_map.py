@@ -1,0 +1,292 @@
+"""Two plans, or two periods, side by side: two maps in step, what differs in words, figures in a table.
+
+The service fills a `CompareView`; everything in it has been cleared for one principal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import folium
+import geopandas as gpd
+import numpy as np
+
+from layers import palette
+from layers.choropleth import Classes
+from layers.colouring import colour, neighbours
+from layers.coordinates import packed, packed_lines, points
+from layers.element import Part
+from layers.figure import Assets, OfflineFigure
+from layers.labels import label_points
+from layers.legend import Both, both
+from partition.texts import LANGUAGES, Language, catalogue
+
+SCRIPTS = ("wangge.js", "base_map.js", "choropleth.js", "labels.js", "compare/page.js")
+SIDES = ("left", "right")
+_TEXTS = ("compare.", "map.", "card.")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two. value: as the address has it.
+
+    grids: code, geometry (EPSG:4326), cells (one for each of the view's columns: a text, one in both
+    languages, or None: not to be told), and for a choropleth value (float or None) and state (`layers.choropleth.State`). borders: lines
+    of this side that the other does not have (EPSG:4326).
+    """
+
+    value: str
+    title: Both
+    note: Both
+    grids: gpd.GeoDataFrame
+    borders: gpd.GeoSeries | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that differs, in words; grids: codes of either side that it is about."""
+
+    text: Both
+    grids: tuple[str, ...] = ()
+    trend: Literal["", "more", "fewer"] = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table of figures; texts as they are to be shown."""
+
+    label: Both
+    left: str
+    right: str
+    change: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value that a side may have instead."""
+
+    value: str
+    label: Both
+
+
+@dataclass(frozen=True)
+class CompareView:
+    """What the page holds. Frames in EPSG:4326.
+
+    twins: which grid of the right side is which of the left (right code → left code). measure: classes of the
+    choropleth; None: grids have colours that tell neighbours apart, twins the same one. columns: heads of the
+    grids' cells; the first cell stands below a grid's number. moved: buildings whose grid is another one on
+    the other side; None: not for this role. ground: as `/centre/{division}/base` answers, or None.
+    """
+
+    kind: Literal["plans", "periods"]
+    code: str
+    name: Both
+    address: str
+    left: Side
+    right: Side
+    communities: gpd.GeoDataFrame
+    twins: Mapping[str, str]
+    columns: Sequence[Both]
+    figures: Sequence[Figure]
+    differences: Sequence[Difference]
+    none: Both
+    measure: Classes | None = None
+    moved: gpd.GeoSeries | None = None
+    ground: Mapping[str, Any] | None = None
+    choices: Sequence[Choice] = ()
+    notes: Sequence[Both] = ()
+    role: str = "public"
+    synthetic: bool = False
+    attribution: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Map(folium.Map):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
+        self.default_js += [(script, script) for script in SCRIPTS]
+        self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
+        names = ("wangge.css", "map.css", "compare/page.css")
+        self.default_css += [(name, name) for name in names]
+
+
+class _Frame(Part):
+    """Bar and opening of the stage."""
+
+    template: ClassVar[str] = "compare/frame.html"
+
+
+class _Open(Part):
+    """The opening of a side; its map follows."""
+
+    template: ClassVar[str] = "compare/open.html"
+
+
+class _Close(Part):
+    """The end of a side."""
+
+    template: ClassVar[str] = "compare/close.html"
+
+
+class _Panel(Part):
+    """What differs, beside the maps, and the script that brings the page to life."""
+
+    template: ClassVar[str] = "compare/panel.html"
+
+    def __init__(self, data: dict[str, Any], maps: Sequence[folium.Map]) -> None:
+        super().__init__("panel", data)
+        self.maps = tuple(maps)
+
+
+def render(
+    view: CompareView, *, lang: Language = "zh", assets: Assets = "static", static: str = "/static/"
+) -> str:
+    """The page of `view` as HTML text, in `lang` first; both languages are in it.
+
+    Raises OutsideRequest if the page would ask another host. The same view gives the same text.
+    """
+    texts = catalogue("layers")
+    title = {tongue: texts.say("compare.title", tongue, name=view.name[tongue]) for tongue in LANGUAGES}
+    figure = OfflineFigure(title=title[lang], lang=lang, assets=assets, static=static)
+    data = _data(view, lang, title)
+    figure.add_child(_Frame("frame", data))
+    west, south, east, north = view.communities.total_bounds
+    maps = []
+    for name in SIDES:
+        figure.add_child(_Open(f"open_{name}", {"side": name, "lang": lang, **_heads(view, name)}))
+        made = _Map(
+            location=[float(np.round((south + north) / 2, 6)), float(np.round((west + east) / 2, 6))],
+            tiles=None,
+            zoom_start=15,
+            zoom_control=False,
+            font_size="14px",
+            min_zoom=9,
+            max_zoom=21,
+            zoom_snap=0.25,
+            zoom_delta=0.5,
+            wheel_px_per_zoom_level=120,
+            attribution_control=False,
+            zoom_animation=False,
+            fade_animation=False,
+        )
+        figure.add_child(made)
+        maps.append(made)
+        figure.add_child(_Close(f"close_{name}"))
+    figure.add_child(_Panel(data, maps))
+    return figure.render()
+
+
+def _heads(view: CompareView, name: str) -> dict[str, Any]:
+    side: Side = getattr(view, name)
+    return {"title": dict(side.title), "note": dict(side.note), "label": both(f"compare.side_{name}")}
+
+
+def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> dict[str, Any]:
+    texts = catalogue("layers")
+    left_colours, right_colours = _colours(view)
+    page = {
+        "lang": lang,
+        "title": dict(title),
+        "texts": {
+            language: {key: texts[key][language] for key in texts if key.startswith(_TEXTS)}
+            for language in LANGUAGES
+        },
+        "kind": view.kind,
+        "address": view.address,
+        "selected": {name: getattr(view, name).value for name in SIDES},
+        "community": packed(view.communities.geometry),
+        "bounds": np.round(view.communities.total_bounds, 6).tolist(),
+        "ground": dict(view.ground) if view.ground is not None else None,
+        "colours": {
+            "ground": palette.GROUND,
+            "water": palette.WATER,
+            "buildings": palette.BUILDINGS,
+        },
+        "measure": None if view.measure is None else view.measure.specification(),
+        "columns": [dict(column) for column in view.columns],
+        "twins": dict(view.twins),
+        "left": _side(view.left, left_colours),
+        "right": _side(view.right, right_colours),
+        "moved": [] if view.moved is None else packed(view.moved),
+    }
+    return {
+        "lang": lang,
+        "languages": [("zh", "中文"), ("en", "English")],
+        "page": page,
+        "texts": page["texts"],
+        "kind": view.kind,
+        "name": dict(view.name),
+        "address": view.address,
+        "centre": view.address.removesuffix("/compare"),
+        "synthetic": view.synthetic,
+        "selected": page["selected"],
+        "sides": {name: _heads(view, name) for name in SIDES},
+        "choices": [{"value": choice.value, "label": dict(choice.label)} for choice in view.choices],
+        "differences": [
+            {"text": dict(one.text), "grids": list(one.grids), "trend": one.trend} for one in view.differences
+        ],
+        "none": dict(view.none),
+        "figures": [
+            {"label": dict(one.label), "left": one.left, "right": one.right, "change": one.change}
+            for one in view.figures
+        ],
+        "notes": [dict(note) for note in view.notes],
+        "legend": view.measure is not None,
+        "measure": None
+        if view.measure is None
+        else {"title": dict(view.measure.title), "unit": dict(view.measure.unit)},
+        "role": {
+            language: texts.say("map.role", language, role=texts.say(f"role.{view.role}", language))
+            for language in LANGUAGES
+        },
+        "attribution": dict(view.attribution),
+        "moved": view.moved is not None,
+    }
+
+
+def _colours(view: CompareView) -> tuple[list[str], list[str]]:
+    """Colours that tell neighbours apart; a grid has that of its twin wherever that can be."""
+    left, right = (_ordered(side.grids) for side in (view.left, view.right))
+    if view.measure is not None:
+        return [""] * len(left), [""] * len(right)
+    first = colour(neighbours(_metric(left))).colours if len(left) else ()
+    had = dict(zip(left["code"], first, strict=True))
+    before = [had.get(view.twins.get(code, "")) for code in right["code"]]
+    second = colour(neighbours(_metric(right)), before).colours if len(right) else ()
+    many = len(palette.GRIDS)
+    return [palette.GRIDS[n % many] for n in first], [palette.GRIDS[n % many] for n in second]
+
+
+def _ordered(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return grids.sort_values("code").reset_index(drop=True)
+
+
+def _metric(grids: gpd.GeoDataFrame) -> gpd.GeoSeries:
+    return grids.geometry.to_crs(grids.estimate_utm_crs())
+
+
+def _side(side: Side, colours: Sequence[str]) -> dict[str, Any]:
+    grids = _ordered(side.grids)
+    centres, radii = label_points(_metric(grids)) if len(grids) else (None, [])
+    where = points(centres.to_crs(4326)) if centres is not None else []
+    return {
+        "title": dict(side.title),
+        "borders": [] if side.borders is None else packed_lines(side.borders),
+        "grids": [
+            {
+                "code": str(row["code"]),
+                "label": str(row["code"])[-3:],
+                "rings": packed([row["geometry"]]),
+                "centre": where[place],
+                "radius": round(radii[place], 1),
+                "colour": colours[place],
+                "cells": list(row["cells"]),
+                "value": None if row.get("value") is None or row["value"] != row["value"] else row["value"],
+                "state": str(row.get("state") or "shown"),
+            }
+            for place, row in enumerate(grids.to_dict("records"))
+        ],
+    }
