@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import geopandas as gpd
@@ -327,12 +328,21 @@ def facility_lines(ground: Ground, place: int, imprint: Imprint) -> list[tuple[s
 
 def _draw_code(pen: Pen, address: str, x: float, y: float, side: float) -> None:
     """A QR code whose quiet zone is within `side`; it can be read with a quarter of it spoilt."""
-    from reportlab.graphics import renderPDF
     from reportlab.graphics.barcode.qr import QrCodeWidget
-    from reportlab.graphics.shapes import Drawing
 
+    code = QrCodeWidget(address, barLevel="Q").qr
+    code.make()
+    dark = [[bool(module) for module in row] for row in code.modules]
+    field = side / (len(dark) + 8)  # four modules of quiet on each side
+    runs = []
+    for number, row in enumerate(dark):
+        top = y + side - (4 + number) * field
+        at = 0
+        for is_dark, run in groupby(row):
+            length = len(list(run))
+            if is_dark:
+                left = x + (4 + at) * field
+                runs.append(shapely.box(left, top - field, left + length * field, top))
+            at += length
     pen.box(x, y, side, side, fill="#ffffff")
-    code = QrCodeWidget(address, barLevel="Q", barWidth=side * MM, barHeight=side * MM, barBorder=4)
-    drawing = Drawing(side * MM, side * MM)
-    drawing.add(code)
-    renderPDF.draw(drawing, pen.canvas, x * MM, y * MM)
+    pen.fill(runs, "#000000")

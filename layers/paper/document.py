@@ -97,5 +97,11 @@ class Document:
         """Write the file."""
         if self.pages == 0:
             raise ValueError("a document without pages")
+        from reportlab import rl_config
+
         self._canvas.showOutline()
-        self._canvas.save()
+        before, rl_config.useA85 = rl_config.useA85, 0  # bytes as they are; as text they are a quarter more
+        try:
+            self._canvas.save()
+        finally:
+            rl_config.useA85 = before

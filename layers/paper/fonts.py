@@ -73,6 +73,7 @@ def find_font(wanted: Path | None = None, folders: Iterable[Path] = _FOLDERS) ->
     raise NoFont
 
 
+@cache
 def _writes_chinese(path: Path) -> bool:
     from reportlab.pdfbase.ttfonts import TTFError, TTFontFile
 

@@ -80,7 +80,7 @@ def make_ground(view: CommunityView) -> Ground:
     code = str(view.community["code"].iloc[0] or "")
     grids["label"] = [grid_label(str(full), code) for full in grids["code"]]
     grids["colour"] = [TINTS[number % len(TINTS)] for number in numbers]
-    centres, radii = label_points(grids.geometry)
+    centres, radii = _middles(grids.geometry)
     facilities = view.facilities.to_crs(crs)
     facilities["known"] = [kind_of(value) for value in facilities["kind"]]
     return Ground(
@@ -94,6 +94,19 @@ def make_ground(view: CommunityView) -> Ground:
         centres=centres,
         radii=tuple(radii),
     )
+
+
+def _middles(shapes: gpd.GeoSeries) -> tuple[gpd.GeoSeries, list[float]]:
+    """Where labels sit, and the radius that is free about them: of long grids the middle, not an end."""
+    centres, radii = label_points(shapes)
+    middles = shapes.centroid
+    free = [
+        shape.exterior.distance(middle) if shape.geom_type == "Polygon" and shape.contains(middle) else 0.0
+        for shape, middle in zip(shapes, middles, strict=True)
+    ]
+    chosen = np.asarray(free) >= 0.85 * np.asarray(radii)
+    found = [float(a if use else b) for a, b, use in zip(free, radii, chosen, strict=True)]
+    return gpd.GeoSeries(np.where(chosen, middles, centres), crs=shapes.crs), found
 
 
 def grid_label(code: str, community: str) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import shapely
@@ -137,16 +137,13 @@ def _place_beside(
         width, height = _extent(pen, words, "", size)
         chosen = None
         shapely.prepare(shape)
-        for distance in np.arange(reach + 3.0, 45.0, 1.5):
-            for angle in np.arange(0, 360, 15):
-                x = float(at.x + distance * math.cos(math.radians(angle)))
-                y = float(at.y + distance * math.sin(math.radians(angle)))
-                box = box_about(x, y, width + 1.2, height + 1.0)
-                track = _between(at.x, at.y, box)
-                if taken.free([box, *_along(track)]) and not shape.intersects(shapely.box(*box)):
-                    chosen = Label(words, "", size, x, y, (at.x, at.y))
-                    break
-            if chosen:
+        # in a crowd a line may cross what is written, rather than that a number has no place
+        for crossing, (distance, angle) in product((False, True), _around(reach + 3.0)):
+            x, y = float(at.x + distance * math.cos(angle)), float(at.y + distance * math.sin(angle))
+            box = box_about(x, y, width + 1.2, height + 1.0)
+            track = () if crossing else _along(_between(at.x, at.y, box))
+            if taken.free([box, *track]) and not shape.intersects(shapely.box(*box)):
+                chosen = Label(words, "", size, x, y, (at.x, at.y))
                 break
         if chosen is None:  # better on top of something than nowhere
             chosen = Label(words, "", size * 0.8, at.x, at.y)
@@ -154,6 +151,15 @@ def _place_beside(
         taken.add([box, *(_along(_between(at.x, at.y, box)) if chosen.foot else ())])
         labels.append(chosen)
     return labels
+
+
+def _around(least: float) -> list[tuple[float, float]]:
+    """Distances (mm) and angles (radians) to try about a place, near ones first."""
+    return [
+        (float(distance), math.radians(angle))
+        for distance in np.arange(least, least + 60.0, 1.5)
+        for angle in range(0, 360, 15)
+    ]
 
 
 def _between(x: float, y: float, box: Box) -> tuple[float, float, float, float]:

@@ -73,13 +73,14 @@ def map_community(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE.html", help="Where · 输出文件", show_default=False)
     ],
-    role: Annotated[Role, typer.Option("--role", help="As whom to look · 以何种身份查看")] = Role.PLANNER,
+    role: Annotated[Role, typer.Option("--role", help="As whom to look · 以何种身份查看")] = Role.PUBLIC,
 ) -> None:
     """Write a community's map to one file that needs nothing else · 输出可独立打开的社区地图
 
-    The file shows what the role may see; the command centre's holds exact figures, so mind where it goes.
+    The file shows what everybody may see, unless another role is named: the command centre's holds exact
+    figures, so mind where it goes.
 
-    文件内容以所选身份可见的为限；指挥中心的地图含准确数字，请注意保管。
+    默认只含公众可见的内容；用 --role 指定其他身份时请注意保管，指挥中心的地图含准确数字。
     """
     from service.db import database
     from service.maps.community import write_map
