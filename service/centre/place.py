@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 
 from partition.texts import LANGUAGES, catalogue
 from service.access import Access, Principal, access
-from service.faults import UnknownError
+from service.faults import MalformedError, UnknownError
 from service.registry import COLLECTIONS
 from service.store import centre as store
 from service.store.centre import Community, Reach
 
 # a street office's code: the first nine of a community's twelve digits
 OFFICE_DIGITS = 9
+# communities that one page shows at most
+COMMUNITIES_MOST = 500
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,25 @@ def find_division(connection: Connection, principal: Principal, code: str) -> Di
     found = store.select_division(connection, principal, code) if _possible(code) else []
     if not found:
         raise UnknownError("community", code=code[:60])
-    exact = [one for one in found if one.code == code]
-    return Division(code, tuple(exact or found))
+    exact = tuple(one for one in found if one.code == code)
+    if not exact and len(found) > COMMUNITIES_MOST:
+        raise MalformedError("centre-wide", code=code, count=len(found), most=COMMUNITIES_MOST)
+    return Division(code, exact or tuple(found))
 
 
 def _possible(code: str) -> bool:
     return bool(code) and "\x00" not in code and len(code) <= 60
 
 
-def offices(communities: list[Community]) -> list[Division]:
-    """Street offices of several communities: beginnings of nine digits that official codes share."""
+def list_divisions(connection: Connection, principal: Principal) -> list[Division]:
+    """What the principal may open a page of: street offices of several communities, then every community."""
+    communities = store.select_division(connection, principal, "")
+    single = [Division(one.code, (one,)) for one in communities]
     groups: dict[str, list[Community]] = {}
     for one in communities:
         if re.fullmatch(r"\d{12}", one.code, re.ASCII):
             groups.setdefault(one.code[:OFFICE_DIGITS], []).append(one)
-    return [Division(code, tuple(found)) for code, found in sorted(groups.items()) if len(found) > 1]
+    return [Division(code, tuple(found)) for code, found in groups.items() if len(found) > 1] + single
 
 
 def cases_access(principal: Principal) -> Access:

@@ -1,7 +1,8 @@
 """The density of cases of a view, on the lattice of its division: the answer of `/centre/{division}/surface`.
 
 Cases at places are dealt out among the buildings of their place first, so that a place is no hot spot. The
-ground of a division (its lattice and what its border takes away) is kept as long as its outlines are the same.
+ground of a division (its lattice and what its border takes away) is kept as long as its outlines are the
+same.
 """
 
 from __future__ import annotations

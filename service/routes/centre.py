@@ -13,23 +13,44 @@ from service.centre.answer import items_query, write_figures
 from service.centre.base import draw_buildings, draw_ground
 from service.centre.figures import View, count_cases
 from service.centre.page import Pages
-from service.centre.place import find_division
+from service.centre.place import find_division, list_divisions
 from service.centre.surface import FRAMES_MOST, Grounds, draw_surface
 from service.faults import UnknownError
-from service.links import GEOJSON, JSON, link
+from service.links import GEOJSON, HTML, JSON, link
 from service.query.box import read_box
 from service.query.question import read_whole
 from service.registry import COLLECTIONS
+from service.routes.collections import answer_json
 from service.routes.maps import policy_for
 from service.routes.viewing import answer_kept, answer_view, find_asking, path_of, seen_as
 from service.store import centre as store
 from service.web.context import InContext
-from service.web.schemas import BaseQuery, CaseViewQuery, SurfaceQuery, ViewQuery
+from service.web.schemas import BaseQuery, CaseViewQuery, SchemaQuery, SurfaceQuery, ViewQuery
 
 router = APIRouter(tags=["centre"])
 
 # what stands in the page's own address besides the filters, for its scripts
 OF_THE_PAGE = frozenset({"theme", "at", "grid", "list", "wall", "frames", "method", "group", "kind"})
+
+
+@router.get("/centre", summary="Divisions of the command centre", response_class=Response)
+def list_centres(context: InContext, query: Annotated[SchemaQuery, Query()]) -> Response:
+    """Street offices of several communities, then communities: those whose page the asking role may open."""
+    with context.reading() as connection:
+        found = list_divisions(connection, context.principal)
+    told = [
+        {
+            "division": one.code,
+            "name": dict(one.name),
+            "communities": list(one.codes),
+            "synthetic": one.synthetic,
+            "links": [link(context.href(path_of(one)), "item", HTML)],
+        }
+        for one in found
+    ]
+    answer = answer_json({"divisions": told, "links": [link(context.href("/centre"), "self", JSON)]})
+    answer.headers["Vary"] = "Authorization, Cookie"
+    return answer
 
 
 @router.get("/centre/{division}", summary="The command centre's page", response_class=HTMLResponse)

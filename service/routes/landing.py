@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from service.access import visible_collections
+from service.centre.place import list_divisions
 from service.links import HTML, JSON, OGC_REL, OPENAPI, link
 from service.routes.collections import answer_json
 from service.store import figures
@@ -27,9 +28,17 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
         with context.reading() as connection:
             communities = figures.select_communities(connection, context.principal)
             example = figures.select_example(connection, context.principal)
+            offices = [
+                one for one in list_divisions(connection, context.principal) if len(one.communities) > 1
+            ]
         collections = visible_collections(context.principal, context.catalogues.current().all())
         return page(
-            context, "landing.html", communities=communities, collections=collections, example=example
+            context,
+            "landing.html",
+            communities=communities,
+            collections=collections,
+            example=example,
+            offices=offices,
         )
     say = catalogue("service").say
     places = (
@@ -41,6 +50,7 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
         ("/collections", "data", JSON),
         ("/tiles", f"{OGC_REL}tilesets-vector", JSON),
         ("/tileMatrixSets", f"{OGC_REL}tiling-schemes", JSON),
+        ("/centre", "related", JSON),
     )
     return answer_json(
         {

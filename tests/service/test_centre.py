@@ -1,0 +1,480 @@
+"""The centre's figures over HTTP: for each role and any filters just what its items tell, counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shapely.geometry import Point, shape
+from sqlalchemy import text
+
+from service import db
+from service.access import Role
+from service.centre import surface as room
+
+from .api import HIDDEN, Served, fill, serve
+from .towns import CODE
+
+pytestmark = pytest.mark.database
+
+OFFICE = CODE[:9]
+BEIJING = timezone(timedelta(hours=8))
+STATUSES = ("discovered", "filed", "dispatched", "handled", "verified", "closed", "returned")
+WITH_TIERS = set(Role) - {Role.PUBLIC}
+
+
+class Town:
+    """A town with a running server, a client for each role, and what each may see of it one by one."""
+
+    def __init__(self, served: Served, own: str) -> None:
+        self.served, self.own = served, own
+        self.clients = {
+            role: served.client(role, grids=frozenset({own}) if role is Role.GRID_WORKER else frozenset())
+            for role in Role
+        }
+        self.cases = {role: _read(client, "cases") for role, client in self.clients.items()}
+        self.grids = {
+            role: {one["id"]: shape(one["geometry"]) for one in _read(client, "grids")}
+            for role, client in self.clients.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def town(module_database: db.Database) -> Iterator[Town]:
+    """The town; its cases have tiers, limits, and statuses of all kinds."""
+    area = fill(module_database)
+    with module_database.owner.begin() as connection:
+        connection.execute(
+            text("""
+                update cases c set due_at = time + interval '1 day' * (1 + n % 5),
+                    tier = (array['', 'grid', 'community', 'street'])[1 + n % 4],
+                    status = (array['discovered', 'filed', 'closed', 'returned', 'closed'])[1 + n % 5],
+                    category = (array['rubbish', 'noise', 'dispute'])[1 + n % 3],
+                    time = time + interval '37 minutes' * (n % 11)
+                from (select id, row_number() over (order by id)::int as n from cases) k where k.id = c.id
+            """)
+        )
+    with serve(module_database, area) as served:
+        own = served.rows(
+            "select grid_code from cases where grid_code is not null group by 1 order by count(*) desc, 1"
+        )[0][0]
+        yield Town(served, own)
+
+
+def _read(client: httpx.Client, name: str) -> list[dict[str, Any]]:
+    """All items of a collection, a page at a time."""
+    found: list[dict[str, Any]] = []
+    href = f"/collections/{name}/items?limit=70"
+    while href:
+        page = client.get(href).json()
+        found += page["features"]
+        href = next((one["href"] for one in page["links"] if one["rel"] == "next"), "")
+    return found
+
+
+def ask(client: httpx.Client, what: str = "cases", division: str = CODE, **query: Any) -> dict[str, Any]:
+    """An answer about the division."""
+    answer = client.get(f"/centre/{division}/{what}", params=query)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+# --- the oracle: items of a role, counted by rules written down here once more ---
+
+
+def _time(feature: dict[str, Any], name: str = "time") -> datetime:
+    return datetime.fromisoformat(feature["properties"][name])
+
+
+def _passes(feature: dict[str, Any], query: dict[str, Any]) -> bool:
+    told = feature["properties"]
+    local = _time(feature).astimezone(BEIJING)
+    statuses = set(query.get("status", STATUSES))
+    if "open" in statuses:
+        statuses |= set(STATUSES) - {"closed"}
+    return (
+        told["category"] in query.get("category", [told["category"]])
+        and told["status"] in statuses
+        and told.get("tier") in query.get("tier", [told.get("tier")])
+        and local.hour in query.get("clock", range(24))
+        and local.isoweekday() in query.get("week", range(8))
+    )
+
+
+def _grid_of(town: Town, role: Role, feature: dict[str, Any]) -> str | None:
+    own = feature["properties"].get("grid")
+    if own is not None or role is Role.CENTRE:
+        return str(own) if own is not None else None
+    mine = {town.own} if role is Role.GRID_WORKER else set()
+    point = Point(feature["geometry"]["coordinates"][:2])
+    near = sorted(
+        (round(polygon.distance(point), 12), code)
+        for code, polygon in town.grids[role].items()
+        if code not in mine
+    )
+    return near[0][1]
+
+
+def _told(
+    town: Town, role: Role, query: dict[str, Any], begin: datetime, end: datetime
+) -> list[dict[str, Any]]:
+    return [one for one in town.cases[role] if begin <= _time(one) < end and _passes(one, query)]
+
+
+def check(town: Town, role: Role, query: dict[str, Any], told: dict[str, Any]) -> None:
+    """Every figure of the answer is that of the role's items."""
+    begin, end = (datetime.fromisoformat(told["span"][name]) for name in ("begin", "end"))
+    here = _told(town, role, query, begin, end)
+    assert told["total"] == len(here)
+    before: list[dict[str, Any]] | None = None
+    if told["previous_span"] is not None:
+        earlier = datetime.fromisoformat(told["previous_span"]["begin"])
+        assert begin - earlier == end - begin
+        before = _told(town, role, query, earlier, begin)
+        assert told["change"]["difference"] == len(here) - len(before)
+    assert told["previous_total"] == (None if before is None else len(before))
+    grids = Counter(_grid_of(town, role, one) for one in here)
+    old = Counter(_grid_of(town, role, one) for one in before or ())
+    assert [row["grid"] for row in told["by_grid"]] == sorted(town.grids[role])
+    for row in told["by_grid"]:
+        assert row["cases"] == grids[row["grid"]], row["grid"]
+        assert row["previous"] == (None if before is None else old[row["grid"]])
+    assert told["elsewhere"] == grids[None]
+    kinds = Counter(one["properties"]["category"] for one in here)
+    assert {row["value"]: row["cases"] for row in told["by_category"] if row["cases"]} == kinds
+    statuses = Counter(one["properties"]["status"] for one in here)
+    assert {row["value"]: row["cases"] for row in told["by_status"]} == {
+        status: statuses[status] for status in STATUSES
+    }
+    if role in WITH_TIERS:
+        tiers = Counter(one["properties"]["tier"] for one in here)
+        assert {row["value"]: row["cases"] for row in told["by_tier"] if row["cases"]} == tiers
+    else:
+        assert told["by_tier"] is None
+    matrix = np.zeros((7, 24), dtype=int)
+    for one in here:
+        local = _time(one).astimezone(BEIJING)
+        matrix[local.isoweekday() - 1, local.hour] += 1
+    assert told["by_hour"]["cases"] == matrix.tolist()
+    assert told["by_hour"]["most"] == matrix.max()
+    days = Counter(_time(one).astimezone(BEIJING).date().isoformat() for one in here)
+    counted = dict(zip(told["by_day"]["starts"], told["by_day"]["cases"], strict=True))
+    assert told["by_day"]["step"] == "day"
+    assert {day: number for day, number in counted.items() if number} == days
+    newest = sorted(here, key=lambda one: (-_time(one).timestamp(), one["id"]))[:50]
+    assert [one["id"] for one in told["newest"]] == [one["id"] for one in newest]
+    assert told["newest"] == newest
+    if role is Role.PUBLIC:
+        assert told["overdue"] is told["overdue_total"] is None
+        return
+    now = datetime.fromisoformat(told["as_of"])
+    late = [
+        one
+        for one in town.cases[role]
+        if _passes(one, query) and one["properties"]["status"] != "closed" and _time(one, "due") < now
+    ]
+    late.sort(key=lambda one: (_time(one, "due"), one["id"]))
+    assert told["overdue_total"] == len(late)
+    assert told["overdue"] == late[:50]
+
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> dict[str, Any]:
+    """Filters as parameters, and `clock` and `week` as what hours and weekdays should let through."""
+    query: dict[str, Any] = {}
+    if draw(st.booleans()):
+        query["category"] = draw(
+            st.lists(st.sampled_from(["rubbish", "noise", "dispute", "zebra"]), min_size=1, max_size=3)
+        )
+    if draw(st.booleans()):
+        query["status"] = draw(st.lists(st.sampled_from([*STATUSES, "open"]), min_size=1, max_size=3))
+    if draw(st.booleans()):
+        first, length = draw(st.integers(0, 23)), draw(st.integers(1, 23))
+        query |= {
+            "hours": f"{first}-{(first + length) % 24 or 24}",
+            "clock": [(first + n) % 24 for n in range(length)],
+        }
+    if draw(st.booleans()):
+        first, last = draw(st.integers(1, 7)), draw(st.integers(1, 7))
+        query |= {
+            "weekdays": f"{first}-{last}",
+            "week": [(first - 1 + n) % 7 + 1 for n in range((last - first) % 7 + 1)],
+        }
+    if draw(st.booleans()):
+        query["last"] = draw(st.sampled_from(["24h", "7d", "30d"]))
+    else:
+        begin = DAY + timedelta(minutes=draw(st.integers(0, 50 * 1440)))
+        ends = [begin, begin + timedelta(minutes=draw(st.integers(0, 30 * 1440)))]
+        query["datetime"] = "/".join(one.isoformat().replace("+00:00", "Z") for one in ends)
+    return query
+
+
+@pytest.mark.parametrize("role", Role)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=queries(), tier=st.sampled_from([None, "grid", "street", "city"]))
+def test_figures_are_those_of_the_items(
+    town: Town, role: Role, query: dict[str, Any], tier: str | None
+) -> None:
+    if tier is not None and role in WITH_TIERS:
+        query = query | {"tier": [tier]}
+    asked = {name: value for name, value in query.items() if name not in ("clock", "week")}
+    check(town, role, query, ask(town.clients[role], **asked))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_link_to_the_items_leads_to_the_same_cases(town: Town, role: Role) -> None:
+    client = town.clients[role]
+    for query in (
+        {},
+        {"category": ["noise", "it's"], "status": "open"},
+        {"datetime": "2026-01-05/2026-02-01"},
+    ):
+        told = ask(client, **query)
+        href = next(one["href"] for one in told["links"] if one["rel"] == "items")
+        items = client.get(f"{href}&count=true&limit=1").json()
+        assert items["numberMatched"] == told["total"]
+    assert not [one for one in ask(client, hours="8-18")["links"] if one["rel"] == "items"]
+
+
+def test_a_street_office_is_all_its_communities(town: Town) -> None:
+    public, planner = town.clients[Role.PUBLIC], town.clients[Role.PLANNER]
+    assert ask(public, division=OFFICE)["total"] == ask(public)["total"]
+    listed = {one["division"]: one["communities"] for one in planner.get("/centre").json()["divisions"]}
+    assert listed == {OFFICE: [CODE, HIDDEN], CODE: [CODE], HIDDEN: [HIDDEN]}
+    assert [one["division"] for one in public.get("/centre").json()["divisions"]] == [CODE]
+    told = ask(planner, division=OFFICE)
+    assert told["total"] == ask(planner)["total"]
+    assert told["name"]["zh"] == f"{OFFICE}（2 个社区）"
+    nothing = ask(planner, division=HIDDEN)
+    assert (nothing["total"], nothing["by_grid"], nothing["newest"]) == (0, [], [])
+    assert nothing["few"]["words"]["zh"]
+    assert nothing["summary"]["zh"].startswith("近30天没有事件。")
+    assert ask(planner, "surface", HIDDEN)["values"] is None
+
+
+def test_who_may_not_see_a_division_finds_none(town: Town) -> None:
+    scoped = town.served.client(Role.PLANNER, scope="1101")
+    for client, code in ((town.clients[Role.PUBLIC], HIDDEN), (scoped, CODE), (scoped, "99")):
+        absent = client.get("/centre/zebra/cases")
+        for what in ("", "/cases", "/surface", "/base"):
+            answer = client.get(f"/centre/{code}{what}")
+            assert answer.status_code == absent.status_code == 404
+            assert answer.text.replace(code, "zebra") == absent.text
+
+
+BAD = (
+    "zebra=1", "last=1y", "last=", "last=7d&last=7d", "last=7d&datetime=2026-01-01", "datetime=yesterday",
+    "datetime=2026-02-01/2026-01-01", "hours=8-8", "hours=25", "hours=8-18-20", "hours=", "hours=-1",
+    "hours=८", "weekdays=0", "weekdays=1-8", "weekdays=mon", "rate=income", "rate=", "previous=yes",
+    "status=lost", "status=open&status=", "tier=planet", "category=",
+    f"category={'x' * 201}", "category=%00", "hours=%00",
+    "bbox=1,2,3,4", "f=xml", "&".join(f"category={n}" for n in range(51)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", BAD)
+def test_what_cannot_be_understood_is_refused_with_its_reason(town: Town, query: str) -> None:
+    for what in ("/cases", "/surface", ""):
+        if what == "" and query == "f=xml":
+            continue
+        answer = town.clients[Role.CENTRE].get(
+            f"/centre/{CODE}{what}?{query}", headers={"Accept-Language": "en"}
+        )
+        assert answer.status_code == 400, (what, answer.text[:200])
+        assert answer.headers["content-type"].startswith("application/problem+json")
+        assert len(answer.json()["detail"]) > 20
+
+
+def test_parameters_of_the_page_are_its_own(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    assert (
+        client.get(f"/centre/{CODE}?theme=heat&at=30,117,16&wall=1&grid=1&last=7d&lang=en").status_code == 200
+    )
+    assert client.get(f"/centre/{CODE}/cases?theme=heat").status_code == 400
+    for query in ("frames=1", "frames=25", "frames=two", "frames=2&frames=3"):
+        assert client.get(f"/centre/{CODE}/surface?{query}").status_code == 400
+    for query in ("bbox=1,2,3", "bbox=a,b,c,d", "last=7d", "bbox="):
+        assert client.get(f"/centre/{CODE}/base?{query}").status_code == 400
+    # the public knows of no tiers: the filter is as unknown as one that never was
+    public = town.clients[Role.PUBLIC]
+    never = public.get(f"/centre/{CODE}/cases?zebra=grid")
+    assert public.get(f"/centre/{CODE}/cases?tier=grid").text.replace("tier", "zebra") == never.text
+
+
+def test_rates_have_their_denominator_and_hide_what_is_small(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    grids = {one["id"]: one["properties"] for one in _read(client, "grids")}
+    states = set()
+    for query in ({"datetime": "2026-01-01/2026-03-01"}, {}, {"category": "noise", "last": "30d"}):
+        for per in ("households", "residents"):
+            told = ask(client, rate=per, **query)
+            assert told["rate"]["per"] == per
+            for row in told["by_grid"]:
+                states.add(row["rate_state"])
+                number = grids[row["grid"]][per]
+                if row["cases"] < 10:
+                    assert row["rate_state"] == "hidden"
+                    assert row["rate"] is row["denominator"] is None
+                    continue
+                assert row["rate_state"] == ("unstable" if row["cases"] < 20 else "stable")
+                assert row["rate"] == pytest.approx(1000 * row["cases"] / number, abs=0.005)
+                assert row["denominator"] == round(number)
+    assert states == {"hidden", "unstable", "stable"}
+    # the same as /figures/rates says
+    told = ask(client, rate="households", datetime="2026-01-01/2026-03-01")
+    rates = client.get(
+        "/figures/rates", params={"division": CODE, "datetime": "2026-01-01/2026-03-01"}
+    ).json()
+    assert [(one["grid"], one["rate"]) for one in rates["rates"]] == [
+        (row["grid"], row["rate"]) for row in told["by_grid"]
+    ]
+
+
+# --- kept while they hold, and not longer ---
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CENTRE])
+@pytest.mark.parametrize("what", ["cases", "surface", "base", "base?bbox=110,20,120,40"])
+def test_answers_are_kept_and_known_again(town: Town, role: Role, what: str) -> None:
+    client, path = town.clients[role], f"/centre/{CODE}/{what}"
+    first = client.get(path)
+    assert first.headers["content-encoding"] == "gzip"
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == first.content
+    again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = town.clients[Role.PLANNER].get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert other.status_code == 200
+
+
+def test_a_new_case_is_in_the_figures_at_once(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    before = {role: ask(town.clients[role]) for role in Role}
+    seen = client.get(f"/centre/{CODE}/surface").json()["cases"]
+    home = town.served.rows("select st_x(geom) x, st_y(geom) y from cases where case_id = 'k1'")[0]
+    newest = town.served.rows("select max(time) from cases")[0][0]
+    made = client.post(
+        "/collections/cases/items",
+        json={
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [home.x, home.y]},
+            "properties": {"case_id": "just-now", "category": "noise", "time": newest.isoformat()},
+        },
+    )
+    assert made.status_code == 201, made.text
+    try:
+        for role in Role:
+            after = ask(town.clients[role])
+            assert after["total"] == before[role]["total"] + 1
+            assert f"{CODE}:just-now" in [one["id"] for one in after["newest"]]
+        assert client.get(f"/centre/{CODE}/surface").json()["cases"] == seen + 1
+    finally:
+        with town.served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id = 'just-now'"))
+    assert {role: ask(town.clients[role])["total"] for role in Role} == {
+        role: told["total"] for role, told in before.items()
+    }
+
+
+# --- the surface ---
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.GRID_WORKER, Role.CENTRE])
+def test_the_surface_holds_the_cases_of_the_figures(town: Town, role: Role) -> None:
+    client = town.clients[role]
+    query: dict[str, Any] = {"datetime": "2026-01-30/2026-02-12"}
+    told = ask(client, "surface", frames=3, previous="true", **query)
+    figures = ask(client, **query)
+    # a case on the border of a place's grid may lie a hair outside of the community
+    assert told["cases"] == pytest.approx(figures["total"], abs=2)
+    assert told["difference"]["previous_cases"] == figures["previous_total"]
+    assert sum(frame["cases"] for frame in told["frames"]) == told["cases"]
+    assert [told["frames"][0]["begin"], told["frames"][-1]["end"]] == [
+        told["span"]["begin"],
+        told["span"]["end"],
+    ]
+    cells = told["columns"] * told["rows"]
+    for values in (
+        told["values"],
+        told["difference"]["values"],
+        *(frame["values"] for frame in told["frames"]),
+    ):
+        assert len(values) == cells
+        shown = [value for value in values if value is not None]
+        assert not shown or max(shown) <= told["breaks"][-1]
+    # the surface's mass is its cases: their density times the area, over the time
+    shown = np.array([value for value in told["values"] if value is not None])
+    mass = shown.sum() * told["cell_m"] ** 2 / 1e6 * told["days"] / 30
+    assert 0.5 * told["cases"] < mass < 1.1 * told["cases"]
+
+
+def test_too_few_cases_are_said_plainly_and_not_drawn(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    told = ask(client, "surface", last="24h", frames=2, previous="true")
+    assert told["cases"] < 10
+    assert told["values"] is None
+    assert told["frames"] == []
+    assert told["few"]["least"] == 10
+    assert "不足10件" in told["few"]["words"]["zh"]
+    assert ask(client, last="24h")["few"] == told["few"]
+
+
+def test_places_are_dealt_out_evenly_whoever_asks(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No point of the surface is a case's own outside the centre: only buildings of places are."""
+    seen: list[np.ndarray] = []
+    dealt = room._dealt
+
+    def spy(connection: Any, points: Any) -> Any:
+        found = dealt(connection, points)
+        seen.append(found[0])
+        return found
+
+    monkeypatch.setattr(room, "_dealt", spy)
+    town.served.app.state.views.__init__()
+    ask(town.clients[Role.PUBLIC], "surface", datetime="2026-01-01/2026-02-28")
+    homes = town.served.rows(
+        """select avg(st_x(p)) x, avg(st_y(p)) y from (
+               select building_id, st_pointonsurface(geom) p from buildings where division_code = :code
+           ) b group by building_id""",
+        code=CODE,
+    )
+    tree = shapely.STRtree(shapely.points([(row.x, row.y) for row in homes]))
+    _, gaps = tree.query_nearest(shapely.points(seen[0]), return_distance=True)
+    assert len(seen[0]) > 40
+    assert gaps.max() < 1e-7
+
+
+def test_the_ground_is_small_and_within_a_metre(town: Town) -> None:
+    told = ask(town.clients[Role.PUBLIC], "base")
+    assert told["simplified_m"] == 1.0
+    assert told["left_out"] == []
+    lines = [line for found in told["streets"].values() for line in found]
+    assert lines
+    assert all(len(line) % 2 == 0 for line in lines)
+    names = {one["name"] for one in told["names"]}
+    assert names == {
+        row[0] for row in town.served.rows("select name from streets where division_code = :code", code=CODE)
+    }
+    west, south, east, north = told["bounds"]
+    half = ask(town.clients[Role.PUBLIC], "base", bbox=f"{west},{south},{(west + east) / 2},{north}")
+    count = sum(len(found) for found in half["buildings"].values())
+    everything = town.served.rows("select count(*) from buildings where division_code = :code", code=CODE)[0][
+        0
+    ]
+    assert 0.4 * everything < count < 0.7 * everything
+    assert set(half) == {"buildings", "truncated"}
+    assert json.dumps(half).count("household") == 0
