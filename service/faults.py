@@ -36,6 +36,14 @@ class NotAllowedInError(ServiceError):
     """The bearer token is unknown, expired, revoked or not made for this service."""
 
 
+class RepeatedError(ServiceError):
+    """The key of the request stands for another one, which was done."""
+
+
+class UnderwayError(ServiceError):
+    """The same request is being done now."""
+
+
 class ForbiddenError(ServiceError):
     """The principal is known, and may not do this."""
 

@@ -111,7 +111,8 @@ create function wangge_purge_answers(kept interval) returns bigint
 declare
     gone bigint;
 begin
-    delete from answers where at < now() - greatest(kept, interval '1 hour');
+    delete from answers where id in (
+        select id from answers where at < now() - greatest(kept, interval '1 hour') limit 10000 for update skip locked);
     get diagnostics gone = row_count;
     return gone;
 end $$;

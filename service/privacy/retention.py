@@ -21,6 +21,7 @@ class Retention:
     case_points: int
     cases: int
     events: int
+    answers: int
     sessions: int
     login_links: int
     api_keys: int

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from service.access import Access, Role
 from service.faults import ForbiddenError, MalformedError, TooLargeError, UnknownError
@@ -26,6 +27,7 @@ from service.store import cases, features, items
 from service.store.features import Written
 from service.web.bodies import FEATURE_MEDIA, body_crs, read_body, read_feature, read_json, read_text
 from service.web.context import Context, find_collection, find_context
+from service.web.repeats import answer_once
 
 router = APIRouter(tags=["cases"])
 
@@ -70,15 +72,18 @@ async def add_cases(context: Context, collection: Collection, allowed: Access) -
                     raise
                 # each message says what is wrong; which of them, the batch does
                 raise MalformedError("case-of-batch", place=place, reason=error.text(context.lang)) from None
-        with context.writing() as connection:
+
+        def write(connection: Connection) -> Response:
             written = cases.add_cases(connection, context.principal, collection, read)
-        if several:
-            return as_json({"created": len(written), "ids": [one.key for one in written]}, 201)
-        headers = {
-            "Location": context.href(item_path(collection, written[0].key)),
-            "ETag": tag_of(context, collection, allowed, written[0]),
-        }
-        return Response(status_code=201, headers=headers)
+            if several:
+                return as_json({"created": len(written), "ids": [one.key for one in written]}, 201)
+            headers = {
+                "Location": context.href(item_path(collection, written[0].key)),
+                "ETag": tag_of(context, collection, allowed, written[0]),
+            }
+            return Response(status_code=201, headers=headers)
+
+        return answer_once(context, body, write)
 
     return await run_in_threadpool(add)
 

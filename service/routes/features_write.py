@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from service.access import Access
 from service.links import GEOJSON, JSON
@@ -29,6 +30,7 @@ from service.web.bodies import (
     read_json,
     read_patch,
 )
+from service.web.repeats import HEADER, answer_once
 
 router = APIRouter(tags=["features"])
 
@@ -49,7 +51,7 @@ _LOCK: dict[str, Any] = {
     summary="Make a feature",
     status_code=201,
     response_class=Response,
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": _BODY, "parameters": [HEADER]},
 )
 async def add_item(request: Request, name: str) -> Response:
     """Make a feature; `Location` is where it stands."""
@@ -58,15 +60,18 @@ async def add_item(request: Request, name: str) -> Response:
         return await add_cases(context, collection, allowed)
     body = await read_body(request, FEATURE_MEDIA)
 
-    def add() -> Written:
+    def add() -> Response:
         draft = read_feature(read_json(body), collection, _known(allowed), body_crs(request))
-        with context.writing() as connection:
-            return features.add_feature(connection, context.principal, collection, draft)
 
-    written = await run_in_threadpool(add)
-    path = item_path(collection, written.key)
-    headers = {"Location": context.href(path), "ETag": tag_of(context, collection, allowed, written)}
-    return Response(status_code=201, headers=headers)
+        def write(connection: Connection) -> Response:
+            written = features.add_feature(connection, context.principal, collection, draft)
+            place = context.href(item_path(collection, written.key))
+            headers = {"Location": place, "ETag": tag_of(context, collection, allowed, written)}
+            return Response(status_code=201, headers=headers)
+
+        return answer_once(context, body, write)
+
+    return await run_in_threadpool(add)
 
 
 @router.put(

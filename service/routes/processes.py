@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
 from partition.errors import ProfileError
 from partition.texts import Language, catalogue
@@ -21,6 +21,7 @@ from service.store.communities import has_division
 from service.store.errors import ConflictError
 from service.store.plans import get_plan, published_plan
 from service.web.context import Context, InContext
+from service.web.repeats import HEADER, answer_once, plain
 from service.web.schemas import HealthQuery, Words
 
 router = APIRouter(tags=["processes"])
@@ -117,7 +118,12 @@ def show_process(context: InContext, name: str, query: Annotated[HealthQuery, Qu
     return answer(told)
 
 
-@router.post("/processes/{name}/execution", summary="Ask for a run", response_class=Response)
+@router.post(
+    "/processes/{name}/execution",
+    summary="Ask for a run",
+    response_class=Response,
+    openapi_extra={"parameters": [HEADER]},
+)
 def execute(context: InContext, name: str, body: Execution) -> Response:
     """Always asynchronous: 201 with the job's address."""
     process = find_process(name)
@@ -128,7 +134,9 @@ def execute(context: InContext, name: str, body: Execution) -> Response:
             raise MalformedError("parameter-unknown", name=f"inputs.{key}")
     if "profile" in given:
         check_profile(given["profile"], context.lang)
-    with context.writing() as connection:
+    sent = plain([name, given])
+
+    def ask(connection: Connection) -> Response:
         division = given.pop("division")
         if not has_division(connection, division):
             raise UnknownError("division", code=division)
@@ -146,9 +154,11 @@ def execute(context: InContext, name: str, body: Execution) -> Response:
         run = runs.add_run(connection, division, process, given, requester=context.principal.subject)
         runs.note_job(connection, run["id"], enqueue(connection, run["id"], division))
         told = describe_run(context, run)
-    made = answer(told, status=201, location=context.href(f"/jobs/{run['key']}"))
-    made.headers["Preference-Applied"] = "respond-async"
-    return made
+        made = answer(told, status=201, location=context.href(f"/jobs/{run['key']}"))
+        made.headers["Preference-Applied"] = "respond-async"
+        return made
+
+    return answer_once(context, sent, ask)
 
 
 def find_process(name: str) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from psycopg.errors import UniqueViolation
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
 from partition.errors import InputError
 from partition.findings import Finding
+from service import models
 from service.access import Principal
 from service.privacy.disclosure import rules
 from service.registry import COLLECTIONS
@@ -51,7 +52,7 @@ _TAKEN = text("""
 
 _COPY = (
     "copy cases (division_code, case_id, category, time, due_at, status, tier, building_id, grid_code, place,"
-    " geom) from stdin"
+    " geom, import_id) from stdin"
 )
 
 
@@ -93,7 +94,12 @@ def import_cases(
     progress("cases", 0.0)
     try:
         with connection.begin_nested():
-            _copy(connection, file, divisions, grids, places, progress)
+            number = connection.scalar(
+                insert(models.case_imports)
+                .values(actor=principal.subject)
+                .returning(models.case_imports.c.id)
+            )
+            _copy(connection, file, divisions, grids, places, number, progress)
     except UniqueViolation:
         rows = connection.scalars(_TAKEN, {"divisions": divisions.tolist(), "ids": list(file.ids)}).all()
         raise _refusal(file, "case_taken", [row - 1 for row in rows]) from None
@@ -169,16 +175,17 @@ def _copy(
     divisions: Any,
     grids: Sequence[str | None],
     places: Any,
+    number: int,
     progress: Progress,
 ) -> None:
     with driver_of(connection).cursor() as cursor, cursor.copy(_COPY) as copy:
-        for done, block in _blocks(file, divisions, grids, places):
+        for done, block in _blocks(file, divisions, grids, places, number):
             copy.write(block)
             progress("cases", done / len(file))
 
 
 def _blocks(
-    file: CaseFile, divisions: Any, grids: Sequence[str | None], places: Any
+    file: CaseFile, divisions: Any, grids: Sequence[str | None], places: Any, number: int
 ) -> Iterator[tuple[int, str]]:
     """The rows as COPY's text, those beside each other in turn: so the indexes grow in order.
 
@@ -203,6 +210,7 @@ def _blocks(
             [grids[row] or r"\N" for row in rows],
             _hexadecimal(places[rows]),
             _hexadecimal(file.points[rows]),
+            [str(number)] * len(rows),
         )
         yield first + len(rows), "\n".join(map("\t".join, zip(*columns, strict=True))) + "\n"
 

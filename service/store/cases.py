@@ -323,7 +323,7 @@ def _changes(found: Found, sent: dict[str, Any]) -> bool:
 
 
 def list_steps(connection: Connection, row: int) -> list[Step]:
-    """What happened to the case, in order."""
+    """What happened to the case, in order. The first step of many brought at once is their import."""
     rows = connection.execute(
         text("""
             select at, from_status, to_status, from_tier, to_tier, actor, note from case_steps
@@ -331,4 +331,15 @@ def list_steps(connection: Connection, row: int) -> list[Step]:
         """),
         {"row": row},
     )
-    return [Step(*row) for row in rows]
+    steps = [Step(*row) for row in rows]
+    begun = connection.execute(
+        text("""
+            select i.at, i.actor, c.status, c.tier from cases c join case_imports i on i.id = c.import_id
+            where c.id = :row
+        """),
+        {"row": row},
+    ).first()
+    if begun is None:
+        return steps
+    status, tier = (steps[0].from_status, steps[0].from_tier) if steps else (begun.status, begun.tier)
+    return [Step(begun.at, "", status, "", tier, begun.actor, ""), *steps]

@@ -31,6 +31,7 @@ _PAST: Mapping[str, tuple[str, str]] = {
         f"{_CLOSED} and (c.building_id is not null or not st_equals(c.geom, {_COARSE}))",
     ),
     "events": ("events e", "e.at < now() - make_interval(days => :days)"),
+    "answers": ("answers n", "n.at < now() - make_interval(days => :days)"),
     "sessions": (
         "sessions s",
         "least(s.expires_at, coalesce(s.ended_at, s.expires_at)) < now() - make_interval(days => :days)",

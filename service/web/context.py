@@ -71,6 +71,12 @@ class Context:
         return self.database.app
 
     @property
+    def holder(self) -> str:
+        """Who asks, whichever of their keys or sessions they bring."""
+        secret = bearer_of(self.request) or self.request.cookies.get(COOKIE, "")
+        return holder_of(self.principal.role, self.principal.subject, secret)
+
+    @property
     def seals(self) -> Seals:
         """What seals keys of rows, which count hidden ones too."""
         return seals_of(self.database.app)

@@ -143,6 +143,8 @@ def _age(town: Served) -> None:
             " ('a', 'wg_', 'old', 'centre', now() - interval '366 days')",
             "insert into events (division_code, kind, collection, at)"
             " select code, 'created', 'cases', now() - interval '2 days' from divisions limit 1",
+            "insert into answers (who, key, asked, status, at) values"
+            " ('a', 'old', 'a', 201, now() - interval '2 days'), ('a', 'new', 'a', 201, now())",
             "insert into audit (division_code, action, at) values ('', 'view', now() - interval '1200 days'),"
             " ('', 'view', now() - interval '1000 days')",
         ):
@@ -186,6 +188,8 @@ def test_what_is_past_its_time_goes_and_the_audit_says_so(town: Served, run: Cli
     assert removed["case_points"] >= moved
     assert removed["audit"] == removed["sessions"] == removed["login_links"] == removed["api_keys"] == 1
     assert removed["events"] == wanted["events"] >= 1
+    assert removed["answers"] == 1
+    assert town.rows("select key from answers") == [("new",)]
     kept = town.rows("select 1 from audit where at < now() - interval '900 days'")
     assert len(kept) == 1  # younger than three years
 

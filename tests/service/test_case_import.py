@@ -22,7 +22,7 @@ from service.casework import hours_for
 from service.commands import cases, terminal
 from service.intake.case_file import CaseFile, read_cases
 from service.store.case_imports import import_cases
-from service.store.cases import locate_cases
+from service.store.cases import list_steps, locate_cases
 from service.store.places import place_cases
 
 from .api import HIDDEN, fill
@@ -98,6 +98,21 @@ def test_cases_are_located_placed_and_announced_as_the_service_does_it(
             text("select kind, division_code from events where kind = 'imported'")
         ).all()
         assert events == [("imported", CODE)]
+        # their first step is the import: one row for all of them
+        rows = connection.scalars(text("select id from cases where case_id in ('L3', 'L4')")).all()
+        (begun,) = list_steps(connection, rows[0])
+        assert (begun.from_status, begun.to_status, begun.actor) == ("", "discovered", "tester")
+        connection.execute(
+            text("""
+                insert into case_steps (division_code, case_row, from_status, to_status, to_tier, actor)
+                values (:code, :row, 'discovered', 'filed', 'street', 'somebody')
+            """),
+            {"code": CODE, "row": rows[1]},
+        )
+        connection.execute(text("update cases set status = 'closed' where id = :row"), {"row": rows[1]})
+        told = [(one.from_status, one.to_status, one.actor) for one in list_steps(connection, rows[1])]
+        assert told == [("", "discovered", "tester"), ("discovered", "filed", "somebody")]
+        assert connection.scalar(text("select count(*) from case_imports")) == 1
         # the service would find nothing to change
         assert locate_cases(connection, CODE) == 0
         connection.execute(text("update cases set place = null where case_id like 'L%'"))

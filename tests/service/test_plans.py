@@ -426,3 +426,34 @@ def test_revisions_and_notes_cannot_be_rewritten(town: Served) -> None:
                 db.transaction(town.database.app, role="admin", scope=[db.EVERYWHERE]) as connection,
             ):
                 connection.execute(text(verb))
+
+
+def test_the_database_itself_asks_for_four_eyes(town: Served) -> None:
+    """Whatever the service forgot to ask: whoever had a hand in a plan does not approve it."""
+
+    def change(who: str, sql: str) -> None:
+        with db.transaction(
+            town.database.app, role="planner", scope=[db.EVERYWHERE], principal=who
+        ) as connection:
+            assert connection.execute(text(sql), {"p": made}).rowcount == 1
+
+    made = draft(town)  # by 甲
+    editor, submitter = planner(town, "乙"), planner(town, "丙")
+    grids = units(editor, made)
+    unit = min(grids)
+    answer = edit(editor, made, 0, "lock", grids=[grids[unit]])
+    assert answer.status_code == 200, answer.text
+    approve = "update plans set status = 'approved' where id = :p"
+    publish = "update plans set status = 'published', published_at = now() where id = :p"
+    with pytest.raises(DBAPIError, match="was not approved"):
+        change("丁", publish)
+    assert step(submitter, made, "submitted").status_code == 200
+    for who in ("甲", "乙", "丙", ""):
+        with pytest.raises(DBAPIError, match="approved by somebody else"):
+            change(who, approve)
+    with pytest.raises(DBAPIError, match="was not approved"):
+        change("丁", publish)
+    with pytest.raises(DBAPIError, match="the author of plan"):
+        change("甲", "update plans set author = 'another' where id = :p")
+    change("丁", approve)
+    assert town.rows("select status from plans where id = :p", p=made) == [("approved",)]

@@ -6,6 +6,7 @@ A cluster of this module's own, and `wangge serve` as a process, with its worker
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -268,6 +269,60 @@ def test_a_killed_server_lost_nothing_that_it_acknowledged(
     check_writes(world, writers)
     assert not world.backends("state like 'idle in%'")
     until(lambda: not Path(f"/proc/{worker}").exists())  # its worker went with it
+
+
+def test_a_write_whose_answer_was_lost_is_done_once(world: World, server: subprocess.Popen[bytes]) -> None:
+    """Killed between the write and its answer, and before the write: the client sends the same again."""
+    x, y = world.point
+    place = {"type": "Point", "coordinates": [x, y]}
+    body = {"type": "Feature", "geometry": place, "properties": {"category": "lost-answer"}}
+    counted = "select count(*) n from cases where category = 'lost-answer'"
+
+    def send(key: str) -> httpx.Response:
+        headers = {**GEOJSON, "idempotency-key": key}
+        content = json.dumps(body).encode()
+        return world.client().post("/collections/cases/items", content=content, headers=headers)
+
+    def send_and_die(key: str, written: bool) -> None:
+        """Send it, and kill the server once the case is there (or while it cannot be), unread."""
+        told = json.dumps(body).encode()
+        head = (
+            f"POST /collections/cases/items HTTP/1.1\r\nHost: 127.0.0.1\r\nIdempotency-Key: {key}\r\n"
+            f"Authorization: Bearer {world.keys['centre']}\r\nContent-Type: application/geo+json\r\n"
+            f"Content-Length: {len(told)}\r\n\r\n"
+        )
+        before = world.rows(counted)[0].n
+        with (
+            socket.create_connection(("127.0.0.1", world.port)) as connection,
+            world.database.owner.connect() as other,
+            other.begin() as holding,
+        ):
+            if not written:
+                other.execute(text("lock table cases in share mode"))
+            connection.sendall(head.encode() + told)
+            if written:
+                until(lambda: world.rows(counted)[0].n > before)
+            else:
+                until(lambda: world.rows("select 1 from pg_locks where not granted"))
+            world.servers[-1].kill()
+            world.servers[-1].wait()
+            holding.rollback()
+
+    send_and_die("lost-1", written=True)
+    world.start()
+    first = send("lost-1")
+    assert first.status_code == 201
+    assert world.rows(counted)[0].n == 1
+    assert send("lost-1").headers["location"] == first.headers["location"]
+    send_and_die("lost-2", written=False)
+    world.start()
+    until(lambda: not world.backends("state like 'idle in %'"))
+    second = send("lost-2")
+    assert second.status_code == 201
+    assert world.rows(counted)[0].n == 2
+    assert second.headers["location"] != first.headers["location"]
+    body["properties"] = {"category": "another"}
+    assert send("lost-1").status_code == 422
 
 
 def test_a_server_that_is_asked_to_end_finishes_what_it_began(
