@@ -86,7 +86,7 @@ def draw_surface(
         (begin, interval.begin, interval.end),
         max(frames, 1),
     )
-    places, counts, steps = _dealt(connection, points)
+    places, counts, steps = deal_points(connection, points)
     now = steps >= 0
     lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now])
     few = _few(lattice)
@@ -141,7 +141,7 @@ def draw_surface(
     return told
 
 
-def _dealt(connection: Connection, points: store.Points) -> tuple[Places, Counts, Counts]:
+def deal_points(connection: Connection, points: store.Points) -> tuple[Places, Counts, Counts]:
     """Points, numbers and steps of the cases, those at places dealt out among its buildings."""
     exact = ~points.moved
     places, counts, steps = [points.places[exact]], [points.counts[exact]], [points.steps[exact]]
