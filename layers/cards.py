@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from layers.facility_map import KINDS, kind_of
+from layers.facilities import KINDS, kind_of
 from layers.legend import Both, both
 from partition.texts import LANGUAGES, catalogue
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from fastapi import FastAPI
 
 from service.centre.page import Pages
+from service.centre.reach import Footing
 from service.centre.surface import Grounds
 from service.db import Database
 from service.events import Hub
@@ -40,12 +41,14 @@ from service.routes import (
     options,
     plans,
     processes,
+    reach,
     schema,
     staff,
     static,
     tiles,
 )
 from service.store.catalogue import Catalogues
+from service.store.networks import Networks
 from service.tiles.cache import TileCache
 from service.upkeep.limits import Limits
 from service.upkeep.metrics import Metrics
@@ -57,7 +60,7 @@ from service.web.guard import Guard
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(exports, tiles, locate, maps, centre, cards, figures, audit, static, login, options),
+    *(exports, tiles, locate, maps, centre, reach, cards, figures, audit, static, login, options),
 )
 
 # bytes of answers of the centre that are kept
@@ -101,6 +104,8 @@ def create_app(
     app.state.maps = Maps()
     app.state.pages = Pages()
     app.state.grounds = Grounds()
+    app.state.footing = Footing()
+    app.state.networks = Networks(nearby.RADIUS_M)
     app.state.views = TileCache(VIEWS_MOST)
     app.state.events = Hub(database.app)
     app.state.benches = Benches()

@@ -64,15 +64,26 @@ def lay_ground(
 
     streets: class (as in `partition.area`), bridge, tunnel, layer, and single lines; both frames in any CRS.
     buildings: id and, where known, grid, households (NaN: unknown), use; points or polygons. A row is
-    counted once; rows of one building carry their households together. crs: in metres; UTM of the buildings
-    by default. The order of the rows changes nothing.
+    counted once; rows of one building carry their households together. crs: in metres; by default that of
+    their middle, see `local_crs`. The order of the rows changes nothing.
     """
-    metric = crs or pyproj.CRS(buildings.estimate_utm_crs() if len(buildings) else streets.estimate_utm_crs())
+    metric = crs or local_crs((buildings if len(buildings) else streets).geometry)
     ways = streets.to_crs(metric)
     # a line that two frames give in another order is the same line
     ways = ways.iloc[np.argsort(shapely.to_wkb(ways.geometry.to_numpy()), kind="stable")]
     network = build_network(ways.reset_index(drop=True))
     return Ground(metric, network, *_settle(buildings.to_crs(metric), network))
+
+
+def local_crs(shapes: gpd.GeoSeries) -> pyproj.CRS:
+    """Metres round the middle of `shapes` (any CRS), true to a centimetre a kilometre within 50 km of it."""
+    west, south, east, north = shapes.to_crs(4326).total_bounds
+    return middle_crs((west + east) / 2, (south + north) / 2)
+
+
+def middle_crs(lon: float, lat: float) -> pyproj.CRS:
+    """Metres round a place, given in degrees, which is rounded to a hundredth."""
+    return pyproj.CRS(f"+proj=aeqd +lat_0={lat:.2f} +lon_0={lon:.2f} +datum=WGS84 +units=m")
 
 
 def _settle(buildings: gpd.GeoDataFrame, network: Network) -> tuple[gpd.GeoDataFrame, Access]:

@@ -14,14 +14,30 @@ from typing import Literal, get_args
 import numpy as np
 
 from layers.reach.ground import Ground, Walks
-from layers.reach.models import TooLarge, Unsettled, cover_most, shorten_longest, shorten_most
+from layers.reach.models import (
+    SolverMissing,
+    TooLarge,
+    Unsettled,
+    cover_most,
+    shorten_longest,
+    shorten_most,
+)
 from layers.reach.sites import Sites
 from partition.arrays import Flags, Lengths, Numbers
 from partition.geometry.walking import WALK_M_PER_MINUTE, walk_distances
 
 Aim = Literal["coverage", "walk", "farthest"]
 AIMS: tuple[Aim, ...] = get_args(Aim)
-Reason = Literal["found", "all_within", "nothing_gained", "no_sites", "no_homes", "too_large", "unsettled"]
+Reason = Literal[
+    "found",
+    "all_within",
+    "nothing_gained",
+    "no_sites",
+    "no_homes",
+    "too_large",
+    "unsettled",
+    "extra_missing",
+]
 
 MOST_SITES = 10
 MOST_CANDIDATES = 4000
@@ -83,8 +99,7 @@ def choose_sites(
     """The `add` sites that serve `aim` best.
 
     Of equally good ones those to which all walk less, then the first in the order of `sites`. Nothing is
-    raised where there is no answer: `reason` tells why. Raises ValueError for numbers out of range, and
-    SolverMissing where several sites are asked for without the extra `statistics`.
+    raised where there is no answer: `reason` tells why. Raises ValueError for numbers out of range.
     """
     if not 1 <= add <= MOST_SITES or not minutes > 0 or not metres_per_minute > 0 or aim not in AIMS:
         raise ValueError(f"add must be 1 to {MOST_SITES}, minutes and pace positive, aim one of {AIMS}")
@@ -112,6 +127,8 @@ def choose_sites(
         return replace(answer, reason="too_large")
     except Unsettled:
         return replace(answer, reason="unsettled")
+    except SolverMissing:
+        return replace(answer, reason="extra_missing")
     return task.told(answer, chosen, metres_per_minute)
 
 

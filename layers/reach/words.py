@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from layers.facility_map import KINDS, kind_of
+from layers.facilities import KINDS, kind_of
 from layers.reach.siting import Siting
 from partition.texts import LANGUAGES, Language, catalogue
 

@@ -15,7 +15,8 @@ from service.links import GEOJSON, link
 from service.query.box import read_number
 from service.registry import COLLECTIONS
 from service.routes.plans import whole
-from service.store.nearby import CANDIDATES_MOST, select_nearby, select_streets, walk_to
+from service.store.nearby import CANDIDATES_MOST, select_nearby, walk_to
+from service.store.networks import Networks
 from service.web.context import InContext, find_collection
 from service.web.schemas import LocateQuery, Words
 
@@ -66,9 +67,11 @@ def find_nearby(context: InContext, query: Annotated[NearbyQuery, Query()]) -> R
         )
         seen = access(context.principal, COLLECTIONS["streets"])
         if on_foot and found and seen is not None:
-            streets = select_streets(connection, seen, query.lon, query.lat, radius)
+            networks: Networks = context.request.app.state.networks
+            ways = networks.around(connection, seen, query.lon, query.lat)
     if on_foot:
-        found = walk_to(streets, found, radius, limit) if found and seen is not None else []
+        walked = found and seen is not None
+        found = walk_to(ways, query.lon, query.lat, found, radius, limit) if walked else []
     asked = query.model_dump(exclude_none=True, exclude={"lang", "f"})
     told = {
         "type": "FeatureCollection",

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -17,14 +17,10 @@ from service.access import Access
 from service.query.question import Question
 from service.registry import Collection
 from service.store.items import columns_sql, feature_sql
-
-if TYPE_CHECKING:
-    import geopandas as gpd
+from service.store.networks import DEGREE_M, Ways
 
 CHUNK = 10_000
 CANDIDATES_MOST = 2000
-DEGREE_M = 110_500.0  # of latitude, where it is shortest
-AROUND = 1.25  # ways may lead a little out of the circle
 
 
 @dataclass(frozen=True)
@@ -110,56 +106,24 @@ def select_nearby(
     return [Near(json.loads(row.feature), row.metres, row.lon, row.lat) for row in found]
 
 
-def select_streets(
-    connection: Connection, access: Access, lon: float, lat: float, radius: float
-) -> gpd.GeoDataFrame:
-    """The streets and barriers within reach of a walk of `radius` metres, in metres round the point."""
-    import geopandas as gpd
-    import shapely
-
-    reach = AROUND * radius
-    high = reach / DEGREE_M
-    wide = high / max(math.cos(math.radians(min(abs(lat) + high, 89.0))), 0.01)
-    rows = connection.execute(
-        text(f"""
-            select t.class, t.bridge, t.tunnel, t.layer, st_asbinary(t.geom) as geom from streets t
-            where {access.predicate}
-              and t.geom && st_makeenvelope(:west, :south, :east, :north, 4326) order by t.id
-        """),  # noqa: S608  # identifiers come from the registry only
-        {
-            **access.parameters,
-            "west": lon - wide,
-            "east": lon + wide,
-            "south": lat - high,
-            "north": lat + high,
-        },
-    ).all()
-    return gpd.GeoDataFrame(
-        {
-            "class": [row[0] for row in rows],
-            "bridge": [row[1] for row in rows],
-            "tunnel": [row[2] for row in rows],
-            "layer": [row[3] for row in rows],
-        },
-        geometry=list(shapely.from_wkb([bytes(row[4]) for row in rows])),
-        crs=4326,
-    ).to_crs(f"+proj=aeqd +lat_0={lat!r} +lon_0={lon!r} +datum=WGS84 +units=m")
-
-
-def walk_to(streets: gpd.GeoDataFrame, near: Sequence[Near], radius: float, limit: int) -> list[Near]:
-    """Those of the features that are within `radius` metres on foot from the origin of `streets`, nearest
-    first, with that distance.
+def walk_to(
+    ways: Ways, lon: float, lat: float, near: Sequence[Near], radius: float, limit: int
+) -> list[Near]:
+    """Those of the features that are within `radius` metres on foot from a point, nearest first, with that
+    distance.
     """
     import geopandas as gpd
     import numpy as np
     import shapely
 
-    from partition.geometry.walking import build_network, find_access, walk_distances
+    from partition.geometry.walking import find_access, walk_distances
 
-    network = build_network(streets)
-    doors = gpd.GeoSeries(shapely.points([(one.lon, one.lat) for one in near]), crs=4326).to_crs(streets.crs)
-    start = find_access(network, np.array([shapely.Point(0.0, 0.0)], dtype=object))
-    metres = walk_distances(network, start, find_access(network, doors.to_numpy()), limit_m=radius)[0]
+    places = [(lon, lat), *((one.lon, one.lat) for one in near)]
+    doors = find_access(
+        ways.network, gpd.GeoSeries(shapely.points(places), crs=4326).to_crs(ways.crs).to_numpy()
+    )
+    start, goals = doors.take(slice(0, 1)), doors.take(slice(1, None))
+    metres = walk_distances(ways.network, start, goals, limit_m=radius)[0]
     order = [place for place in np.argsort(metres, kind="stable").tolist() if math.isfinite(metres[place])]
     return [
         Near(near[place].feature, float(metres[place]), near[place].lon, near[place].lat)

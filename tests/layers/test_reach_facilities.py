@@ -6,7 +6,7 @@ import geopandas as gpd
 import pytest
 from shapely import Point
 
-from layers.facility_map import CONDITIONS, facility_entries
+from layers.facilities import CONDITIONS, facility_entries
 from partition.texts import LANGUAGES
 
 

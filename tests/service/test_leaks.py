@@ -98,6 +98,7 @@ def _world(served: Served, draft: int) -> World:
         "plan": [str(draft), "1"],
         "code": [own, archived],
         "grid": [own],
+        "kind": ["clinic"],
         "job": [_job(served)],
         "process": ["partition"],
         "lon": [str((west + east) / 2)],
@@ -177,6 +178,10 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         assert parameter in world.samples, f"{route.path}: no sample of {parameter}; add one to _world"
         required += f"&{parameter}={world.samples[parameter][0]}"
     plain = [f"?lang=en{required}"]
+    if route.path.endswith("/reach"):
+        plain += ["?kind=camera&minutes=1,2,3", "?kind=nothing&pace=60"]
+    if route.path.endswith("/siting"):
+        plain += [f"?kind=clinic&minutes=1&aim={aim}" for aim in ("coverage", "walk&add=2")]
     if route.path == "/figures":
         plain += [f"?division={HIDDEN}", f"?division={CODE}&category=disabled&lang=zh"]
     if route.path.startswith("/collections/{name}/items"):
