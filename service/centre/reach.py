@@ -21,7 +21,8 @@ text is `{"zh": …, "en": …}`:
      "summary": {…}, "method": {…}, "links": [{"rel": "self", …}, {"rel": "related", …siting}]}
 
 `GET /centre/{division}/siting?kind=service_station&add=1&minutes=15` (also `aim=coverage | walk | farthest`,
-`places=both | buildings | corners`, `pace`):
+`places=both | buildings | corners`, `pace`; without `minutes` the longest of 15, 10 and 5 within which not
+everybody reaches one):
 
     {"division": "…", "name": {…}, "kind": "…", "label": {…}, "aim": "coverage", "add": 1, "minutes": 15,
      "metres_per_minute": 80.0, "places": "both", "approximate": false, "candidates": 108,
@@ -65,7 +66,7 @@ from service.store import walks
 if TYPE_CHECKING:
     import geopandas as gpd
 
-    from layers.reach.ground import Ground
+    from layers.reach.ground import Ground, Walks
     from layers.reach.shares import Share
     from layers.reach.siting import Siting
 
@@ -88,7 +89,10 @@ PLACES = ("both", "buildings", "corners")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of reach: a kind of facility, minutes ascending, metres a minute."""
+    """What is asked of reach: a kind of facility, minutes ascending, metres a minute.
+
+    Of siting one number of minutes, or none: then `telling_minutes`.
+    """
 
     kind: str
     minutes: tuple[int, ...] = DEFAULT_MINUTES
@@ -96,7 +100,9 @@ class Question:
 
     def query(self, **more: object) -> str:
         """The same as a query of an address."""
-        told: dict[str, object] = {"kind": self.kind, "minutes": ",".join(map(str, self.minutes))}
+        told: dict[str, object] = {"kind": self.kind}
+        if self.minutes:
+            told["minutes"] = ",".join(map(str, self.minutes))
         if self.pace != DEFAULT_PACE:
             told["pace"] = f"{self.pace:g}"
         return urlencode({**told, **more}, safe=",")
@@ -363,7 +369,7 @@ def _plain(minutes: float) -> float | int:
     return int(minutes) if float(minutes).is_integer() else minutes
 
 
-def _unreached(place: Place, found: Any, question: Question) -> list[dict[str, Any]]:
+def _unreached(place: Place, found: Walks, question: Question) -> list[dict[str, Any]]:
     """Homes beyond the last of the minutes, the farthest first."""
     import numpy as np
 
@@ -396,6 +402,15 @@ def _method(method: Mapping[Any, str], exact: bool) -> dict[str, str]:
 # --- siting ---
 
 
+def telling_minutes(place: Place, found: Walks, pace: float) -> int:
+    """The longest of the usual minutes within which not everybody reaches a facility; else the shortest."""
+    lived_in = place.ground.households > 0
+    for minutes in DEFAULT_MINUTES[::-1]:
+        if (found.metres[lived_in] > minutes * pace).any():
+            return minutes
+    return DEFAULT_MINUTES[0]
+
+
 @dataclass(frozen=True)
 class Wish:
     """What is asked of siting besides: how many more, to which end, and where they may stand."""
@@ -414,7 +429,7 @@ def draw_siting(
     footing: Footing,
     path: str,
 ) -> dict[str, Any]:
-    """The answer of `/siting`; of `question` the one number of minutes counts."""
+    """The answer of `/siting`."""
     import geopandas as gpd
     import pandas as pd
 
@@ -424,12 +439,12 @@ def draw_siting(
     from layers.reach.siting import choose_sites
     from layers.reach.words import say_siting
 
-    minutes = question.minutes[-1]
     isochrone = None
     with footing.room():
         place = footing.of(connection, principal, division)
         facilities = _facilities(connection, principal, place, question.kind)
         found = walk_to_facilities(place.ground, facilities)
+        minutes = question.minutes[-1] if question.minutes else telling_minutes(place, found, question.pace)
         sites = list_sites(place.ground, place.streets, place.outline, places=wish.places)  # type: ignore[arg-type]
         siting = choose_sites(
             place.ground,

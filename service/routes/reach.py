@@ -53,7 +53,11 @@ class ReachQuery(BaseModel):
 class SitingQuery(ReachQuery):
     """What is to be gained by more of them."""
 
-    minutes: str = Field("15", description="Minutes of walk that count as within reach, up to 60.")
+    minutes: str = Field(
+        "",
+        description="Minutes of walk that count as within reach, up to 60; default: the longest of 15, 10 and "
+        "5 within which not everybody reaches one.",
+    )
     add: str = Field("1", description="How many more, at most 5.")
     aim: str = Field(
         "coverage",
@@ -78,7 +82,9 @@ def show_reach(context: InContext, division: str, query: Annotated[ReachQuery, Q
 @router.get("/centre/{division}/siting", summary="Sites for more facilities", response_class=Response)
 def show_siting(context: InContext, division: str, query: Annotated[SitingQuery, Query()]) -> Response:
     """Where one more facility of a kind, or a few, would help most: sites, gains, before and after."""
-    question = Question(_kind(query.kind), read_minutes(query.minutes, 1), _pace(query.pace))
+    given = "minutes" in query.model_fields_set
+    minutes = read_minutes(query.minutes, 1) if given else ()
+    question = Question(_kind(query.kind), minutes, _pace(query.pace))
     wish = Wish(
         read_whole({"add": query.add}, "add", 1, least=1, most=ADD_MOST),
         _one_of("aim", query.aim, AIMS),

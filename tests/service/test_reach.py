@@ -235,6 +235,15 @@ def test_several_sites_and_only_corners(town: Served) -> None:
     assert one["after"]["households"] <= told["after"]["households"]
 
 
+def test_without_minutes_the_longest_that_leaves_somebody_out_is_taken(town: Served) -> None:
+    client = town.client(Role.PLANNER)
+    assert client.get(f"{HERE}/siting?kind=police").json()["minutes"] == 5
+    farthest = client.get(f"{HERE}/reach?kind=police&minutes=1").json()["unreached"][0]["minutes"] * 80
+    pace = f"{farthest / 12:.1f}"  # twelve minutes to the farthest home
+    assert client.get(f"{HERE}/siting?kind=police&pace={pace}").json()["minutes"] == 10
+    assert client.get(f"{HERE}/siting?kind=fire_station").json()["minutes"] == 15
+
+
 def test_where_nothing_is_gained_it_is_said(town: Served) -> None:
     told = town.client(Role.PLANNER).get(f"{HERE}/siting?kind=police&minutes=60").json()
     assert (told["reason"], told["sites"], told["isochrone"]) == ("all_within", [], None)
@@ -258,6 +267,7 @@ def test_where_nothing_is_gained_it_is_said(town: Served) -> None:
         ("siting?kind=police&add=0", "add"),
         ("siting?kind=police&add=6", "add"),
         ("siting?kind=police&minutes=5,10", "minutes"),
+        ("siting?kind=police&minutes=", "minutes"),
         ("siting?kind=police&aim=best", "farthest"),
         ("siting?kind=police&places=moon", "corners"),
     ],
