@@ -55,8 +55,8 @@ class SitingQuery(ReachQuery):
 
     minutes: str = Field(
         "",
-        description="Minutes of walk that count as within reach, up to 60; default: the longest of 15, 10 and "
-        "5 within which not everybody reaches one.",
+        description="Minutes of walk that count as within reach, up to 60; default: the longest of 15, 10 "
+        "and 5 within which not everybody reaches one.",
     )
     add: str = Field("1", description="How many more, at most 5.")
     aim: str = Field(
