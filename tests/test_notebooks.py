@@ -62,3 +62,27 @@ def test_stored_notebooks_are_small_and_name_no_machine() -> None:
         assert "/home/" not in text
         assert "site-packages" not in text
         assert "Traceback" not in text
+
+
+def test_heat_map_runs_and_shows_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = _run("02_heatmap.ipynb", monkeypatch)
+    codes = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
+    assert not [output for cell in codes for output in cell["outputs"] if output.get("name") == "stderr"]
+    printed = "\n".join(_printed(cell) for cell in codes)
+    assert "0.48 km², 3,016 件 cases, 带宽 bandwidth 100 m" in printed
+    # the wider the kernel, the lower the top
+    tops = [int(top.replace(",", "")) for top in re.findall(r"最高 highest ([0-9,]+)", printed)]
+    assert len(tops) == 3
+    assert tops == sorted(tops, reverse=True)
+    borders = dict(re.findall(r"(un)?corrected: 边界处 border ([0-9.]+)", printed))
+    assert float(borders["un"]) < 0.6
+    assert abs(float(borders[""]) - 1) < 0.05
+    assert "太少 too few: True" in printed
+    same = re.findall(r"相同 the same: \(([^)]+)\)", printed)[0]
+    maps = _pictures(notebook)
+    assert len(maps) == 6
+    # the lower row of months has one legend, three times; the upper has legends of its own
+    rows = [re.findall(r"≤([-0-9.e+]+)<", part) for part in maps[4].split('class="t"')[1:]]
+    assert rows[3] == rows[4] == rows[5] == [f"{float(bound):g}" for bound in same.split(", ")]
+    assert len({tuple(row) for row in rows[:3]}) > 1
+    assert len(_pictures(nbformat.read(NOTEBOOKS / "02_heatmap.ipynb", as_version=4))) == 6

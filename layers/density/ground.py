@@ -93,7 +93,7 @@ def lay_ground(
 
     Without `cell_m` the smallest cell of 10, 20, 25, 50, 100 m … that makes at most 40,000 cells; without
     `bandwidth_m` 100 m, or twice the cell where that is more. Both are true to scale at the middle latitude
-    (within 0.1 % 10 km north and south of it at 40° N; densities are corrected for it everywhere).
+    (within 0.14 % 10 km north and south of it at 40° N; densities are corrected for it everywhere).
     Raises ValueError on an area that is empty or no polygon, on sizes that are not positive, and on a
     bandwidth of less than twice the cell.
     """
