@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,10 +25,12 @@ import numpy as np
 import shapely
 
 from layers.assets import read
+from layers.cards import describe_grid
 from layers.centre_map import CentreView, Choice, render
 from layers.coordinates import packed, packed_lines
 from layers.density import round_breaks
 from layers.view import CommunityView
+from partition.texts import Language
 from tests.layers import views
 
 ADDRESS = "/centre/990101001001"
@@ -55,9 +58,21 @@ def choices(words: dict[str, tuple[str, str]]) -> list[Choice]:
     return [Choice(value, {"zh": zh, "en": en}) for value, (zh, en) in words.items()]
 
 
+@cache
+def whole_view() -> CommunityView:
+    """The hand-made community, made once."""
+    return views.view()
+
+
+@cache
+def written(role: str, lang: Language) -> str:
+    """The page of the hand-made community, written once a role."""
+    return render(centre_view(role=role), lang=lang)
+
+
 def centre_view(**changes: Any) -> CentreView:
     """The hand-made community as the centre's page has it."""
-    whole: CommunityView = views.view()
+    whole = whole_view()
     grids = whole.grids.assign(
         community="990101001001", head=[staff[0]["name"] if staff else "" for staff in whole.grids["staff"]]
     )
@@ -144,7 +159,6 @@ class Town:
     dropping: bool = False  # streams are cut and refused
     few: bool = False
     role: str = "centre"
-    view: CentreView | None = None
     streams: set[Any] = field(default_factory=set)
     told: int = 0
 
@@ -406,7 +420,7 @@ def counts(found: list[dict[str, Any]], name: str, words: dict[str, tuple[str, s
 
 def base(boxed: bool) -> dict[str, Any]:
     """The answer of `base`."""
-    whole = views.view()
+    whole = whole_view()
 
     def lines_of(rows: gpd.GeoDataFrame) -> dict[str, Any]:
         return {kind: packed_lines(part.geometry) for kind, part in rows.groupby("class")}
@@ -441,8 +455,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/events":
             self.stream()
         elif path == ADDRESS:
-            lang: Any = query.get("lang", ["zh"])[0]
-            page = render(self.town.view or centre_view(role=self.town.role), lang=lang)
+            page = written(self.town.role, "en" if query.get("lang") == ["en"] else "zh")
             self.answer(200, page.encode(), "text/html; charset=utf-8")
         elif path == "/nearby":
             self.json({"features": []})
@@ -460,6 +473,10 @@ class Handler(BaseHTTPRequestHandler):
             self.json(town.figures(query))
         elif name == "surface":
             self.json(town.surface(query))
+        elif name.startswith("grids/"):
+            grids = whole_view().grids
+            row = grids[grids["code"] == name.split("/")[1]].iloc[0]
+            self.json(describe_grid(row.to_dict(), (200, 400)))
         elif name.startswith("statistics/"):
             self.json(town.spots(query))
         elif name == "base":

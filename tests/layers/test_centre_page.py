@@ -1,4 +1,4 @@
-"""The centre's page as text: what it holds and what it must not, its texts, the same page for the same view."""
+"""The centre's page as text: what it holds and what it must not, its texts, the same page each time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,507 @@
+"""The centre's page in Debian's Chromium with the network closed, before a hand-made town that answers it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from layers.choropleth import classes
+from tests.browser import Trouble, accessibility_faults, closed_page
+from tests.layers.centre_town import CATEGORIES, Town, serving
+
+pytestmark = pytest.mark.browser
+
+GRID = "990101001001002"
+
+
+@pytest.fixture
+def town() -> Town:
+    """A town to itself: what a test adds to it or breaks, no other sees."""
+    return Town()
+
+
+@pytest.fixture
+def address(town: Town) -> Iterator[str]:
+    """Where the town's page is."""
+    with serving(town) as served:
+        yield served
+
+
+def open_page(page: Page, address: str, query: str = "") -> None:
+    """Open the page and wait until its figures are there."""
+    page.goto(f"{address}?{query}" if query else address)
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    expect(page.locator(".cc-figure")).not_to_have_count(0)
+
+
+def asked(page: Page) -> dict[str, list[str]]:
+    """What stands in the page's address."""
+    return parse_qs(urlsplit(page.url).query)
+
+
+def total(page: Page) -> int:
+    """The first of the key numbers."""
+    text = page.locator(".cc-figure dd").first.evaluate("node => node.firstChild.textContent")
+    return int(str(text).replace(",", ""))
+
+
+def painted(page: Page) -> int:
+    """How many pixels of the surface are not empty."""
+    counted: int = page.evaluate(
+        """() => { const canvas = document.querySelector(".cc-surface");
+           if (!canvas || !canvas.isConnected) return 0;
+           const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+           let count = 0; for (let i = 3; i < data.length; i += 4) if (data[i]) count++; return count; }"""
+    )
+    return counted
+
+
+def test_the_page_is_drawn(page: Page, address: str, town: Town) -> None:
+    """Map, base, grids, heat, filters with numbers, summary, list, live."""
+    open_page(page, address)
+    expect(page.locator(".wg-number b")).to_have_text([f"00{n}" for n in range(1, 7)])
+    expect(page.locator(".wg-name")).not_to_have_count(0)
+    expect(page.locator(".cc-surface")).to_be_visible()
+    assert painted(page) > 10_000
+    expect(page.locator("#cc-legend h2")).to_have_text("事件密度：件／平方公里·月（30 天）")
+    expect(page.locator("#cc-summary")).to_contain_text("所选 30 天内共")
+    assert total(page) == len(town.figures({})["newest"]) or total(page) == town.figures({})["total"]
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+    expect(page.locator(".cc-entry")).to_have_count(50)
+    counts = page.locator("[data-filter=category] .cc-count").all_text_contents()
+    assert sum(map(int, counts)) == total(page)
+    # the whole area is seen beside the panels, and not in the address: nobody moved the map
+    assert "at" not in asked(page)
+    left, right = page.locator("#cc-legend").bounding_box(), page.locator("#cc-right").bounding_box()
+    assert left is not None
+    assert right is not None
+    for shape in page.locator("path.wg-grid").all():
+        box = shape.bounding_box()
+        assert box is not None
+        assert left["x"] + left["width"] <= box["x"]
+        assert box["x"] + box["width"] <= right["x"]
+
+
+def test_filters_go_through_the_address(page: Page, address: str, town: Town) -> None:
+    """Each filter asks anew and stands in the address; a link shows the same; back takes them off."""
+    open_page(page, address)
+    everything = total(page)
+    page.check("input[name=category][value=noise]")
+    expect(page.locator(".cc-chip:not(.cc-fixed)")).to_have_count(1)
+    expect(page).to_have_url(re.compile("category=noise"))
+    noise = len(town.chosen({"category": ["noise"]})[0])
+    expect(page.locator(".cc-figure dd").first).to_contain_text(str(noise))
+    page.check("input[name=status][value=open]")
+    page.check("input[name=tier][value=grid]")
+    page.click("label:has(input[name=cc-last][value='7d'])")
+    expect(page).to_have_url(re.compile("last=7d"))
+    told = {"category": ["noise"], "status": ["open"], "tier": ["grid"], "last": ["7d"]}
+    wanted = len(town.chosen(told)[0])
+    expect(page.locator(".cc-figure dd").first).to_have_text(re.compile(rf"^{wanted}\b"))
+    assert {name: value for name, value in asked(page).items() if name in told} == told
+
+    shared = page.url
+    other = page.context.new_page()
+    other.goto(shared)
+    expect(other.locator(".cc-figure dd").first).to_have_text(re.compile(rf"^{wanted}\b"))
+    for name, value in (("category", "noise"), ("status", "open"), ("tier", "grid")):
+        expect(other.locator(f"input[name={name}][value={value}]")).to_be_checked()
+    expect(other.locator("input[name=cc-last][value='7d']")).to_be_checked()
+    other.close()
+
+    for _ in range(4):
+        page.go_back()
+    expect(page.locator("input[name=category][value=noise]")).not_to_be_checked()
+    expect(page.locator("input[name=cc-last][value='30d']")).to_be_checked()
+    expect(page.locator(".cc-figure dd").first).to_contain_text(str(everything))
+    page.go_forward()
+    expect(page.locator("input[name=category][value=noise]")).to_be_checked()
+    page.click(".cc-chip:not(.cc-fixed)")
+    expect(page.locator("input[name=category][value=noise]")).not_to_be_checked()
+
+
+def test_a_span_of_days(page: Page, address: str) -> None:
+    """Whole days by Beijing time, as instants in UTC; the same days when the link is opened again."""
+    open_page(page, address)
+    page.click("label:has(input[name=cc-last][value=span])")
+    page.fill("#cc-from", "2026-11-02")
+    page.fill("#cc-to", "2026-11-08")
+    expect(page).to_have_url(re.compile(r"datetime=2026-11-01T16:00:00Z/2026-11-08T16:00:00Z"))
+    assert "last" not in asked(page)
+    page.reload()
+    expect(page.locator("#cc-from")).to_have_value("2026-11-02")
+    expect(page.locator("#cc-to")).to_have_value("2026-11-08")
+    page.click("#cc-reset")
+    expect(page.locator("#cc-span")).to_be_hidden()
+    assert "datetime" not in asked(page)
+
+
+def test_hours_of_the_week(page: Page, address: str, town: Town) -> None:
+    """A rectangle drawn in the matrix filters by hours and weekdays; arrows and Enter do too."""
+    open_page(page, address)
+    first = page.locator("td[data-day='0'][data-hour='8']")
+    first.scroll_into_view_if_needed()
+    last = page.locator("td[data-day='4'][data-hour='17']")
+    begin, end = first.bounding_box(), last.bounding_box()
+    assert begin is not None
+    assert end is not None
+    page.mouse.move(begin["x"] + 3, begin["y"] + 3)
+    page.mouse.down()
+    page.mouse.move(end["x"] + 3, end["y"] + 3, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"hours=8-18&weekdays=1-5"))
+    wanted = len(town.chosen({"hours": ["8-18"], "weekdays": ["1-5"]})[0])
+    expect(page.locator(".cc-figure dd").first).to_have_text(re.compile(rf"^{wanted}\b"))
+    expect(page.locator("td.cc-out")).to_have_count(7 * 24 - 5 * 10)
+    expect(page.locator("#cc-hours-words")).to_have_text("周一–周五 8:00–18:00")
+    page.click("#cc-reset")
+    expect(page.locator("td.cc-out")).to_have_count(0)
+
+    page.locator("td[tabindex='0']").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    assert (asked(page)["hours"], asked(page)["weekdays"]) != (["8-18"], ["1-5"])
+    expect(page.locator("td[aria-selected=true]")).to_have_count(2)
+    # a night passes midnight
+    open_page(page, address, "hours=22-6")
+    expect(page.locator("td.cc-out")).to_have_count(7 * 16)
+
+
+def test_grids_by_count_rate_and_change(page: Page, address: str, town: Town) -> None:
+    """Fixed classes; the denominator is stated; few cases are hatched, not coloured; change says chance."""
+    open_page(page, address, "theme=grids")
+    expect(page.locator("#cc-legend h2")).to_have_text("各网格事件数（件）")
+    told = town.figures({})
+    row = next(row for row in told["by_grid"] if row["grid"] == GRID)
+    spec = classes("cases")
+    shape = page.locator(f"path.wg-grid[data-code='{GRID}']")
+    expect(shape).to_have_attribute("fill", spec.colours[spec.place(row["cases"])])
+    assert painted(page) == 0
+
+    page.click("label:has(input[name=cc-measure][value=households])")
+    expect(page).to_have_url(re.compile("rate=households"))
+    expect(page.locator("#cc-legend h2")).to_contain_text("千户")
+    expect(page.locator("#cc-legend")).to_contain_text("分母为网格户数")
+    few = [row["grid"] for row in told["by_grid"] if row["cases"] < 10]
+    assert few
+    expect(page.locator(f"path.wg-grid[data-code='{few[0]}']")).to_have_attribute(
+        "fill", re.compile("wg-few")
+    )
+    number = page.locator(".wg-number", has=page.locator("b", has_text=few[0][-3:]))
+    expect(number.locator("small")).to_have_text("")
+
+    page.click("label:has(input[name=cc-measure][value=previous])")
+    expect(page).to_have_url(re.compile("previous=true"))
+    expect(page.locator("#cc-legend")).to_contain_text("时长相同")
+    expect(page.locator("#cc-legend li")).not_to_have_count(0)
+    page.click("label:has(input[name=cc-measure][value=none])")
+    expect(page.locator("#cc-legend h2")).to_have_text("网格")
+    assert "previous" not in asked(page)
+
+
+def test_heat_over_time(page: Page, address: str, town: Town) -> None:
+    """Steps of one surface with the same legend; without motion it waits for a hand; Escape of none."""
+    open_page(page, address)
+    legend = page.locator("#cc-legend ul").inner_text()
+    page.click(".cc-animate")
+    expect(page.locator(".cc-player output b")).to_contain_text("–")
+    assert "frames" in "".join(town.asked)
+    assert page.locator("#cc-legend ul").inner_text() == legend
+    last, whole = page.locator(".cc-player output").inner_text(), painted(page)
+    page.click(".cc-back")
+    assert page.locator(".cc-player output").inner_text() != last
+    assert painted(page) != whole
+    page.click(".cc-stop")
+    expect(page.locator(".cc-animate")).to_be_visible()
+
+
+def test_the_surface_is_the_same_whatever_the_zoom(page: Page, address: str, town: Town) -> None:
+    """Zooming and panning ask nothing anew and paint nothing anew: one picture is moved."""
+    open_page(page, address)
+    expect(page.locator(".cc-surface")).to_be_visible()
+    before = painted(page)
+    questions = [question for question in town.asked if question.startswith("surface")]
+    for _ in range(3):
+        page.click("#wg-in")
+    page.wait_for_timeout(200)
+    assert painted(page) == before
+    assert [question for question in town.asked if question.startswith("surface")] == questions
+    assert "at" in asked(page)
+    page.click("#wg-whole")
+    assert "at" not in asked(page)
+
+
+def test_lists_and_map_belong_together(page: Page, address: str) -> None:
+    """An entry flies to its case and opens it; pointing at one marks the other; the grid is a click away."""
+    open_page(page, address)
+    entry = page.locator(".cc-entry").nth(3)
+    marked = page.locator(".cc-case[stroke-width='3']")
+    expect(marked).to_have_count(0)
+    entry.hover()
+    expect(marked).to_have_count(1)
+    page.locator(".cc-case").nth(5).hover(force=True)
+    expect(page.locator(".cc-entry.cc-hover")).to_have_count(1)
+    entry.click()
+    popup = page.locator(".cc-popup")
+    expect(popup.locator("h3")).to_have_text(entry.locator("b").inner_text())
+    expect(popup).to_contain_text("层级")
+    assert "at" in asked(page)
+    popup.locator(".cc-link").click()
+    expect(page).to_have_url(re.compile("grid=9901010010010"))
+    expect(page.locator("#cc-card h2")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#cc-card")).to_be_hidden()
+    assert "grid" not in asked(page)
+
+    page.click("#cc-tab-overdue")
+    expect(page).to_have_url(re.compile("list=overdue"))
+    expect(page.locator(".cc-entry time").first).to_contain_text("超期")
+
+
+def test_a_new_case_appears(page: Page, address: str, town: Town) -> None:
+    """Within two seconds, without a reload; many at once are asked for together."""
+    open_page(page, address)
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+    before = total(page)
+    town.add(1, "street_light")
+    expect(page.locator(".cc-figure dd").first).to_contain_text(str(before + 1), timeout=2000)
+    expect(page.locator(".cc-entry").first).to_contain_text("路灯损坏")
+    expect(page.locator(".cc-entry").first).to_have_class(re.compile("cc-fresh"))
+    questions = sum(question.startswith("cases") for question in town.asked)
+    town.add(60)
+    expect(page.locator(".cc-figure dd").first).to_contain_text(str(before + 61))
+    page.wait_for_timeout(1500)
+    assert sum(question.startswith("cases") for question in town.asked) - questions <= 3
+
+
+def test_it_recovers_from_a_lost_connection(browser: Browser, address: str, town: Town) -> None:
+    """It says that it is away and since when the data are old; back again, it shows what it missed."""
+    trouble = Trouble()
+    with closed_page(browser, trouble) as page:
+        open_page(page, address)
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+        before = total(page)
+        town.dropping = True
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "away")
+        expect(page.locator("#cc-live")).to_have_text(re.compile(r"正在重新连接…… 数据截至 \d\d:\d\d"))
+        town.add(2)  # nobody is told
+        town.dropping = False
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+        expect(page.locator(".cc-figure dd").first).to_contain_text(str(before + 2))
+    assert trouble.outside == []
+    assert all("503" in error for error in trouble.errors)
+
+
+def test_the_language_changes_without_a_reload(page: Page, address: str, town: Town) -> None:
+    """Everything a person reads, and it is kept: in the address, and the next time without it."""
+    open_page(page, address, f"theme=grids&grid={GRID}")
+    page.evaluate("window.untouched = true")
+    asked_before = len(town.asked)
+    page.click("[data-lang=en]")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("#cc-legend h2")).to_have_text("Cases by grid")
+    expect(page.locator("#cc-summary")).to_contain_text("cases in 30 days")
+    expect(page.locator("#cc-card")).to_contain_text("Households")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(100)
+    left = page.locator("header.cc-bar, #cc-left, #cc-right, #cc-legend, #cc-themes").all_inner_texts()
+    words = {word.strip() for text in left for word in re.split(r"[·\n×]|Synthetic data", text)}
+    chinese = {word for word in words if re.search("[\u4e00-\u9fff]", word)}
+    assert chinese <= {"柳湾社区", "中文", "邮筒", "周敏"}
+    assert page.evaluate("window.untouched") is True
+    assert len(town.asked) == asked_before
+    assert asked(page)["lang"] == ["en"]
+    page.goto(address)
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_too_few_cases_are_told_plainly(page: Page, address: str, town: Town) -> None:
+    """No surface and no classes of four cases: a sentence."""
+    town.few = True
+    open_page(page, address)
+    expect(page.locator("#cc-summary .cc-warning")).to_contain_text("事件太少")
+    expect(page.locator("#cc-legend .cc-warning")).to_have_text("事件太少，不绘制热力。")
+    assert painted(page) == 0
+
+
+def test_a_refusal_is_told(browser: Browser, address: str, town: Town) -> None:
+    """What the server says stands where the figures would, and they come once it answers."""
+    town.refuse = {"cases": 400, "surface": 400, "base": 503}
+    trouble = Trouble()
+    with closed_page(browser, trouble) as page:
+        page.goto(address)
+        expect(page.locator("#cc-summary")).to_contain_text("服务器说不行。")
+        expect(page.locator("#cc-legend .cc-warning")).to_have_text("服务器说不行。")
+        expect(page.locator("path.wg-grid")).to_have_count(6)
+        town.refuse = {}
+        page.check("input[name=category][value=noise]")
+        expect(page.locator("#cc-summary")).to_contain_text("所选 30 天内共")
+    assert trouble.outside == []
+
+
+def test_hot_spots_say_method_and_caveat(page: Page, address: str) -> None:
+    """The plain sentence first, then classes, method and caveat."""
+    open_page(page, address, "theme=statistics")
+    expect(page.locator(".cc-verdict")).to_contain_text("超出偶然")
+    expect(page.locator("#cc-legend")).to_contain_text("错误发现率 5 %")
+    expect(page.locator("#cc-legend")).to_contain_text("不说明原因")
+    expect(page.locator(".leaflet-cc-units-pane path")).to_have_count(6)
+    expect(page.locator(".leaflet-cc-units-pane path[fill='#b2182b']")).to_have_count(1)
+    page.click("label:has(input[value=heat])")
+    expect(page.locator(".leaflet-cc-units-pane path")).to_have_count(0)
+
+
+def test_people_are_bands(page: Page, address: str) -> None:
+    """Bands with a legend; what is withheld is hatched and says so; no case lies on it."""
+    open_page(page, address, "theme=people:elderly_alone")
+    expect(page.locator("#cc-legend h2")).to_have_text("独居老人")
+    expect(page.locator(".leaflet-wg-groups-pane path[fill='url(#wg-hatch)']")).to_have_count(1)
+    expect(page.locator("#cc-legend")).to_contain_text("不公布")
+    expect(page.locator(".cc-case")).to_have_count(0)
+    page.click("label:has(input[value=grids])")
+    expect(page.locator(".leaflet-wg-groups-pane path:not([d='M0 0'])")).to_have_count(0)
+    expect(page.locator(".cc-case")).not_to_have_count(0)
+
+
+def test_the_keyboard_is_enough(page: Page, address: str) -> None:
+    """Skip link, filters, themes, map, list: each is reached by Tab; arrows walk within; focus shows."""
+    open_page(page, address)
+    page.keyboard.press("Tab")
+    expect(page.locator(".wg-skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".folium-map")).to_be_focused()
+    page.keyboard.press("+")
+    expect(page).to_have_url(re.compile("at="))
+    page.keyboard.press("0")
+    expect(page).not_to_have_url(re.compile("at="))
+
+    page.focus("input[name=cc-theme][value=heat]")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("theme=grids"))
+    page.focus("#cc-tab-newest")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#cc-tab-grids")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".cc-entry").first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".cc-entry").nth(1)).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    code = page.evaluate("document.activeElement.dataset.code")
+    page.keyboard.press("Enter")
+    expect(page.locator("#cc-card h2")).to_be_focused()
+    assert asked(page)["grid"] == [code]
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.code") == code
+
+
+def test_order_of_focus(page: Page, address: str) -> None:
+    """From the bar to filters, themes, tools, lists and map; nothing twice, nothing hidden."""
+    open_page(page, address)
+    seen: list[str] = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        place = page.evaluate(
+            """() => { const node = document.activeElement;
+               const part = node.closest(".cc-bar, .cc-left, .cc-themes, .cc-legend, .cc-player, .cc-tools,"
+                 + " .cc-right, .folium-map, .wg-skip");
+               return part ? part.classList[part.classList.contains("cc-panel") ? 1 : 0] : "" }"""
+        )
+        if place == "":
+            break
+        if not seen or seen[-1] != place:
+            seen.append(place)
+    assert seen == [
+        "wg-skip",
+        "cc-bar",
+        "cc-left",
+        "cc-themes",
+        "cc-legend",
+        "cc-player",
+        "wg-tools",
+        "cc-right",
+        "folium-map",
+    ]
+
+
+def test_phone(browser: Browser, address: str) -> None:
+    """At 390 by 844 the panels are sheets; nothing is wider than the screen; the map stays in sight."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, 390, 844) as page:
+        open_page(page, address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        expect(page.locator("#cc-left")).to_be_hidden()
+        expect(page.locator("#cc-right")).to_be_hidden()
+        page.click("[data-sheet=cc-left]")
+        page.check("input[name=category][value=noise]")
+        page.click("#cc-left .cc-sheet-close")
+        expect(page.locator("#cc-left")).to_be_hidden()
+        expect(page.locator("[data-sheet=cc-left]")).to_be_focused()
+        page.locator("path.wg-grid").nth(1).click(position={"x": 12, "y": 12})
+        sheet = page.locator("#cc-right").bounding_box()
+        assert sheet is not None
+        assert round(sheet["width"]) == 390
+        assert sheet["y"] > 280
+        expect(page.locator("#cc-card h2")).to_be_visible()
+        chosen = page.locator("path.wg-grid").nth(1).bounding_box()
+        assert chosen is not None
+        assert chosen["y"] + chosen["height"] <= sheet["y"] + 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert trouble == Trouble()
+
+
+def test_wall(browser: Browser, address: str) -> None:
+    """At 1920 by 1080 on a wall: filters give way, all letters are large, key numbers very large."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, 1920, 1080) as page:
+        open_page(page, address, "wall=1")
+        expect(page.locator("#cc-left")).to_be_hidden()
+        size = "node => parseFloat(getComputedStyle(node).fontSize)"
+        assert page.locator(".cc-figure dd").first.evaluate(size) >= 50
+        assert page.locator(".cc-sentences").evaluate(size) >= 22
+        assert page.locator(".cc-entry b").first.evaluate(size) >= 22
+        assert page.locator(".wg-number b").first.evaluate(size) >= 26
+        for small in (".cc-entry small", ".cc-legend li", ".cc-figure dt", ".cc-live"):
+            assert page.locator(small).first.evaluate(size) >= 18, small
+        page.click("#cc-wall")
+        expect(page.locator("#cc-left")).to_be_visible()
+        assert "wall" not in asked(page)
+    assert trouble == Trouble()
+
+
+@pytest.mark.parametrize(
+    ("size", "query", "press"),
+    [
+        ((1280, 720), "", ".cc-entry"),
+        ((1280, 720), "theme=grids&rate=households&list=grids&lang=en", ""),
+        ((1280, 720), f"theme=people&list=overdue&grid={GRID}", ""),
+        ((1920, 1080), "theme=statistics&wall=1", ""),
+        ((390, 844), "", "[data-sheet=cc-right]"),
+        ((390, 844), "lang=en", "[data-sheet=cc-left]"),
+    ],
+)
+def test_accessibility(browser: Browser, address: str, size: tuple[int, int], query: str, press: str) -> None:
+    """axe-core finds nothing serious in any theme, size and language."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, *size) as page:
+        open_page(page, address, query)
+        if press:
+            page.click(press)
+        page.wait_for_timeout(300)
+        assert accessibility_faults(page) == []
+
+
+def test_who_sees_less_is_shown_less(page: Page, address: str, town: Town) -> None:
+    """The public: no tiers, no overdue list, and a word that counts are approximate."""
+    town.role = "public"
+    open_page(page, address, "theme=grids")
+    expect(page.locator("#cc-tab-overdue")).to_be_hidden()
+    expect(page.locator(".cc-figure")).to_have_count(3)
+    expect(page.locator("#cc-legend")).to_contain_text("约数")
+    assert len(page.locator("[data-filter=category] input").all()) == len(CATEGORIES)
