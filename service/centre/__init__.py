@@ -23,6 +23,7 @@ The filters (`question.py`), the same for the page's own address and for every a
      "span": {"begin": "…Z", "end": "…Z", "days": 30.0, "datetime": "begin/end as collections take it"},
      "previous_span": {…} | null,                               # null: nothing to compare with, see `change`
      "total": 231, "previous_total": 198 | null, "overdue_total": 12 | null,   # null: not for this role
+     "undated_total": 3 | null,                                   # open cases without a limit on record
      "change": {"difference": 33, "percent": 16.7 | null, "p": 0.12, "verdict": "chance"} | null,
                                                                   # verdict: more | fewer | chance
      "rate": {"per": "households", "unit": "{case}/(1000.{household})", "cases_hidden_below": 10,

@@ -17,7 +17,7 @@ from service.centre.question import Filters, Interval
 from service.models.base import CASE_STATUSES
 from service.privacy.disclosure import rate, rules
 from service.store import centre as store
-from service.store.centre import GridRow, Pair, Reach, Tallies
+from service.store.centre import GridRow, Overdue, Pair, Reach, Tallies
 
 RateState = Literal["stable", "unstable", "hidden"]
 Step = Literal["day", "week", "month"]
@@ -62,7 +62,7 @@ class Figures:
     """Everything that `/centre/{division}/cases` tells, in the terms of the domain.
 
     earlier: None where there is nothing to compare with. matrix: seven days of 24 hours, Monday first.
-    overdue: how many, and the first of them; None where the reader does not know what is due when.
+    overdue: None where the reader does not know what is due when.
     """
 
     division: Division
@@ -76,7 +76,7 @@ class Figures:
     days: Days
     matrix: tuple[tuple[int, ...], ...]
     newest: Sequence[Any]
-    overdue: tuple[int, Sequence[Any]] | None
+    overdue: Overdue | None
     tiers: bool
     approximate: bool
 

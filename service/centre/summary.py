@@ -209,9 +209,11 @@ def _before(grid: GridFigures) -> int:
 def _late(figures: Figures, lang: Language) -> str:
     if figures.overdue is None:
         return ""
-    count, first = figures.overdue
+    count = figures.overdue.total
     if not count:
-        return _say("overdue_none", lang)
+        # that nothing is overdue can be said only where limits were written down
+        return _say("overdue_unknown" if figures.overdue.undated else "overdue_none", lang)
+    first = figures.overdue.first
     due = datetime.fromisoformat(first[0]["properties"]["due"])
     hours = int((figures.clock.now - due) / timedelta(hours=1))
     if hours < 48:

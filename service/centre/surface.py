@@ -106,6 +106,8 @@ def draw_surface(
             places[now],
             places[~now],
             days=interval.days,
+            # as many days as its hours are that pass the filters: thirty days hold four Sundays or five
+            days_before=interval.days * filters.exposure(earlier) / filters.exposure(interval),
             counts=counts[now],
             counts_before=counts[~now],
         )

@@ -80,6 +80,18 @@ class GridRow:
 
 
 @dataclass(frozen=True)
+class Overdue:
+    """Open cases whose time is up: how many, and the first of them as features, the longest overdue first.
+
+    undated: open cases of which nobody wrote down until when they are to be closed.
+    """
+
+    total: int
+    undated: int
+    first: list[Any]
+
+
+@dataclass(frozen=True)
 class Points:
     """Cases by where they are shown: longitude and latitude (n × 2), and number of each.
 
@@ -264,19 +276,26 @@ def select_newest(
 
 def select_overdue(
     connection: Connection, cases: Access, divisions: Sequence[str], asked: Condition, now: datetime
-) -> tuple[int, list[Any]] | None:
-    """How many open cases are overdue, and those overdue longest; None where times are not for the reader."""
+) -> Overdue | None:
+    """What is overdue of all that `asked` finds, whenever reported; None: limits are not for the reader."""
     due = next((sql for column, sql in cases.columns if column.name == "due"), None)
     if due is None:
         return None
-    late = Condition(f"{due} < :now and t.status <> 'closed'", {"now": now})
-    where = all_of(_within(cases, divisions, asked), late)
-    count = connection.execute(
-        text(f"select count(*) from cases t where {where.sql}"),  # noqa: S608
-        dict(where.parameters),
-    ).scalar_one()
-    rows = f"select t.* from cases t where {where.sql} order by {due}, {KEY} limit {LISTED}"  # noqa: S608
-    return int(count), _features(connection, cases, rows, due, where.parameters)
+    where = all_of(_within(cases, divisions, asked), Condition("t.status <> 'closed'"))
+    parameters = {**where.parameters, "now": now}
+    row = connection.execute(
+        text(f"""
+            select count(*) filter (where {due} < :now) as late,
+                   count(*) filter (where {due} is null) as undated
+            from cases t where {where.sql}
+        """),  # noqa: S608  # identifiers come from the registry only
+        parameters,
+    ).one()
+    late = f"""
+        select t.* from cases t where {where.sql} and {due} < :now order by {due}, {KEY} limit {LISTED}
+    """  # noqa: S608
+    first = _features(connection, cases, late, due, parameters) if row.late else []
+    return Overdue(row.late, row.undated, first)
 
 
 def _features(connection: Connection, cases: Access, rows: str, order: str, parameters: Any) -> list[Any]:

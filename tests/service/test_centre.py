@@ -20,8 +20,10 @@ from sqlalchemy import text
 from service import db
 from service.access import Role
 from service.centre import surface as room
+from service.routes import events
 
 from .api import HIDDEN, Served, fill, serve
+from .test_events import Ear
 from .towns import CODE
 
 pytestmark = pytest.mark.database
@@ -63,7 +65,8 @@ def town(module_database: db.Database) -> Iterator[Town]:
                 from (select id, row_number() over (order by id)::int as n from cases) k where k.id = c.id
             """)
         )
-    with serve(module_database, area) as served:
+    with pytest.MonkeyPatch.context() as patch, serve(module_database, area) as served:
+        patch.setattr(events, "PACE", events.Pace(heartbeat=0.3))  # who hangs up is noticed by its silence
         own = served.rows(
             "select grid_code from cases where grid_code is not null group by 1 order by count(*) desc, 1"
         )[0][0]
@@ -390,6 +393,65 @@ def test_a_new_case_is_in_the_figures_at_once(town: Town) -> None:
     }
 
 
+def test_a_new_case_is_told_and_counted(town: Town) -> None:
+    """What the page does: it listens for its division, and asks anew when it is told."""
+    ears = {
+        role: Ear(town.served.client(role), division=division)
+        for role, division in ((Role.CENTRE, CODE), (Role.PUBLIC, OFFICE), (Role.CONSUMER, HIDDEN))
+    }
+    client = town.clients[Role.CENTRE]
+    total = ask(town.clients[Role.PUBLIC])["total"]
+    home = town.served.rows("select st_x(geom) x, st_y(geom) y from cases where case_id = 'k1'")[0]
+    newest = town.served.rows("select max(time) from cases")[0][0]
+    try:
+        for name, category in (("secret", "dispute"), ("open", "noise")):
+            made = client.post(
+                "/collections/cases/items",
+                json={
+                    "type": "Feature",
+                    "geometry": {"type": "Point", "coordinates": [home.x, home.y]},
+                    "properties": {"case_id": name, "category": category, "time": newest.isoformat()},
+                },
+            )
+            assert made.status_code == 201, made.text
+        assert ears[Role.CENTRE].cases({"open"}) == ["secret", "open"]
+        told = ears[Role.PUBLIC].next()
+        assert (told["event"], told["data"]["feature"]["properties"]["case_id"]) == ("created", "open")
+        assert told["data"]["feature"]["properties"]["community"] == CODE
+        assert ask(town.clients[Role.PUBLIC])["total"] == total + 1
+        assert ears[Role.CONSUMER].told.empty()
+        bad = client.get("/events", params={"division": "\x00"})
+        assert bad.status_code == 400
+    finally:
+        for ear in ears.values():
+            ear.close()
+        with town.served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id in ('secret', 'open')"))
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.GRID_WORKER])
+def test_asking_for_each_hour_tells_no_more_than_the_matrix(town: Town, role: Role) -> None:
+    """Whoever takes a view apart, by hours, days, kinds or times, and puts it together gets the view."""
+    client, query = town.clients[role], {"datetime": "2026-01-05/2026-02-15"}
+    whole = ask(client, **query)
+    matrix = whole["by_hour"]["cases"]
+    for weekday in (1, 4, 7):
+        told = ask(client, weekdays=str(weekday), **query)
+        assert told["by_hour"]["cases"][weekday - 1] == matrix[weekday - 1]
+        assert told["total"] == sum(matrix[weekday - 1])
+    for hour in (0, 7, 23):
+        assert ask(client, hours=str(hour), **query)["total"] == sum(row[hour] for row in matrix)
+    kinds = {row["value"]: row["cases"] for row in whole["by_category"]}
+    parts = {kind: ask(client, category=kind, **query) for kind in (*kinds, "dispute", "家庭纠纷")}
+    assert {kind: told["total"] for kind, told in parts.items() if told["total"]} == kinds
+    if role is Role.PUBLIC:
+        assert parts["dispute"]["total"] == parts["家庭纠纷"]["total"] == 0
+    grids = Counter[str]()
+    for day in ("2026-01-05/2026-01-19", "2026-01-20/2026-01-31", "2026-02-01/2026-02-15"):
+        grids.update({row["grid"]: row["cases"] for row in ask(client, datetime=day)["by_grid"]})
+    assert grids == {row["grid"]: row["cases"] for row in whole["by_grid"]}
+
+
 # --- the surface ---
 
 
@@ -436,14 +498,14 @@ def test_too_few_cases_are_said_plainly_and_not_drawn(town: Town) -> None:
 def test_places_are_dealt_out_evenly_whoever_asks(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """No point of the surface is a case's own outside the centre: only buildings of places are."""
     seen: list[np.ndarray] = []
-    dealt = room._dealt
+    dealt = room.deal_points
 
     def spy(connection: Any, points: Any) -> Any:
         found = dealt(connection, points)
         seen.append(found[0])
         return found
 
-    monkeypatch.setattr(room, "_dealt", spy)
+    monkeypatch.setattr(room, "deal_points", spy)
     town.served.app.state.views.__init__()
     ask(town.clients[Role.PUBLIC], "surface", datetime="2026-01-01/2026-02-28")
     homes = town.served.rows(

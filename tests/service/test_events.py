@@ -35,11 +35,11 @@ PATIENCE_S = 40.0
 class Ear:
     """A client that listens in a thread and keeps what it is told."""
 
-    def __init__(self, client: httpx.Client, after: str | None = None) -> None:
+    def __init__(self, client: httpx.Client, after: str | None = None, division: str = "") -> None:
         self.told: queue.Queue[dict[str, Any]] = queue.Queue()
         self.last = ""
         self._open = threading.Event()
-        self._client, self._after = client, after
+        self._client, self._after, self._division = client, after, division
         self._answer: httpx.Response | None = None
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
@@ -48,7 +48,10 @@ class Ear:
     def _listen(self) -> None:
         headers = {} if self._after is None else {"last-event-id": self._after}
         try:
-            with self._client.stream("GET", "/events", headers=headers, timeout=PATIENCE_S) as answer:
+            query = {"division": self._division} if self._division else {}
+            with self._client.stream(
+                "GET", "/events", params=query, headers=headers, timeout=PATIENCE_S
+            ) as answer:
                 self._answer = answer
                 assert answer.status_code == 200
                 assert answer.headers["content-type"].startswith("text/event-stream")

@@ -101,6 +101,7 @@ def _world(served: Served, draft: int) -> World:
         "kind": ["clinic"],
         "job": [_job(served)],
         "process": ["partition"],
+        "method": ["gi", "moran", "rates", "scan", "recent", "compare"],
         "lon": [str((west + east) / 2)],
         "lat": [str((south + north) / 2)],
         "box": [box],
@@ -182,12 +183,21 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         plain += ["?kind=camera&minutes=1,2,3", "?kind=nothing&pace=60"]
     if route.path.endswith("/siting"):
         plain += [f"?kind=clinic&minutes=1&aim={aim}" for aim in ("coverage", "walk&add=2")]
+    if route.path.endswith("/statistics/{method}"):
+        span = "datetime=2026-01-01/2026-03-01"
+        plain += [f"?{span}&units=cells&cell=60&rate=households", f"?{span}&units=grids&rate=residents"]
     if route.path == "/figures":
         plain += [f"?division={HIDDEN}", f"?division={CODE}&category=disabled&lang=zh"]
     if route.path.startswith("/collections/{name}/items"):
         plain.append("?f=html&lang=zh")
     if route.path == "/collections/{name}/export":
         return plain + [f"?{query}" for query in _exports(world, path.split("/")[2])]
+    if route.path == "/centre/{division}/compare":
+        sides = [("plan:1", f"plan:{world.samples['plan'][0]}"), ("2026-01", "2026-02")]
+        told = [f"?left={left}&right={right}&lang=zh" for left, right in sides]
+        return [*plain, *told, f"{told[1]}&category=dispute", f"{told[1]}&rate=households"]
+    if route.path.startswith("/centre/"):
+        return plain + [f"?{query}" for query in _views(world, route.path)]
     if route.path != "/collections/{name}/items":
         return plain
     name = path.split("/")[2]
@@ -210,6 +220,25 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
     if name == "buildings":
         asked += ["use=school&count=true", "sortby=-building_id&limit=20", f"grid={world.own}&count=true"]
     return plain + [f"?{query}" for query in asked]
+
+
+def _views(world: World, path: str) -> list[str]:
+    """Filters of the centre: each by itself, and several at once."""
+    if path.endswith("/base"):
+        return [f"bbox={quote(world.samples['box'][0])}"]
+    if path.endswith("/surface"):
+        return [
+            "frames=4&previous=true",
+            "category=dispute&last=30d",
+            "datetime=2026-01-05/2026-02-01&hours=8-18",
+        ]
+    if path == "/centre/{division}":
+        return ["last=7d&theme=grids"]
+    if not path.endswith("/cases"):
+        return []
+    asked = ["last=24h", "last=7d&previous=true", "category=dispute", "category=rubbish&status=open"]
+    asked += ["datetime=2026-01-05/2026-02-01&rate=households", "hours=8-18&weekdays=1-5&rate=residents"]
+    return [*asked, "tier=street&status=verified&status=closed", "datetime=2026-01-05T00:00:00Z/..&hours=3"]
 
 
 def _exports(world: World, name: str) -> list[str]:
