@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         default=None,
         description="Folder on whose disk files for downloads are made; default: one of the temporary files.",
     )
+    font: Path | None = Field(
+        default=None,
+        description="TrueType font with Chinese for printing; default: one found on this machine.",
+    )
     lang: Literal["zh", "en"] | None = Field(
         default=None, description="Language of the command line; default: the locale's."
     )

@@ -46,7 +46,8 @@ SIGN = 5.2
 LOCATOR = 40.0
 CODE = 35.0  # mm, the side of the square code with its quiet zone
 LEGIBLE = 20.0  # points: 7 mm high characters, read at 2 m
-_MOST_DUTIES = 5
+ROWS = 5  # people whose rows are as high as can be; up to twice as many have lower ones
+_LINES = ((2, 30), (3, 22), (5, 18))  # of the four bounds: at most so many, down to so many half points
 
 
 def draw_board(pen: Pen, ground: Ground, code: str, imprint: Imprint, page: int) -> None:
@@ -102,13 +103,13 @@ def _draw_bounds(pen: Pen, row: Mapping[str, Any], top: float, imprint: Imprint)
         label = imprint.say("card.bounds")
         room = pen.width(label, 16.0) + 7.0
         inner = width - room - 4.0
-        sizes = [(half / 2, most) for most, least in ((2, 30), (3, 22)) for half in range(38, least - 1, -1)]
-        size = next((s for s, most in sizes if len(pen.wrap(words, s, inner)) <= most), 11.0)
-        lines = min(len(pen.wrap(words, size, inner)), 3)
+        sizes = [(half / 2, most) for most, least in _LINES for half in range(38, least - 1, -1)]
+        size = next((s for s, most in sizes if len(pen.wrap(words, s, inner)) <= most), 9.0)
+        lines = min(len(pen.wrap(words, size, inner)), _LINES[-1][0])
         height = lines * size * POINT * 1.35 + 2.0
         pen.box(MARGIN, top - height - 1.0, width, height + 1.0, fill="#eef3f5", round_=1.5)
         pen.text(MARGIN + 3.0, top - 1.0 - size * POINT * 0.9, label, 16.0, colour=HEAD, bold=True)
-        pen.paragraph(MARGIN + room, top - 1.0, words, size, inner, most=3)
+        pen.paragraph(MARGIN + room, top - 1.0, words, size, inner, most=_LINES[-1][0])
         top -= height + 3.0
     facts = _facts(row, imprint)
     if facts:
@@ -221,32 +222,37 @@ def _draw_locator(pen: Pen, ground: Ground, place: int, box: Box, imprint: Impri
 
 
 def _staff_height(duties: Sequence[Duty]) -> float:
-    rows = min(max(len(duties), 1), _MOST_DUTIES)
-    return 11.5 * rows + 1.5
+    return 11.5 * min(max(len(duties), 1), ROWS) + 1.5
 
 
 def _draw_staff(pen: Pen, duties: Sequence[Duty], top: float, imprint: Imprint) -> None:
-    left, width, step = MARGIN, A4[0] - 2 * MARGIN, 11.5
+    left, width = MARGIN, A4[0] - 2 * MARGIN
     if not duties:
         pen.text(left + 3.0, top - 8.0, imprint.say("card.no_staff"), LEGIBLE, colour=QUIET)
         return
-    shown = list(duties[:_MOST_DUTIES])
-    base = 0.5 * step + MIDDLE * LEGIBLE * POINT
+    rows = min(len(duties), 2 * ROWS)
+    step = 11.5 * min(rows, ROWS) / rows
+    large = LEGIBLE * step / 11.5
+    shown = list(duties if len(duties) <= rows else duties[: rows - 1])
     for number, duty in enumerate(shown):
         low = top - (number + 1) * step
         if number % 2 == 0:
             pen.box(left, low, width, step, fill="#f4f6f7", round_=1.0)
-        at = low + step - base
-        words, size = pen.fit(duty.role[imprint.lang], LEGIBLE - 1, 52.0, 11.0)
+        at = low + 0.5 * step - MIDDLE * large * POINT
+        words, size = pen.fit(duty.role[imprint.lang], large - 1, 52.0, 8.0)
         pen.text(left + 3.0, at, words, size, colour=HEAD)
         if duty.name:
-            words, size = pen.fit(duty.name, LEGIBLE + 2, 56.0, 12.0)
+            words, size = pen.fit(duty.name, large + 2, 56.0, 8.0)
             pen.text(left + 59.0, at, words, size, bold=True)
         else:
-            pen.text(left + 59.0, at, imprint.say("card.vacant"), LEGIBLE + 2, colour=ACCENT)
+            pen.text(left + 59.0, at, imprint.say("card.vacant"), large + 2, colour=ACCENT)
         if duty.phone:
-            words, size = pen.fit(duty.phone, LEGIBLE + 2, 68.0, 13.0)
+            words, size = pen.fit(duty.phone, large + 2, 68.0, 8.0)
             pen.text(left + width - 3.0, at, words, size, align=1.0, bold=True)
+    if len(shown) < len(duties):
+        at = top - rows * step + 0.5 * step - MIDDLE * large * POINT
+        more = imprint.say("paper.more_people", count=len(duties) - len(shown))
+        pen.text(left + 3.0, at, more, large, colour=QUIET)
 
 
 # --- below ---

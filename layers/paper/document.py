@@ -29,7 +29,13 @@ class Document:
     def __init__(self, file: Path, font: Path, imprint: Imprint, *, title: str) -> None:
         from reportlab.pdfgen.canvas import Canvas
 
-        self._canvas = Canvas(str(file), pageCompression=1, invariant=1, pdfVersion=(1, 5))
+        self._canvas = Canvas(
+            str(file),
+            pageCompression=1,
+            invariant=1,
+            pdfVersion=(1, 5),
+            lang="zh-CN" if imprint.lang == "zh" else imprint.lang,
+        )
         self._canvas.setTitle(title)
         self._canvas.setAuthor(imprint.author)
         self._canvas.setCreator("wangge")

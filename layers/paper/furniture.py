@@ -12,7 +12,7 @@ from layers import palette
 from layers.base_map import use_group
 from layers.facility_map import KINDS
 from layers.legend import both
-from layers.paper.ground import COMMUNITY_BORDER, GRID_BORDER, LINES, Ground
+from layers.paper.ground import COMMUNITY_BORDER, GRID_BORDER, LINES, TUNNEL, TUNNEL_DASH, Ground
 from layers.paper.imprint import Imprint, version_words
 from layers.paper.labels import draw_sign
 from layers.paper.pen import INK, MM, POINT, QUIET, Pen, mixed
@@ -143,6 +143,10 @@ def legend_entries(ground: Ground, plot: Plot, imprint: Imprint, *, grids: bool 
     for kind in ("arterial", "secondary", "local", "lane", "path", "water", "rail", "wall"):
         if kind in seen:
             entries.append(Entry(f"line-{kind}", imprint.say(f"paper.line_{kind}")))
+    if "tunnel" in ground.streets and len(seen):
+        dug = ground.streets[ground.streets["tunnel"].fillna(False).astype(bool)]
+        if len(dug) and shapely.intersects(dug.geometry.to_numpy(), box).any():
+            entries.append(Entry("line-tunnel", imprint.say("paper.line_tunnel")))
     if len(ground.buildings):
         there = ground.buildings[shapely.intersects(ground.buildings.geometry.to_numpy(), box)]
         groups = set(there["use"].map(use_group)) if "use" in there else set()
@@ -179,6 +183,8 @@ def _draw_symbol(pen: Pen, x: float, y: float, symbol: str) -> None:
     if group == "border":
         width, colour = (0.45, GRID_BORDER) if kind == "grid" else (1.0, COMMUNITY_BORDER)
         pen.lines(track, colour, width, butt=True)
+    elif symbol == "line-tunnel":
+        pen.lines(track, TUNNEL, 0.5, dash=TUNNEL_DASH)
     elif group == "line":
         line = LINES[kind]
         width = (

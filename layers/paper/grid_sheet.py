@@ -358,7 +358,7 @@ def _cells(row: dict[str, Any], imprint: Imprint) -> dict[str, str]:
     ]
     return {
         "number": str(row["label"]),
-        "code": str(row["code"]),
+        "code": f"{row['code']} {str(row.get('name') or '').strip()}".strip(),
         "households": plain_number(row.get("households")),
         "residents": plain_number(row.get("residents")),
         "buildings": plain_number(row.get("buildings")),

@@ -21,6 +21,7 @@ from layers.view import CommunityView
 
 GRID_BORDER = "#34566a"
 COMMUNITY_BORDER = "#17384a"
+TUNNEL, TUNNEL_DASH = "#b9b09c", (1.4, 1.0)
 PAPER = "#fbfaf6"  # ground outside the community
 # ink is heavier than light; and blue comes last, since printed it looks like the water beside it
 TINTS = tuple(mixed(palette.GRIDS[number], "#ffffff", 0.18) for number in (0, 1, 2, 4, 3))
@@ -237,7 +238,7 @@ def _draw_core(pen: Pen, kind: str, line: shapely.Geometry, ratio: int, pale: bo
     style, width = LINES[kind], line_width(kind, ratio)
     colour = mixed(style.colour, PAPER, 0.55) if pale else style.colour
     if tunnel and kind != "wall":
-        pen.lines([line], "#b9b09c" if kind != "water" else colour, min(width, 0.5), dash=(1.4, 1.0))
+        pen.lines([line], TUNNEL if kind != "water" else colour, min(width, 0.5), dash=TUNNEL_DASH)
         return
     pen.lines([line], colour, width, dash=style.dash)
     if kind == "rail":

@@ -53,8 +53,8 @@ class Imprint:
         return [duty for duty in known if duty.name]
 
     def page_address(self, division: str, grid: str) -> str:
-        """The address of a grid's page; "" without a base."""
-        if not self.base_url:
+        """The address of a grid's page; "" without a base, and of a draft, which has no page."""
+        if not self.base_url or self.draft:
             return ""
         return f"{self.base_url.rstrip('/')}/centre/{quote(division, safe='')}?grid={quote(grid, safe='')}"
 

@@ -119,9 +119,8 @@ def print_grids(
         typer.Option(
             "--font",
             metavar="FILE",
-            envvar="WANGGE_FONT",
-            help="TrueType font with Chinese; default: one found on this machine · "
-            "中文 TrueType 字体文件，默认自动查找",
+            help="TrueType font with Chinese; default: WANGGE_FONT, else one found on this machine · "
+            "中文 TrueType 字体文件；默认取 WANGGE_FONT，否则自动查找",
             show_default=False,
         ),
     ] = None,
@@ -156,8 +155,16 @@ def print_grids(
             hotline=hotline.strip(),
             draft=plan is not None,
         )
-        order = Order(sheets, imprint, as_asked=sheet is not None, font=font, plan=plan, name=title.strip())
-        with term.progress() as steps, database(Settings()) as opened:
+        settings = Settings()
+        order = Order(
+            sheets,
+            imprint,
+            as_asked=sheet is not None,
+            font=font or settings.font,
+            plan=plan,
+            name=title.strip(),
+        )
+        with term.progress() as steps, database(settings) as opened:
             done = print_sheets(opened, Principal(seen_as, subject=user()), target, out, order, steps.tell)
         term.say("print.done", files=len(done.files), pages=done.pages, path=out)
         if done.boards and not base_url:

@@ -5,8 +5,10 @@ Maps and boards are drawn from the views that `service.maps.community.draw` make
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +24,15 @@ from service.maps.community import draw, introduce, one_state
 from service.operating import OperatingError
 from service.registry import COLLECTIONS
 from service.store import figures
+from service.store.communities import find_community
+from service.store.errors import NotFoundError
 from service.store.plans import read_plan, select_plan
 from service.store.staff import Person, Post, select_posts, slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from layers.paper.document import Sheet
+    from layers.paper.document import Document, Sheet
     from layers.paper.overview import Office
     from service.db import Database
 
@@ -84,7 +88,9 @@ def print_sheets(
     font = _font(order.font)
     with one_state(database.app) as connection:
         introduce(connection, principal)
-        target = find_target(connection, principal, asked)
+        with database.owner.connect() as owner:  # knows communities by the ids of their files, too
+            known = _known_as(owner, asked)
+        target = find_target(connection, principal, known or asked)
         if order.plan is not None and (target.grid or len(target.divisions) != 1):
             raise OperatingError("print-plan-community", plan=order.plan)
         if target.grid and not order.as_asked:
@@ -95,15 +101,21 @@ def print_sheets(
         return printer.folder(target, out)
 
 
+def _known_as(owner: Connection, asked: str) -> str:
+    """The code of the community that is called so; "" if none is."""
+    try:
+        return find_community(owner, asked)
+    except NotFoundError:
+        return ""
+
+
 def find_target(connection: Connection, principal: Principal, asked: str) -> Target:
-    """What `asked` names among what the principal may see. Raises OperatingError."""
+    """What `asked` names among what the principal may see: a community's code, a grid's, or the beginning of
+    communities' codes. Raises OperatingError.
+    """
     seen = figures.select_communities(connection, principal)
-    for matches in (
-        [one.code for one in seen if one.code == asked],
-        [one.code for one in seen if one.name == asked],
-    ):
-        if len(matches) == 1:
-            return Target((matches[0],))
+    if asked in {one.code for one in seen}:
+        return Target((asked,))
     allowed = access(principal, COLLECTIONS["grids"])
     if allowed is not None:
         row = connection.execute(
@@ -131,6 +143,20 @@ def _font(wanted: Path | None) -> Path:
         raise OperatingError(key, font=error.wanted) from None
 
 
+def _close(document: Document, file: Path) -> None:
+    try:
+        document.close()
+    except OSError as error:  # the disk is full
+        raise OperatingError("print-unwritten", path=file, reason=error.strerror) from None
+
+
+def file_name(code: str, taken: Iterable[str] = ()) -> str:
+    """A file's name for a community: its code, without what may lead elsewhere; none of `taken`."""
+    plain = re.sub(r"[^\w.-]+", "_", code).strip(".")[:80] or "_"
+    names = (f"{plain}{f'-{number}' if number else ''}.pdf" for number in count())
+    return next(name for name in names if name not in set(taken))
+
+
 @dataclass
 class _Printer:
     connection: Connection
@@ -155,7 +181,7 @@ class _Printer:
                 document.community(view, self.order.sheets, wanted, imprint=imprint)
             if document is None:
                 raise OperatingError("print-no-plan", communities=", ".join(target.divisions[:5]))
-            document.close()
+            _close(document, out)
         return Printed(
             (out,), document.pages, "boards" in self.order.sheets, tuple(left_out), document.lacking
         )
@@ -164,14 +190,17 @@ class _Printer:
         from data.plan_file import replacing
         from layers.paper.document import Document
 
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatingError("print-unwritten", path=out, reason=error.strerror) from None
         files, left_out, pages, lacking = list[Path](), list[str](), 0, set[str]()
         for view, imprint in self._views(target, left_out):
             documents = [(str(view.community["code"].iloc[0]), False)]
             if not files and target.office and "map" in self.order.sheets:
                 documents.insert(0, (target.office, True))
             for name, office in documents:
-                file = out / f"{target.grid or name}.pdf"
+                file = out / file_name(target.grid or name, (path.name for path in files))
                 with replacing(file) as part:
                     document = Document(part, self.font, imprint, title=self._title(target, view))
                     if office:
@@ -179,7 +208,7 @@ class _Printer:
                     else:
                         wanted = [target.grid] if target.grid else None
                         document.community(view, self.order.sheets, wanted, imprint=imprint)
-                    document.close()
+                    _close(document, file)
                 files.append(file)
                 pages += document.pages
                 lacking |= set(document.lacking)

@@ -137,6 +137,57 @@ def test_a_grid_without_people_says_so(draw: Print) -> None:
     assert sheets.words(pdf, 2).count("空缺") == 1
 
 
+@pytest.mark.parametrize("people", [5, 8, 10, 14])
+def test_many_people_are_named_or_counted(draw: Print, people: int) -> None:
+    many = [Duty({"zh": "网格员", "en": "Grid worker"}, f"某{n:02d}", f"0000-{n:04d}") for n in range(people)]
+    imprint = dataclasses.replace(IMPRINT, duties={f"{CODE}001": many})
+    said = sheets.words(draw(imprint=imprint, sheets=("boards",), grids=[f"{CODE}001"]), 0)
+    named = [n for n in range(people) if f"某{n:02d}" in said and f"0000-{n:04d}" in said]
+    assert named == list(range(people if people <= 10 else 9))
+    assert (f"另有 {people - 9} 人" in said) == (people > 10)
+
+
+def test_a_bare_community_can_be_printed(draw: Print) -> None:
+    seen = view()
+    bare = dataclasses.replace(
+        seen,
+        community=seen.community.assign(name=""),
+        streets=seen.streets.iloc[:0],
+        buildings=seen.buildings.iloc[:0],
+        facilities=seen.facilities.iloc[:0],
+        grids=seen.grids[["code", "households", "residents", "buildings", "geometry"]],
+        attribution={},
+        version="",
+        published="",
+        size_words={},
+        synthetic=False,
+    )
+    pdf = draw(bare, Imprint("zh", "2026-11-22"))
+    assert len(pdf) == 7
+    said = sheets.words(pdf, 0)
+    assert f"{CODE} · 社区网格图" in said
+    assert "合成数据" not in said
+    assert "主干路" not in said
+    assert "热线" not in sheets.words(pdf, 1)
+
+
+def test_a_grid_in_two_parts_and_words_of_any_length(draw: Print) -> None:
+    seen = view()
+    grids = seen.grids.assign(name="朝阳里" * 12, bounds_zh="东至竹竿巷，南至迎宾大道以北六十米处小路，" * 12)
+    parts = shapely.union(grids.geometry.iloc[0], grids.geometry.iloc[5])
+    grids = grids.iloc[:5].copy()
+    grids.loc[0, "geometry"] = parts
+    long = dataclasses.replace(seen, grids=grids, community=seen.community.assign(name="柳湾" * 40))
+    pdf = draw(long, imprint=dataclasses.replace(IMPRINT, hotline="0000-123456789-" * 4, author="某" * 90))
+    for page in (0, 1):
+        width, height = pdf[page].get_size()
+        text = pdf[page].get_textpage()
+        boxes = [text.get_rect(number) for number in range(text.count_rects())]
+        assert all(
+            left >= 0 and right <= width and low >= 0 and top <= height for left, low, right, top in boxes
+        )
+
+
 def test_four_bounds_stand_on_the_board(draw: Print) -> None:
     bounds = "东至竹竿巷，南至迎宾大道，西至柳湾路，北至和平街、柳河西岸与小区围墙之间的步道。"
     seen = view()
@@ -187,6 +238,7 @@ def test_every_page_of_a_draft_says_so(draw: Print) -> None:
     for page in range(len(pdf)):
         assert "草案" in sheets.words(pdf, page)
     assert "网格划分草案" in sheets.words(pdf, 0)
+    assert sheets.codes(pdf, 1) == []  # a draft has no page
 
 
 def test_many_grids_have_a_table_of_their_own(draw: Print) -> None:

@@ -20,7 +20,7 @@ from service.commands import print as print_command
 from service.commands import terminal
 from service.db import Database
 from service.intake.layers import Layers
-from service.maps.printing import Order, Printed, default_role, print_sheets
+from service.maps.printing import Order, Printed, default_role, file_name, print_sheets
 from service.operating import OperatingError
 from service.plans.planning import plan_community
 from service.store.communities import load_area
@@ -145,6 +145,8 @@ def test_one_grid_is_its_board_and_the_map_if_asked(wangge: Wangge, tmp_path: Pa
     assert len(pdf) == 1
     assert "Grid 001" in sheets.words(pdf, 0)
     assert "Hotline" not in sheets.words(pdf, 0)
+    wangge("print", "测试社区", "--out", tmp_path / "n.pdf", "--sheet", "map")
+    assert "测试社区 · 社区网格图" in said(tmp_path / "n.pdf")
     wangge("print", f"{CODE}001", "--out", tmp_path / "m.pdf", "--sheet", "all")
     assert len(sheets.open_pdf(tmp_path / "m.pdf")) == 2
 
@@ -266,7 +268,7 @@ def test_what_a_role_may_not_see_changes_no_byte(scratch: Database, tmp_path: Pa
     def files() -> dict[Role, bytes]:
         found = {}
         for role in (Role.PUBLIC, Role.CONSUMER, Role.CENTRE):
-            for asked, sheets_ in ((f"{CODE}002", BOTH), (f"{CODE}001", ("boards",)), (OFFICE, ("map",))):
+            for asked, sheets_ in ((f"{CODE}002", BOTH), (OFFICE, ("map",))):
                 order = Order(sheets_, IMPRINT)
                 print_sheets(scratch, Principal(role), asked, tmp_path / "x.pdf", order)
                 found[role] = found.get(role, b"") + (tmp_path / "x.pdf").read_bytes()
@@ -341,6 +343,37 @@ def test_an_old_file_stays_until_the_new_one_is_whole(
         printing(BARE, Role.PLANNER)
     assert out.read_bytes() == b"the one before"
     assert [path.name for path in tmp_path.iterdir()] == ["out.pdf"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(wangge: Wangge, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused = wangge("print", CODE, "--out", tmp_path / "file", "--sheet", "map", exit_code=2)
+    assert "cannot be written" in refused.output
+    refused = wangge("print", CODE, "--out", tmp_path / "none" / "x.pdf", exit_code=2)
+    assert "Traceback" not in refused.output
+
+
+def test_files_are_named_after_codes_and_stay_in_their_folder() -> None:
+    assert file_name("990101001001") == "990101001001.pdf"
+    assert file_name("c1", {"c1.pdf", "c1-1.pdf"}) == "c1-2.pdf"
+    for code in ("../../etc/passwd", "a/b", "..", "", "\\\\server\\x", "a\x00b", "社区 一"):
+        name = file_name(code)
+        assert Path(name).name == name
+        assert not name.startswith(".")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    printing: Printing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    def full(self: Canvas) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Canvas, "save", full)
+    with pytest.raises(OperatingError, match="No space left"):
+        printing(CODE, sheets=("map",))
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_the_extra_one_sentence_says_so(
