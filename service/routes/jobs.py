@@ -68,7 +68,9 @@ def show_results(context: InContext, job: str, query: Annotated[HealthQuery, Que
         run = _find(context, connection, job)
     if run["status"] == "successful":
         plan = run["result"]["plan"]
-        return answer({"plan": plan, "links": [link(context.href(f"/plans/{plan}"), "related", JSON)]})
+        made = answer({"plan": plan})  # outputs and nothing else
+        made.headers["Link"] = f'<{context.href(f"/plans/{plan}")}>; rel="related"; type="{JSON}"'
+        return made
     if run["status"] in runs.ENDED:
         reason = describe_run(context, run)["message"]
         raise ConflictError("job-ended", job=job, reason=reason)

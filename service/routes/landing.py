@@ -50,6 +50,8 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
         ("/collections", "data", JSON),
         ("/tiles", f"{OGC_REL}tilesets-vector", JSON),
         ("/tileMatrixSets", f"{OGC_REL}tiling-schemes", JSON),
+        ("/processes", f"{OGC_REL}processes", JSON),
+        ("/jobs", f"{OGC_REL}job-list", JSON),
         ("/centre", "related", JSON),
     )
     return answer_json(

@@ -15,7 +15,7 @@ from partition.texts import Language, catalogue
 from service.faults import MalformedError, UnknownError
 from service.jobs.queue import enqueue
 from service.links import JSON, OGC_REL, link
-from service.routes.plans import PLAN_MOST, answer, check_planner
+from service.routes.plans import PLAN_MOST, answer, check_planner, whole
 from service.store import runs
 from service.store.communities import has_division
 from service.store.errors import ConflictError
@@ -93,12 +93,19 @@ class Execution(BaseModel):
     outputs: dict[str, Any] | None = None
 
 
+class ProcessesQuery(HealthQuery):
+    """How many processes."""
+
+    limit: str = Field("10", description="How many at most.")
+
+
 @router.get("/processes", summary="What can be run", response_class=Response)
-def list_processes(context: InContext, query: Annotated[HealthQuery, Query()]) -> Response:
+def list_processes(context: InContext, query: Annotated[ProcessesQuery, Query()]) -> Response:
     """Only planners and administrators can ask for runs."""
+    limit = whole("limit", query.limit, 1, 10_000)
     return answer(
         {
-            "processes": [summarise(context, name) for name in INPUTS],
+            "processes": [summarise(context, name) for name in list(INPUTS)[:limit]],
             "links": [link(context.href("/processes"), "self", JSON)],
         }
     )

@@ -77,6 +77,13 @@ STATUS: dict[type[ServiceError], int] = {
     FullDiskError: 507,
 }
 RETRY_S = 20
+# problems that a standard gives a name to (OGC API – Processes Part 1, 7.11 to 7.13), by their key
+_PROCESSES = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+TYPES = {
+    "process": f"{_PROCESSES}no-such-process",
+    "job": f"{_PROCESSES}no-such-job",
+    "job-no-result": f"{_PROCESSES}result-not-ready",
+}
 
 
 STORE_STATUS: tuple[tuple[type[StoreError], int], ...] = (
@@ -182,7 +189,7 @@ def problem(request: Request, status: int, error: ServiceError | OperatingError,
 
         return problem_page(request, status, title, error.text(lang), lang)
     body = {
-        "type": "about:blank",
+        "type": TYPES.get(error.key, "about:blank"),
         "title": title,
         "status": status,
         "detail": error.text(lang),

@@ -123,6 +123,34 @@ def test_processes_are_described(town: Served) -> None:
         assert told["inputs"]["division"]["minOccurs"] == 1
         assert told["outputs"]["plan"]["schema"]["type"] == "integer"
     assert client.get("/processes/fly").status_code == 404
+    assert [one["id"] for one in client.get("/processes", params={"limit": 1}).json()["processes"]] == [
+        "partition"
+    ]
+    assert client.get("/processes", params={"limit": 0}).status_code == 400
+    links = {link["rel"]: link["href"] for link in client.get("/", params={"f": "json"}).json()["links"]}
+    for name in ("processes", "job-list"):
+        assert client.get(links[f"http://www.opengis.net/def/rel/ogc/1.0/{name}"]).status_code == 200
+
+
+def test_what_is_not_there_has_the_type_that_the_standard_names(town: Served) -> None:
+    client = town.client(Role.PLANNER)
+    job = ask(client)
+    for path, kind in (
+        ("/processes/fly", "no-such-process"),
+        ("/jobs/none", "no-such-job"),
+        ("/jobs/none/results", "no-such-job"),
+        (f"{job}/results", "result-not-ready"),
+    ):
+        answer = client.get(path, headers={"accept": "application/json"})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith("application/problem+json")
+        told = answer.json()
+        assert told["type"] == f"http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/{kind}"
+        assert told["status"] == 404
+    body = {"inputs": {"division": CODE}}
+    assert client.post("/processes/fly/execution", json=body).json()["type"].endswith("/no-such-process")
+    assert client.delete("/jobs/none").json()["type"].endswith("/no-such-job")
+    client.delete(job)
 
 
 @pytest.mark.parametrize("role", tuple(Role))
@@ -200,7 +228,10 @@ def test_a_run_makes_one_plan_however_often_it_is_begun(town: Served) -> None:
     assert plans_now(town) == before + 1
     told = client.get(job).json()
     assert (told["status"], told["progress"]) == ("successful", 100)
-    plan = client.get(f"{job}/results").json()["plan"]
+    results = client.get(f"{job}/results")
+    plan = results.json()["plan"]
+    assert results.json() == {"plan": plan}
+    assert results.links["related"]["url"].endswith(f"/plans/{plan}")
     assert client.get(f"/plans/{plan}").json()["author"] == "test planner"
     assert client.delete(job).json()["status"] == "successful"  # what ended stays as it is
     with town.database.owner.begin() as connection:
