@@ -33,8 +33,8 @@ class Side:
     """One of the two. value: as the address has it.
 
     grids: code, geometry (EPSG:4326), cells (one for each of the view's columns: a text, one in both
-    languages, or None: not to be told), and for a choropleth value (float or None) and state (`layers.choropleth.State`). borders: lines
-    of this side that the other does not have (EPSG:4326).
+    languages, or None: not to be told), and for a choropleth value (float or None) and state
+    (`layers.choropleth.State`). borders: lines of this side that the other does not have (EPSG:4326).
     """
 
     value: str

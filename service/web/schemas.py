@@ -179,6 +179,32 @@ class SurfaceQuery(CaseViewQuery):
     frames: str | None = Field(None, description="Steps in time that are drawn besides, 2 to 24.")
 
 
+class CompareQuery(BaseModel):
+    """What is compared; `service.centre.question` reads the filters."""
+
+    model_config = ConfigDict(extra="allow")
+
+    left: str | None = Field(
+        None,
+        description="A plan (`plan:12`), a month in Beijing (`2026-09`) or a span as of `datetime`; default:"
+        " the month before the right one.",
+    )
+    right: str | None = Field(
+        None, description="The same for the right map; default: the latest month. Both are of one kind."
+    )
+    category: list[str] | None = Field(None, description="Category of cases, as in the data; repeatable.")
+    status: list[str] | None = Field(None, description="Status, or `open`: not closed; repeatable.")
+    tier: list[str] | None = Field(
+        None, description="Tier that handles the case, for roles that know it; repeatable."
+    )
+    hours: str | None = Field(None, description="Hours of the day in Beijing: `8-18`, `22-6`, `7,12`.")
+    weekdays: str | None = Field(None, description="Days of the week in Beijing, Monday is 1: `1-5`, `6,7`.")
+    rate: str | None = Field(
+        None, description="Cases for every 1,000 `households` or `residents`; else numbers of cases."
+    )
+    lang: Literal["zh", "en"] | None = Field(None, description="Language shown first; both are in the page.")
+
+
 class BaseQuery(BaseModel):
     """The ground below the command centre's page."""
 

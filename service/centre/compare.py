@@ -1,0 +1,540 @@
+"""Two plans, or two periods, compared for one principal: `GET /centre/{division}/compare`.
+
+Plans: what `/plans` and, for those who see drafts, `/plans/{plan}/grids` tell; of buildings whose grid
+differs only those hear who see the figures of buildings. No figure of a population group is compared: two
+plans that differ by one building would reveal it. Periods: what `/centre/{division}/cases` counts, by the
+grids in force.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, RowMapping
+
+from partition.texts import LANGUAGES, catalogue
+from service.access import Access, Principal, Role, access
+from service.centre.base import draw_ground
+from service.centre.change import Change, compare
+from service.centre.figures import Figures, View, count_cases, kinds
+from service.centre.place import Clock, Division, clock_of, find_division
+from service.centre.question import BEIJING, Filters, Interval
+from service.centre.summary import label_of
+from service.faults import MalformedError, UnknownError
+from service.query.box import short
+from service.query.span import read_span
+from service.registry import COLLECTIONS
+from service.store import centre as store
+from service.store import figures
+from service.store.centre import Reach
+from service.store.comparison import select_homes
+from service.store.plans import PlanFilter, read_plan, select_plan, select_plans
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from layers.compare_map import Choice, CompareView, Difference, Figure, Side
+
+Both = dict[str, str]
+
+MONTHS_MOST = 24
+PLANS_MOST = 50
+TRANSFERS_SHOWN = 20
+CATEGORIES_SHOWN = 10
+# borders nearer than this are one: full digits go through degrees
+_SAME_M = 0.2
+_LEAST_M = 2.0
+
+
+def both(key: str, /, **values: object) -> Both:
+    """A text of the catalogue in both languages; values that are `Both` take the language's own."""
+    say = catalogue("service").say
+    told: Both = {}
+    for lang in LANGUAGES:
+        given = {name: value[lang] if isinstance(value, dict) else value for name, value in values.items()}
+        told[lang] = say(f"compare.{key}", lang, **given)
+    return told
+
+
+def draw_comparison(
+    connection: Connection,
+    principal: Principal,
+    code: str,
+    sides: tuple[str, str],
+    filters: Filters,
+    cases: Access | None,
+    address: str,
+) -> CompareView:
+    """What the page shows. sides: left and right as the address has them, "" where it has none.
+
+    UnknownError: the division or a plan is not for the principal. MalformedError: a side says nothing, or the
+    two are not of one kind.
+    """
+    division = find_division(connection, principal, code)
+    plans = [side.startswith("plan:") for side in sides]
+    if any(plans):
+        if not all(plans):
+            raise MalformedError("compare-kinds")
+        return _compare_plans(connection, principal, division, sides, address)
+    if cases is None:
+        raise UnknownError("collection", name="cases")
+    return _compare_periods(connection, principal, cases, division, sides, filters, address)
+
+
+def _common(connection: Connection, principal: Principal, division: Division, address: str) -> dict[str, Any]:
+    return {
+        "code": division.code,
+        "name": dict(division.name),
+        "address": address,
+        "communities": _frame(connection, principal, "communities", division.codes)[["code", "geometry"]],
+        "ground": draw_ground(connection, principal, division),
+        "role": principal.role.value,
+        "synthetic": division.synthetic,
+        "attribution": dict.fromkeys(LANGUAGES, division.attribution) if division.attribution else {},
+    }
+
+
+def _frame(connection: Connection, principal: Principal, name: str, codes: Sequence[str]) -> gpd.GeoDataFrame:
+    import pandas as pd
+
+    allowed = access(principal, COLLECTIONS[name])
+    if allowed is None:
+        raise UnknownError("collection", name=name)
+    frames = [figures.select_frame(connection, COLLECTIONS[name], allowed, code) for code in codes]
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+# --- plans ---
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A plan as the principal sees it. grids: code, households, residents, buildings, area_m2, geometry
+    (EPSG:4326). homes: building → grid and households; None: not for this role.
+    """
+
+    number: int
+    row: RowMapping
+    grids: gpd.GeoDataFrame
+    buildings: gpd.GeoDataFrame | None
+
+
+def _compare_plans(
+    connection: Connection,
+    principal: Principal,
+    division: Division,
+    sides: tuple[str, str],
+    address: str,
+) -> CompareView:
+    from layers.compare_map import CompareView
+
+    left, right = (_plan(connection, principal, division, side) for side in sides)
+    community = str(left.row["division_code"])
+    if right.row["division_code"] != community:
+        raise MalformedError("compare-communities", left=left.number, right=right.number)
+    division = replace(
+        division, communities=tuple(one for one in division.communities if one.code == community)
+    )
+    twins, flows, moved = _match(connection, left, right)
+    gone, come, lengths = _borders(left.grids, right.grids)
+    columns = [both("households"), both("residents"), both("buildings"), both("hectares")]
+    return CompareView(
+        kind="plans",
+        left=_plan_side(left, gone),
+        right=_plan_side(right, come),
+        twins=twins,
+        columns=columns,
+        figures=_plan_figures(left, right, flows, lengths),
+        differences=_plan_differences(left, right, twins, flows),
+        none=both("plans_same"),
+        moved=moved,
+        choices=_plan_choices(connection, principal, community),
+        notes=[both("plans_note")],
+        **_common(connection, principal, division, address),
+    )
+
+
+def _plan(connection: Connection, principal: Principal, division: Division, side: str) -> _Plan:
+    told = re.fullmatch(r"plan:(\d{1,18})", side, re.ASCII)
+    if told is None:
+        raise MalformedError("parameter-value", name="left, right", value=short(side), choice="plan:12")
+    number = int(told[1])
+    row = select_plan(connection, principal, number)
+    if row is None or row["division_code"] not in division.codes:
+        raise UnknownError("plan", plan=number)
+    if principal.reaches(Role.PLANNER):
+        frames = read_plan(connection, number)
+        return _Plan(number, row, frames.grids.to_crs(4326), frames.buildings.to_crs(4326))
+    # whoever sees published plans only sees their grids as the collection shows them
+    return _Plan(number, row, _frame(connection, principal, "grids", [row["division_code"]]), None)
+
+
+def _plan_side(plan: _Plan, borders: gpd.GeoSeries) -> Side:
+    from layers.compare_map import Side
+
+    grids = plan.grids.copy()
+    grids["cells"] = [
+        [
+            _unit("cell_households", row["households"]),
+            _number(row["residents"]),
+            _number(row["buildings"]),
+            f"{row['area_m2'] / 10_000:.2f}",
+        ]
+        for row in grids.to_dict("records")
+    ]
+    status = both(f"status_{plan.row['status']}")
+    day = plan.row["published_at"] or plan.row["updated_at"]
+    note = both("plan_note", status=status, date=day.astimezone(BEIJING).date(), grids=len(grids))
+    return Side(
+        f"plan:{plan.number}",
+        both("plan", plan=plan.number),
+        note,
+        grids[["code", "cells", "geometry"]],
+        borders,
+    )
+
+
+def _match(
+    connection: Connection, left: _Plan, right: _Plan
+) -> tuple[dict[str, str], list[tuple[str, str, int, int]] | None, gpd.GeoSeries | None]:
+    """Which grid of the right is which of the left, by most households in common; what goes from grid to grid
+    (left code, right code, buildings, households; None: not for this role); and the buildings that do.
+    """
+    import numpy as np
+
+    from partition.changes.lineage import keep_codes
+
+    if left.buildings is None or right.buildings is None:
+        shared = set(left.grids["code"]) & set(right.grids["code"])
+        return {code: code for code in sorted(shared)}, None, None
+    homes = select_homes(connection, left.number, right.number)
+    left_codes, right_codes = sorted(left.grids["code"]), sorted(right.grids["code"])
+    place = ({code: n for n, code in enumerate(left_codes)}, {code: n for n, code in enumerate(right_codes)})
+    old = np.array([place[0][home.old] for home in homes], dtype=np.int64)
+    new = np.array([place[1][home.new] for home in homes], dtype=np.int64)
+    households = np.array([float(home.households) for home in homes])
+    kept = keep_codes(old, new, households) if homes else {}
+    twins = {right_codes[b]: left_codes[a] for b, a in kept.items()}
+    changed = np.array([kept.get(int(b)) != int(a) for a, b in zip(old, new, strict=True)], dtype=bool)
+    flows: dict[tuple[str, str], tuple[int, int]] = {}
+    for n in np.flatnonzero(changed).tolist():
+        pair = (left_codes[old[n]], right_codes[new[n]])
+        buildings, people = flows.get(pair, (0, 0))
+        flows[pair] = (buildings + 1, people + round(households[n]))
+    ids = {homes[n].building_id for n in np.flatnonzero(changed).tolist()}
+    moved = right.buildings[right.buildings["id"].isin(ids)].geometry
+    told = [(before, now, *counted) for (before, now), counted in flows.items()]
+    return dict(sorted(twins.items())), sorted(told, key=lambda one: (-one[3], -one[2], one[:2])), moved
+
+
+def _borders(
+    left: gpd.GeoDataFrame, right: gpd.GeoDataFrame
+) -> tuple[gpd.GeoSeries, gpd.GeoSeries, tuple[float, float]]:
+    """The borders that only one side has, in degrees, and how long the borders of both are, in metres."""
+    import geopandas as gpd
+    import shapely
+
+    crs = left.estimate_utm_crs()
+    lines = [shapely.union_all(side.to_crs(crs).boundary.to_numpy()) for side in (left, right)]
+    outline = shapely.union_all(left.to_crs(crs).geometry.to_numpy()).boundary
+    inner = [shapely.difference(line, shapely.buffer(outline, _SAME_M)) for line in lines]
+    only = []
+    for one, other in ((inner[0], inner[1]), (inner[1], inner[0])):
+        rest = shapely.line_merge(shapely.difference(one, shapely.buffer(other, _SAME_M)))
+        parts = [part for part in shapely.get_parts(rest) if part.length >= _LEAST_M]
+        only.append(gpd.GeoSeries(parts, crs=crs).to_crs(4326))
+    return only[0], only[1], (float(inner[0].length), float(inner[1].length))
+
+
+def _plan_figures(
+    left: _Plan, right: _Plan, flows: list[tuple[str, str, int, int]] | None, lengths: tuple[float, float]
+) -> list[Figure]:
+    from layers.compare_map import Figure
+
+    rows = [Figure(both("grids"), *_pair(len(left.grids), len(right.grids)))]
+    for name, least in (("households", True), ("residents", False)):
+        one, other = left.grids[name], right.grids[name]
+        if not (one.notna().all() and other.notna().all() and len(one) and len(other)):
+            continue
+        rows.append(Figure(both(name), *_pair(round(one.sum()), round(other.sum()))))
+        if least:
+            rows.append(Figure(both("smallest"), *_pair(round(one.min()), round(other.min()))))
+            rows.append(Figure(both("largest"), *_pair(round(one.max()), round(other.max()))))
+            rows.append(Figure(both("spread"), *_pair(_spread(one), _spread(other), form="{:,.1f}")))
+    shares = [plan.row["figures"].get("share_in_range") for plan in (left, right)]
+    if all(share is not None for share in shares) and left.buildings is not None:
+        before, after = (100 * float(share) for share in shares)
+        rows.append(Figure(both("in_range"), *_pair(before, after, form="{:,.0f}")))
+    rows.append(Figure(both("borders"), *_pair(lengths[0] / 1000, lengths[1] / 1000, form="{:,.2f}")))
+    if flows is not None:
+        rows.append(Figure(both("moved_buildings"), "", _number(sum(flow[2] for flow in flows)) or ""))
+        rows.append(Figure(both("moved_households"), "", _number(sum(flow[3] for flow in flows)) or ""))
+    return rows
+
+
+def _spread(households: Any) -> float:
+    """Standard deviation as a share of the mean, in per cent."""
+    mean = float(households.mean())
+    return 100 * float(households.std(ddof=0)) / mean if mean else 0.0
+
+
+def _plan_differences(
+    left: _Plan, right: _Plan, twins: Mapping[str, str], flows: list[tuple[str, str, int, int]] | None
+) -> list[Difference]:
+    from layers.compare_map import Difference
+
+    found = []
+    there = set(twins.values())
+    for code in sorted(set(left.grids["code"]) - there):
+        found.append(Difference(both("only_left", label=code[-3:]), (code,)))
+    for code in sorted(set(right.grids["code"]) - set(twins)):
+        found.append(Difference(both("only_right", label=code[-3:]), (code,)))
+    for code, other in twins.items():
+        if code != other:
+            found.append(Difference(both("renamed", left=other[-3:], right=code[-3:]), (code,)))
+    for old, new, buildings, households in (flows or [])[:TRANSFERS_SHOWN]:
+        text = both("flow", left=old[-3:], right=new[-3:], buildings=buildings, households=f"{households:,}")
+        found.append(Difference(text, (new, old)))
+    rest = (flows or [])[TRANSFERS_SHOWN:]
+    if rest:
+        found.append(Difference(both("more_flows", count=len(rest))))
+    return found
+
+
+def _plan_choices(connection: Connection, principal: Principal, community: str) -> list[Choice]:
+    from layers.compare_map import Choice
+
+    rows, _ = select_plans(connection, principal, PlanFilter(community), limit=PLANS_MOST, offset=0)
+    return [
+        Choice(
+            f"plan:{row['id']}",
+            both("plan_choice", plan=row["id"], status=both(f"status_{row['status']}")),
+        )
+        for row in rows
+        if row["division_code"] == community
+    ]
+
+
+# --- periods ---
+
+
+def _compare_periods(
+    connection: Connection,
+    principal: Principal,
+    cases: Access,
+    division: Division,
+    sides: tuple[str, str],
+    filters: Filters,
+    address: str,
+) -> CompareView:
+    from layers.choropleth import classes
+    from layers.compare_map import CompareView
+
+    reach = store.select_reach(connection, cases, division.codes)
+    clock = clock_of(division, reach)
+    sides = _default_months(sides, clock)
+    intervals = [_interval(side, clock, reach) for side in sides]
+    told = [
+        count_cases(connection, principal, cases, View(division, filters, clock, interval, None))
+        for interval in intervals
+    ]
+    share = _share(filters, intervals)
+    changes = compare([grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], share)
+    grids = _frame(connection, principal, "grids", division.codes)
+    name = f"case_rate_{filters.rate}" if filters.rate else "cases"
+    columns = [both(f"rate_{filters.rate}" if filters.rate else "cases"), both("cases")][
+        : 2 if filters.rate else 1
+    ]
+    return CompareView(
+        kind="periods",
+        left=_period_side(sides[0], intervals[0], told[0], grids),
+        right=_period_side(sides[1], intervals[1], told[1], grids),
+        twins={code: code for code in grids["code"]},
+        columns=columns,
+        figures=_period_figures(told, intervals, share),
+        differences=_period_differences(told, changes),
+        none=both("periods_same"),
+        measure=classes(name),
+        choices=_month_choices(sides, clock, reach),
+        notes=_period_notes(filters, intervals, told[0].approximate),
+        **_common(connection, principal, division, address),
+    )
+
+
+def _share(filters: Filters, intervals: Sequence[Interval]) -> float:
+    """The right side's part of the hours of both."""
+    left, right = (filters.exposure(interval) for interval in intervals)
+    if not left or not right:
+        raise MalformedError("compare-empty")
+    return right / (left + right)
+
+
+def _default_months(sides: tuple[str, str], clock: Clock) -> tuple[str, str]:
+    """Where the address names none: the month of the clock on the right, the one before on the left."""
+    right = sides[1] or _month(clock.now)
+    if not sides[0]:
+        first = _month_begin(right) if re.fullmatch(r"\d{4}-\d{2}", right, re.ASCII) else None
+        before = (first or clock.now) - timedelta(days=1)
+        return _month(before), right
+    return sides[0], right
+
+
+def _month(time: datetime) -> str:
+    there = time.astimezone(BEIJING)
+    return f"{there.year:04d}-{there.month:02d}"
+
+
+def _month_begin(text: str) -> datetime:
+    """When a month begins in Beijing. Raises MalformedError."""
+    try:
+        return datetime(int(text[:4]), int(text[5:]), 1, tzinfo=BEIJING).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MalformedError(
+            "parameter-value", name="left, right", value=short(text), choice="2026-09"
+        ) from None
+
+
+def _interval(side: str, clock: Clock, reach: Reach) -> Interval:
+    """A month by Beijing's calendar, or a span as collections take it."""
+    if re.fullmatch(r"\d{4}-\d{2}", side, re.ASCII):
+        begin = _month_begin(side)
+        try:
+            after = begin.astimezone(BEIJING) + timedelta(days=32)
+            return Interval(begin, after.replace(day=1).astimezone(UTC))
+        except OverflowError:
+            raise MalformedError("datetime", value=short(side)) from None
+    return Filters(last="", span=read_span(side)).interval(clock.now, reach.oldest)
+
+
+def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDataFrame) -> Side:
+    from layers.compare_map import Side
+
+    rows = {grid.grid.code: grid for grid in told.grids}
+    cells: list[list[str | Both | None]] = []
+    values: list[float | None] = []
+    states: list[str] = []
+    for code in grids["code"]:
+        grid = rows[code]
+        # no figure is shown of a handful of households
+        known = grid.grid.households is not None
+        count = _unit("cell_cases", grid.cases) if known else None
+        state = "shown" if known else "withheld"
+        figure: float | None = float(grid.cases) if known else None
+        line: list[str | Both | None] = [count]
+        if grid.rate is not None and known:
+            figure = grid.rate.value
+            state = {"stable": "shown", "unstable": "unstable", "hidden": "few"}[grid.rate.state]
+            line = [None if figure is None else f"{figure:,.1f}", count]
+        elif grid.rate is not None:
+            line = [None, count]
+        cells.append(line)
+        values.append(figure)
+        states.append(state)
+    shown = grids[["code", "geometry"]].assign(cells=cells, value=values, state=states)
+    first, last = (
+        time.astimezone(BEIJING) for time in (interval.begin, interval.inclusive.end or interval.end)
+    )
+    note = both("period_note", first=first.date(), last=last.date(), cases=f"{told.total:,}")
+    return Side(value, _period_title(value), note, shown)
+
+
+def _period_title(value: str) -> Both:
+    if re.fullmatch(r"\d{4}-\d{2}", value, re.ASCII):
+        return both("month", year=value[:4], month=int(value[5:]))
+    return dict.fromkeys(LANGUAGES, value)
+
+
+def _period_figures(told: Sequence[Figures], intervals: Sequence[Interval], share: float) -> list[Figure]:
+    from layers.compare_map import Figure
+
+    left, right = told
+    total = compare([right.total], [left.total], share)[0]
+    rows = [
+        Figure(both("cases"), _number(left.total) or "", _number(right.total) or "", _changed(total)),
+        Figure(
+            both("a_day"),
+            *_pair(left.total / intervals[0].days, right.total / intervals[1].days, form="{:,.1f}"),
+        ),
+    ]
+    before = {name: pair[0] for name, pair in kinds(left)}
+    after = {name: pair[0] for name, pair in kinds(right)}
+    names = sorted(
+        set(before) | set(after), key=lambda name: (-before.get(name, 0) - after.get(name, 0), name)
+    )[:CATEGORIES_SHOWN]
+    changes = compare([after.get(name, 0) for name in names], [before.get(name, 0) for name in names], share)
+    for name, change in zip(names, changes, strict=True):
+        label: Both = {lang: label_of("category", name, lang) for lang in LANGUAGES}
+        rows.append(Figure(label, _number(change.before) or "", _number(change.now) or "", _changed(change)))
+    return rows
+
+
+def _period_differences(told: Sequence[Figures], changes: Sequence[Change]) -> list[Difference]:
+    """The grids whose number changed by more than chance, the surest first."""
+    from layers.compare_map import Difference
+
+    found = []
+    rows = zip(told[1].grids, changes, strict=True)
+    for grid, change in sorted(rows, key=lambda pair: (pair[1].p, pair[0].grid.code)):
+        if change.verdict == "chance" or grid.grid.households is None:
+            continue
+        code = grid.grid.code
+        text = both(change.verdict, label=code[-3:], left=change.before, right=change.now)
+        found.append(Difference(text, (code,), change.verdict))
+    return found
+
+
+def _month_choices(sides: tuple[str, str], clock: Clock, reach: Reach) -> list[Choice]:
+    """Months with cases, the newest first; and what was asked for besides."""
+    from layers.compare_map import Choice
+
+    last = clock.now.astimezone(BEIJING)
+    oldest = (reach.oldest or clock.now).astimezone(BEIJING)
+    newest, first = last.year * 12 + last.month - 1, oldest.year * 12 + oldest.month - 1
+    months = [
+        f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(newest, max(first, newest - MONTHS_MOST) - 1, -1)
+    ]
+    asked = [side for side in dict.fromkeys(sides) if side not in months]
+    return [Choice(value, _period_title(value)) for value in (*months, *asked)]
+
+
+def _period_notes(filters: Filters, intervals: Sequence[Interval], approximate: bool) -> list[Both]:
+    notes = [both("periods_note"), both("fixed")]
+    if abs(intervals[0].days - intervals[1].days) > 0.01:
+        notes.append(both("lengths", left=f"{intervals[0].days:.10g}", right=f"{intervals[1].days:.10g}"))
+    if filters.rate:
+        notes.append(both("rates"))
+    if approximate:
+        notes.append(both("approximate"))
+    return notes
+
+
+# --- how figures are written ---
+
+
+def _number(value: Any) -> str | None:
+    return None if value is None or value != value else f"{round(float(value)):,}"
+
+
+def _unit(key: str, value: Any) -> Both | None:
+    told = _number(value)
+    return None if told is None else both(key, count=told)
+
+
+def _pair(left: float, right: float, form: str = "{:,.0f}") -> tuple[str, str, str]:
+    """Two figures and their difference, with its sign."""
+    one, other = form.format(left), form.format(right)
+    digits = len(one.rpartition(".")[2]) if "." in one else 0
+    difference = round(right, digits) - round(left, digits)
+    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
+    return one, other, sign + form.format(abs(difference))
+
+
+def _changed(change: Change) -> str:
+    difference = change.difference
+    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
+    mark = {"more": " ▲", "fewer": " ▼", "chance": ""}[change.verdict]
+    return f"{sign}{abs(difference):,}{mark}"

@@ -1,0 +1,247 @@
+"""Two plans and two periods compared: each role is told what the API tells it, and no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from partition.wishes.policy import Profile, Size
+from service.access import Principal, Role
+from service.plans.planning import plan_community
+from service.postgres.cluster import Cluster
+from tests.browser import Trouble, closed_page
+
+from .api import HIDDEN, Served, fill, serve
+from .conftest import own_database
+from .towns import CODE
+
+pytestmark = pytest.mark.database
+ADDRESS = f"/centre/{CODE}/compare"
+SEERS = (Role.PLANNER, Role.PRIVACY_OFFICER, Role.ADMIN, Role.CENTRE)
+
+
+@dataclass
+class World:
+    """A published plan, two drafts, one of another community, and a client a role."""
+
+    served: Served
+    published: int
+    draft: int
+    foreign: int
+    clients: dict[Role, httpx.Client]
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Cluster) -> Iterator[World]:
+    with contextmanager(own_database)(cluster) as database:
+        area = fill(database)
+        smaller = Profile("smaller", Size("households", 120, 180, 240))
+        draft = plan_community(database.owner, CODE, smaller, author="a planner")
+        foreign = plan_community(database.owner, HIDDEN, smaller, author="a planner")
+        with serve(database, area) as served:
+            published = served.rows("select id from plans where status = 'published'")[0].id
+            own = served.rows("select min(grid_code) from cases where category = 'dispute'")[0][0]
+            clients = {
+                role: served.client(role, grids=frozenset({own}) if role is Role.GRID_WORKER else frozenset())
+                for role in Role
+            }
+            yield World(served, published, draft.plan, foreign.plan, clients)
+
+
+def page_of(client: httpx.Client, **query: str) -> tuple[dict[str, Any], str]:
+    """The data in the page, and its text."""
+    answer = client.get(ADDRESS, params=query)
+    assert answer.status_code == 200, answer.text[:400]
+    assert "frame-ancestors" in answer.headers["content-security-policy"]
+    found = re.search(r'id="wangge-page">(.*?)</script>', answer.text, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1]), answer.text
+
+
+def table(html: str) -> dict[str, list[str]]:
+    """The figures: label in Chinese → left, right, change."""
+    rows = re.findall(
+        r'<tr><th scope="row"><span data-zh="(.*?)".*?</th><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>',
+        html,
+    )
+    return {unescape(label): [unescape(cell) for cell in cells] for label, *cells in rows}
+
+
+@pytest.mark.parametrize("role", SEERS)
+def test_plans_are_compared_as_they_are_stored(world: World, role: Role) -> None:
+    """Grids, sums and the households that change grid, against the tables."""
+    page, html = page_of(
+        world.clients[role], left=f"plan:{world.published}", right=f"plan:{world.draft}", lang="zh"
+    )
+    figures = table(html)
+    for name, plan in (("left", world.published), ("right", world.draft)):
+        rows = world.served.rows(
+            "select code, households from plan_grids where plan_id = :plan order by 1", plan=plan
+        )
+        assert [grid["code"] for grid in page[name]["grids"]] == [row.code for row in rows]
+        place = 0 if name == "left" else 1
+        assert figures["网格"][place] == str(len(rows))
+        assert figures["户数"][place] == f"{sum(row.households for row in rows):,}"
+        assert figures["最大网格（户）"][place] == str(max(row.households for row in rows))
+    homes = world.served.rows(
+        """select o.grid_code as old, n.grid_code as new, o.households
+           from plan_buildings o join plan_buildings n on n.building_id = o.building_id
+           where o.plan_id = :left and n.plan_id = :right""",
+        left=world.published,
+        right=world.draft,
+    )
+    moved = [row for row in homes if page["twins"].get(row.new) != row.old]
+    assert 0 < len(moved) < len(homes)
+    assert figures["换网格的楼栋"][1] == str(len(moved))
+    assert figures["换网格的户数"][1] == f"{sum(row.households for row in moved):,}"
+    assert len(page["moved"]) >= len(moved)
+    assert page["left"]["borders"] or page["right"]["borders"]
+    assert len(set(page["twins"].values())) == len(page["twins"])
+
+
+def test_a_plan_beside_itself_differs_in_nothing(world: World) -> None:
+    """No border, no building, no words; the public may look at what is published."""
+    both = f"plan:{world.published}"
+    for role in Role:
+        page, html = page_of(world.clients[role], left=both, right=both, lang="en")
+        assert page["left"]["borders"] == page["right"]["borders"] == page["moved"] == []
+        assert page["left"]["grids"] == page["right"]["grids"]
+        assert "The two plans are the same." in html
+        assert ("换网格的户数" in html) == (role in SEERS)
+        shown = {grid["code"]: grid["cells"][0] for grid in page["left"]["grids"]}
+        items = world.clients[role].get("/collections/grids/items", params={"limit": 1000}).json()["features"]
+        told = {item["id"]: item["properties"]["households"] for item in items}
+        assert {code: cell and cell["zh"] for code, cell in shown.items()} == {
+            code: None if count is None else f"{count:,} 户" for code, count in told.items()
+        }
+
+
+def test_plans_that_are_not_published_are_not_there_for_others(world: World) -> None:
+    """As if there were no such plan; the choices name none of them either."""
+    for role in set(Role) - set(SEERS):
+        never = world.clients[role].get(ADDRESS, params={"left": "plan:99999", "right": "plan:99999"})
+        for sides in ((world.published, world.draft), (world.draft, world.draft)):
+            left, right = (f"plan:{plan}" for plan in sides)
+            answer = world.clients[role].get(ADDRESS, params={"left": left, "right": right})
+            assert answer.status_code == never.status_code == 404
+            assert answer.text.replace(f"{world.draft}", "99999") == never.text
+        own = f"plan:{world.published}"
+        _, html = page_of(world.clients[role], left=own, right=own)
+        assert set(re.findall(r'<option value="(.*?)"', html)) == {own}
+
+
+def span_of(month: str) -> str:
+    """A month of Beijing's calendar as collections take it."""
+    begin = datetime.fromisoformat(f"{month}-01T00:00:00+08:00")
+    end = (begin + timedelta(days=32)).replace(day=1) - timedelta(microseconds=1)
+    return "/".join(time.astimezone(UTC).isoformat().replace("+00:00", "Z") for time in (begin, end))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_periods_count_as_the_centre_does(world: World, role: Role) -> None:
+    """Each side has the numbers of `/centre/{division}/cases` for its month; classes are the same."""
+    client = world.clients[role]
+    rows = world.served.rows(
+        "select distinct to_char(time at time zone 'Asia/Shanghai', 'YYYY-MM') as month from cases order by 1"
+    )
+    months = [row.month for row in rows]
+    assert len(months) >= 2
+    spans = {month: span_of(month) for month in months}
+    page, html = page_of(client, left=months[0], right=months[1], category="rubbish")
+    shares: dict[str, Any] = {}
+    for name, month in (("left", months[0]), ("right", months[1])):
+        told = client.get(
+            f"/centre/{CODE}/cases", params={"datetime": spans[month], "category": "rubbish"}
+        ).json()
+        counts = {row["grid"]: row["cases"] for row in told["by_grid"]}
+        shares[name] = told["total"]
+        for grid in page[name]["grids"]:
+            if grid["state"] == "withheld":
+                assert (grid["value"], grid["cells"]) == (None, [None])
+            else:
+                assert grid["value"] == counts[grid["code"]]
+    assert sum(shares.values()) > 0
+    figures = table(html)
+    assert figures["事件数"][:2] == [str(shares["left"]), str(shares["right"])]
+    rated, _ = page_of(client, left=months[0], right=months[1], rate="households")
+    assert rated["measure"]["name"] == "case_rate_households"
+    for name in ("left", "right"):
+        for grid in rated[name]["grids"]:
+            assert (grid["value"] is None) == (grid["state"] in ("few", "withheld"))
+
+
+def test_without_sides_the_last_two_months_are_compared(world: World) -> None:
+    """Told from the newest case, since the town is made up; the choice offers the months with cases."""
+    page, html = page_of(world.clients[Role.PUBLIC])
+    newest = world.served.rows("select max(time) from cases")[0][0]
+    assert page["selected"]["right"] == f"{newest:%Y-%m}"
+    assert page["selected"]["left"] < page["selected"]["right"]
+    assert re.findall(r'<option value="(.*?)"', html)[0] == page["selected"]["right"]
+
+
+def test_what_makes_no_sense_is_told(world: World) -> None:
+    """400 with the reason for what is malformed, 404 for what is not there."""
+    client = world.clients[Role.PLANNER]
+    own = f"plan:{world.published}"
+    for query in (
+        {"left": own, "right": "2026-01"},
+        {"left": own},
+        {"left": "plan:x", "right": own},
+        {"left": "2026-13", "right": "2026-01"},
+        {"left": "yesterday", "right": "2026-01"},
+        {"left": "../..", "right": "2026-01"},
+        {"left": "2026-02-01/2026-01-01", "right": "2026-01"},
+        {"left": "9999-12", "right": "2026-01"},
+        {"left": "0000-01", "right": "2026-01"},
+        {"left": "0001-01", "right": "2026-01"},
+        {"right": "0001-01"},
+        {"left": "2026-01", "right": "2026-02", "last": "7d"},
+        {"left": "2026-01", "right": "2026-02", "previous": "true"},
+        {"left": "2026-01", "right": "2026-02", "rate": "dogs"},
+        {"left": "2026-01", "right": "2026-02", "zebra": "1"},
+        {"left": "2026-01-05", "right": "2026-02-02", "weekdays": "7"},
+        {"left": "x" * 200, "right": "2026-02"},
+        {"left": "2026-01\x00", "right": "2026-02"},
+    ):
+        answer = client.get(ADDRESS, params=query)
+        assert answer.status_code == 400, (query, answer.text[:200])
+        assert answer.json()["detail"]
+    for query in ({"left": own, "right": "plan:99999"}, {"left": own, "right": f"plan:{world.foreign}"}):
+        assert client.get(ADDRESS, params=query).status_code == 404
+    other = client.get(f"/centre/{CODE[:9]}/compare", params={"left": own, "right": f"plan:{world.foreign}"})
+    assert other.status_code == 400  # both may be seen, but they are of two communities
+    assert world.clients[Role.PUBLIC].get(f"/centre/{HIDDEN}/compare").status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 720), (390, 844)])
+def test_the_page_in_a_browser(
+    world: World, browser: Browser, trouble: Trouble, width: int, height: int
+) -> None:
+    """With the network closed: both maps drawn, a side exchanged by its choice, no error."""
+    token = world.served.accounts.invite(Principal(Role.PLANNER, ("",), frozenset(), "browser"))
+    with closed_page(browser, trouble, width, height) as page:
+        page.goto(f"{world.served.address}/login?token={token}")
+        page.goto(
+            f"{world.served.address}{ADDRESS}?left=plan:{world.published}&right=plan:{world.draft}&lang=en"
+        )
+        expect(page.locator("html")).to_have_attribute("data-ready", "true")
+        count = len(world.served.rows("select 1 from plan_grids where plan_id = :plan", plan=world.draft))
+        expect(page.locator("[data-side=right] path.wg-grid")).to_have_count(count)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.locator("select[data-side=right]").select_option(f"plan:{world.published}")
+        expect(page.locator(".cm-panel")).to_contain_text("The two plans are the same.")
+        page.goto(f"{world.served.address}{ADDRESS}?lang=zh")
+        expect(page.locator("html")).to_have_attribute("data-ready", "true")
+        expect(page.locator("#cm-legend li")).not_to_have_count(0)
+    assert trouble == Trouble()
