@@ -47,7 +47,8 @@ LOCATOR = 40.0
 CODE = 35.0  # mm, the side of the square code with its quiet zone
 LEGIBLE = 20.0  # points: 7 mm high characters, read at 2 m
 ROWS = 5  # people whose rows are as high as can be; up to twice as many have lower ones
-_LINES = ((2, 30), (3, 22), (5, 18))  # of the four bounds: at most so many, down to so many half points
+# of the four bounds: at most so many lines, in letters of so many half points down to so many
+_LINES = ((2, 38, 30), (3, 38, 24), (4, 26, 20), (5, 20, 16))
 
 
 def draw_board(pen: Pen, ground: Ground, code: str, imprint: Imprint, page: int) -> None:
@@ -76,12 +77,13 @@ def _draw_head(pen: Pen, ground: Ground, row: Mapping[str, Any], imprint: Imprin
     low = height - MARGIN - HEAD_HEIGHT
     pen.box(MARGIN, low, width - 2 * MARGIN, HEAD_HEIGHT, fill=HEAD, round_=2.0)
     left, right = MARGIN + 6.0, width - MARGIN - 6.0
-    words, size = pen.fit(community_name(ground), 21.0, right - left - 62.0, 12.0)
-    pen.text(left, low + HEAD_HEIGHT - 11.5, words, size, colour="#ffffff", bold=True)
-    title = imprint.say("paper.board")
-    pen.text(right, low + HEAD_HEIGHT - 11.5, title, 19.0, align=1.0, colour="#cfe3ea", bold=True)
+    title, high = imprint.say("paper.board"), low + HEAD_HEIGHT - 11.5
+    pen.text(right, high, title, 19.0, align=1.0, colour="#cfe3ea", bold=True)
+    end = right - pen.width(title, 19.0) - 5.0
     if ground.view.synthetic:
-        synthetic_mark(pen, right, low + HEAD_HEIGHT - 21.5, imprint, size=11.0)
+        end = synthetic_mark(pen, end, high - 0.9, imprint, size=12.0) - 5.0
+    words, size = pen.fit(community_name(ground), 21.0, end - left, 12.0)
+    pen.text(left, high, words, size, colour="#ffffff", bold=True)
     label = imprint.say("paper.board_number", number=row["label"])
     name = str(row.get("name") or "").strip()
     words, size = pen.fit(label, 50.0, right - left - (56.0 if name else 4.0), 30.0)
@@ -103,8 +105,8 @@ def _draw_bounds(pen: Pen, row: Mapping[str, Any], top: float, imprint: Imprint)
         label = imprint.say("card.bounds")
         room = pen.width(label, 16.0) + 7.0
         inner = width - room - 4.0
-        sizes = [(half / 2, most) for most, least in _LINES for half in range(38, least - 1, -1)]
-        size = next((s for s, most in sizes if len(pen.wrap(words, s, inner)) <= most), 9.0)
+        sizes = [(half / 2, most) for most, large, least in _LINES for half in range(large, least - 1, -1)]
+        size = next((s for s, most in sizes if len(pen.wrap(words, s, inner)) <= most), 8.0)
         lines = min(len(pen.wrap(words, size, inner)), _LINES[-1][0])
         height = lines * size * POINT * 1.35 + 2.0
         pen.box(MARGIN, top - height - 1.0, width, height + 1.0, fill="#eef3f5", round_=1.5)
@@ -294,7 +296,7 @@ def _draw_facilities(pen: Pen, ground: Ground, place: int, box: Box, imprint: Im
     for number, (kind, words, near) in enumerate(entries):
         x, y = left + number % columns * field, top - (number // columns + 0.5) * step
         draw_sign(pen, x + 2.6, y, kind, 5.2)
-        room = field - 8.0 - (pen.width(near, 10.0) + 2.0 if near else 0.0)
+        room = field - 10.0 - (pen.width(near, 10.0) + 2.0 if near else 0.0)
         fitted, size = pen.fit(words, 12.0, room, 8.5)
         if fitted != words:
             fitted, size = pen.fit(imprint.say(f"kind.{kind}"), 12.0, room, 8.5)
