@@ -23,27 +23,26 @@ def case_surface(
     community: BaseGeometry,
     *,
     days: int,
-    bandwidth_m: float = 100.0,
-    cell_m: float = 25.0,
+    bandwidth_m: float | None = None,
+    cell_m: float | None = None,
     min_cases: int = MIN_CASES,
 ) -> Surface:
     """The density of cases in a community, in cases per km² and 30 days, as cells clipped to it.
 
     `points` (any CRS) are the cases of `days` days; those outside `community` (EPSG:4326) are left out.
-    See `case_lattice` for the estimate and the errors.
+    Bandwidth and cells are chosen by the area where they are not given: see `lay_ground`, and `case_lattice`
+    for the estimate and the errors.
     """
     from layers.view import Surface
 
-    if days <= 0 or bandwidth_m <= 0 or cell_m <= 0:
-        raise ValueError("days, bandwidth_m and cell_m must be positive")
     ground = lay_ground(community, bandwidth_m=bandwidth_m, cell_m=cell_m)
     places = shapely.get_coordinates(points.to_crs(4326).to_numpy())
     lattice = case_lattice(ground, places, days=days, min_cases=min_cases)
     return Surface(
         cells=lattice_cells(lattice, ground),
         breaks=lattice.breaks,
-        bandwidth_m=bandwidth_m,
-        cell_m=cell_m,
+        bandwidth_m=ground.bandwidth_m,
+        cell_m=ground.cell_m,
         cases=lattice.cases,
         days=days,
         min_cases=min_cases,
