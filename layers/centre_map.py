@@ -18,7 +18,7 @@ and `lang`. They are the page's own; the server passes over them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -142,6 +142,11 @@ def reach_choices(facilities: gpd.GeoDataFrame) -> tuple[Choice, ...]:
         for entry in facility_entries(facilities)
         if entry["group"] in ("service", "safety") and not entry["minor"]
     )
+
+
+def method_choices(methods: Iterable[str]) -> tuple[Choice, ...]:
+    """The statistics that are asked for by these names, in words short enough for a row of them."""
+    return tuple(Choice(method, both(f"centre.method_{method}")) for method in methods)
 
 
 class _Map(folium.Map):

@@ -18,6 +18,7 @@ from service.access import Principal, access
 from service.casework import TIERS
 from service.centre.place import Division
 from service.centre.question import OPEN
+from service.centre.statistics import METHODS
 from service.centre.summary import label_of
 from service.faults import UnknownError
 from service.maps.community import group_surfaces
@@ -97,7 +98,7 @@ def open_page(
     """The page of a division as the principal may see it. address: its own path."""
     import pandas as pd
 
-    from layers.centre_map import CentreView, reach_choices
+    from layers.centre_map import CentreView, method_choices, reach_choices
 
     frames = {name: _frame(connection, principal, name, division) for name in ("communities", "grids")}
     facilities = _frame(connection, principal, "facilities", division)
@@ -131,6 +132,7 @@ def open_page(
         tiers=_choices("tier", TIERS) if knows_tiers else (),
         cases=cases is not None,
         rates=tuple(name for name in ("households", "residents") if grids[name].notna().any()),
+        statistics=method_choices(METHODS),
         reach=reach_choices(facilities),
         role=principal.role.value,
         synthetic=division.synthetic,

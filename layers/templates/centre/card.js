@@ -73,6 +73,7 @@
           const within = card.contains(document.activeElement);
           write(grid);
           if (within) card.querySelector("h2").focus({ preventScroll: true });
+          if (centre.narrow()) centre.fly_to_grid(grid.code);  // the sheet grew
         }).catch(function (error) {
           card.append(wangge.element("p", { class: "cc-warning" }, centre.why(error)));
         });

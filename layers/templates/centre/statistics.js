@@ -10,6 +10,8 @@
     wangge.pane(map, "cc-units", 342, true);
     wangge.pane(map, "cc-circles", 438, true);
     const layer = L.layerGroup();
+    const renderer = map.getRenderer(L.polygon([], { pane: "cc-units" }));
+    renderer.addTo(map);
     let told = null, asked = "", fault = null;
 
     function method() { return centre.view.choice || (page.statistics[0] && page.statistics[0].value) || ""; }
@@ -18,6 +20,12 @@
       if (/^[1-5]$/.test(kind)) return page.colours.cases[Number(kind) - 1];
       if (LIKE[kind]) return page.colours.spots[LIKE[kind]];
       return page.colours.spots.none;
+    }
+
+    // too few cases for a rate: the same pattern as on the grids
+    function hatched() {
+      const spec = page.classes.households;
+      return wangge.choropleth.paint(renderer._container, spec, wangge.choropleth.fill(spec, null, "few"));
     }
 
     function draw() {
@@ -32,7 +40,7 @@
           const plain = PLAIN.indexOf(kind) >= 0;
           const shape = L.geoJSON(unit, {
             pane: "cc-units",
-            style: { pane: "cc-units", stroke: true, weight: 0.6, color: "#ffffff", opacity: plain ? 0.4 : 0.9, fillColor: kind === "hidden" ? "#f4f2ee" : colour(kind), fillOpacity: plain ? 0.28 : 0.82 },
+            style: { pane: "cc-units", stroke: true, weight: 0.6, color: "#ffffff", opacity: plain ? 0.4 : 0.9, fillColor: kind === "hidden" ? hatched() : colour(kind), fillOpacity: plain ? 0.28 : 0.82 },
             pointToLayer: function (feature, at) { return L.circleMarker(at, { pane: "cc-units", radius: 6 }); }
           });
           shape.bindTooltip(function () { return unit_tip(unit.properties); }, { sticky: true, direction: "top", offset: [0, -10], className: "wg-tip-box", opacity: 1 });
