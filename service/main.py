@@ -45,6 +45,7 @@ from service.routes import (
     schema,
     staff,
     static,
+    statistics,
     tiles,
 )
 from service.store.catalogue import Catalogues
@@ -60,7 +61,8 @@ from service.web.guard import Guard
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(exports, tiles, locate, maps, centre, reach, cards, figures, audit, static, login, options),
+    *(exports, tiles, locate, maps, centre, statistics, reach, cards),
+    *(figures, audit, static, login, options),
 )
 
 # bytes of answers of the centre that are kept

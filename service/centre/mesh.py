@@ -1,0 +1,230 @@
+"""The units of a division that a statistic compares: square cells, grids or buildings, with cases and
+people in each.
+
+Nothing goes in but what the principal is shown: cases at their points or places, households of buildings
+or, for who does not see those, of grids as published, spread over homes by footprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from service.access import Principal
+from service.centre.place import Division
+from service.centre.surface import deal_points
+from service.faults import TooLargeError
+from service.privacy.disclosure import rules
+from service.store import centre as store
+from service.store import walks
+from service.store.grid_cases import Grids, select_grids
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from layers.statistics.neighbours import Neighbours
+
+Kind = Literal["cells", "grids", "buildings"]
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+UNITS_MOST = 2500
+BUILDING_REACH_M = 50.0  # a case farther from every building counts at none
+BUILDINGS_BAND_M = 100.0  # buildings so near are neighbours
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Units in metres and degrees, by the same position in each.
+
+    shapes: metres in `crs`; degrees: the same in EPSG:4326. middles: n × 2, metres. grids: a grid's code by
+    unit, or the grid in which the unit's middle lies, "" for none. lattice: column and row by cell, None
+    for others.
+    """
+
+    kind: Kind
+    crs: Any
+    shapes: npt.NDArray[np.object_]
+    degrees: npt.NDArray[np.object_]
+    middles: Floats
+    area_m2: Floats
+    grids: tuple[str, ...]
+    in_force: Grids
+    lattice: tuple[Whole, Whole] | None = None
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def neighbours(self) -> Neighbours:
+        """Who is whose neighbour: cells and grids that touch, buildings within 100 m."""
+        import geopandas as gpd
+
+        from layers.statistics.neighbours import touching, touching_cells, within
+
+        if self.lattice is not None:
+            return touching_cells(*self.lattice)
+        if self.kind == "grids":
+            # published borders share their vertices, which degrees keep and a projection might not
+            return touching(gpd.GeoSeries(self.degrees))
+        return within(self.middles, BUILDINGS_BAND_M)
+
+
+def lay_mesh(
+    connection: Connection, principal: Principal, division: Division, kind: Kind, cell_m: float
+) -> Mesh:
+    """The units of the division. Raises TooLargeError where there are more than `UNITS_MOST`."""
+    import geopandas as gpd
+    import shapely
+
+    from layers.reach.ground import local_crs
+    from layers.statistics.cells import area_of_points, square_cells
+
+    outlines = gpd.GeoSeries(
+        list(shapely.from_wkb(store.select_outlines(connection, principal, division.codes))), crs=4326
+    )
+    crs = local_crs(outlines)
+    in_force = select_grids(connection, principal, division.codes)
+    codes: tuple[str, ...] | None = None
+    lattice = None
+    if kind == "cells":
+        whole = shapely.union_all(shapely.make_valid(outlines.to_crs(crs).to_numpy()))
+        west, south, east, north = whole.bounds
+        # a long thin division has many squares beside it, which cost memory alone
+        if whole.area > UNITS_MOST * cell_m**2 or (east - west) * (north - south) > 1e6 * cell_m**2:
+            raise TooLargeError("statistics-large", most=UNITS_MOST)
+        cells = square_cells(whole, cell_m)
+        shapes = cells.geometry.set_crs(crs)
+        degrees = shapes.to_crs(4326)
+        lattice = (cells["column"].to_numpy(), cells["row"].to_numpy())
+    elif kind == "grids":
+        degrees = gpd.GeoSeries(list(in_force.shapes), crs=4326)
+        shapes = degrees.to_crs(crs)
+        codes = in_force.codes
+    else:
+        if walks.count_buildings(connection, principal, division.codes) > UNITS_MOST:
+            raise TooLargeError("statistics-large", most=UNITS_MOST)
+        homes, _ = walks.select_homes(connection, principal, division.codes)
+        degrees = homes.geometry
+        shapes = degrees.to_crs(crs)
+    if len(shapes) > UNITS_MOST:
+        raise TooLargeError("statistics-large", most=UNITS_MOST)
+    middles = shapes.centroid
+    if codes is None:
+        at = area_of_points(
+            gpd.GeoSeries(list(in_force.shapes), crs=4326).to_crs(crs), middles.reset_index(drop=True)
+        )
+        codes = tuple(in_force.codes[k] if k >= 0 else "" for k in at.tolist())
+    return Mesh(
+        kind,
+        crs,
+        shapes.to_numpy(),
+        degrees.to_numpy(),
+        np.column_stack([middles.x, middles.y]).reshape(-1, 2),
+        shapes.area.to_numpy(dtype=np.float64),
+        codes,
+        in_force,
+        lattice,
+    )
+
+
+def count_cases(
+    connection: Connection, principal: Principal, mesh: Mesh, points: store.Points, steps: int
+) -> Whole:
+    """Cases by unit and step, units × (steps + 1): the last column are those of step −1, the time before.
+
+    Cases at places are dealt out among the buildings of their place first; in grids they count as
+    everywhere in the service (`service.store.grid_cases`). A case outside all units counts nowhere.
+    """
+    counts = np.zeros((len(mesh), steps + 1), dtype=np.int64)
+    if mesh.kind == "grids":
+        unit = _in_grids(mesh, principal, points)
+        numbers, step = points.counts, points.steps
+    else:
+        places, numbers, step = deal_points(connection, points)
+        unit = _in_shapes(mesh, places)
+    found = unit >= 0
+    np.add.at(counts, (unit[found], step[found]), numbers[found])
+    return counts
+
+
+def _in_grids(mesh: Mesh, principal: Principal, points: store.Points) -> Whole:
+    unit = np.full(len(points.counts), -1, dtype=np.int64)
+    exact = ~points.moved
+    unit[exact] = _in_shapes(mesh, points.places[exact])
+    position = {code: number for number, code in enumerate(mesh.grids)}
+    moved = np.flatnonzero(points.moved)
+    told = mesh.in_force.at(list(points.communities[moved]), points.places[moved], principal.grids)
+    unit[moved] = [-1 if code is None else position[code] for code in told]
+    return unit
+
+
+def _in_shapes(mesh: Mesh, places: Floats) -> Whole:
+    import geopandas as gpd
+    import shapely
+
+    from layers.statistics.cells import area_of_points
+
+    points = gpd.GeoSeries(shapely.points(places), crs=4326).to_crs(mesh.crs)
+    if mesh.kind != "buildings":
+        return area_of_points(gpd.GeoSeries(mesh.shapes), points)
+    unit = np.full(len(places), -1, dtype=np.int64)
+    point, building = shapely.STRtree(mesh.shapes).query_nearest(
+        points.to_numpy(), max_distance=BUILDING_REACH_M
+    )
+    order = np.argsort(-building, kind="stable")  # of several as near, the first
+    unit[point[order]] = building[order]
+    return unit
+
+
+def people_of(
+    connection: Connection, principal: Principal, division: Division, mesh: Mesh, per: str
+) -> tuple[Floats, bool]:
+    """Households or residents by unit, NaN where they are not known or fewer than may stand behind a
+    figure; and whether the households are those of the buildings.
+
+    Residents of a cell or a building are its households times the mean size of its grid's.
+    """
+    rows = {row.code: row for row in store.select_grid_rows(connection, principal, division.codes)}
+    totals = {code: float(row.households) for code, row in rows.items() if row.households is not None}
+    if mesh.kind == "grids":
+        households, exact = np.array([totals.get(code, np.nan) for code in mesh.grids]), True
+    else:
+        homes, exact = walks.select_homes(connection, principal, division.codes)
+        metric = homes.to_crs(mesh.crs)
+        values = homes["households"].to_numpy(dtype=np.float64) if exact else _estimate(metric, totals)
+        households = _sum_up(mesh, metric, values)
+    size = np.ones(len(mesh))
+    if per == "residents":
+        size = np.array([_mean_size(rows.get(code)) for code in mesh.grids], dtype=np.float64)
+    few = np.nan_to_num(households) < rules().floor.households
+    return np.where(few & (np.nan_to_num(households, nan=-1.0) != 0), np.nan, households * size), exact
+
+
+def _estimate(homes: gpd.GeoDataFrame, totals: dict[str, float]) -> Floats:
+    from layers.reach.estimate import estimate_households
+
+    return estimate_households(homes, totals)
+
+
+def _sum_up(mesh: Mesh, homes: gpd.GeoDataFrame, values: Floats) -> Floats:
+    """Households by unit; one building that is not known makes its unit so."""
+    import geopandas as gpd
+
+    from layers.statistics.cells import area_of_points
+
+    if mesh.kind == "buildings":
+        return values
+    unit = area_of_points(gpd.GeoSeries(mesh.shapes), homes.representative_point().reset_index(drop=True))
+    inside = unit >= 0
+    sums = np.bincount(unit[inside], weights=values[inside], minlength=len(mesh))
+    return np.asarray(sums, dtype=np.float64)
+
+
+def _mean_size(row: store.GridRow | None) -> float:
+    if row is None or not row.households or row.residents is None:
+        return float("nan")
+    return float(row.residents) / row.households
