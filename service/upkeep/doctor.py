@@ -27,6 +27,7 @@ PACKAGES = ("geopandas", "shapely", "numba", "sqlalchemy", "fastapi", "folium")
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
 FONT = re.compile(r"cjk|wqy|uming|ukai|sourcehan|droidsansfallback", re.IGNORECASE)
 SETUP_LINE = "make demo ARGS=--once"
+PAPER_LINE = "pip install 'wangge[paper]'"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def examine(settings: Settings, lang: Language) -> Iterator[Symptom]:
     yield from _programs(settings, say)
     yield from _database(settings, say, lang)
     yield _font(say)
+    yield _printing(settings, say)
     yield _browser(say)
 
 
@@ -155,6 +157,18 @@ def _font(say: _Sayer) -> Symptom:
     if families:
         return say("doctor-font", "good", min(families))
     return say("doctor-font", "wanting", say.text("doctor-absent"), ADMIN_LINE)
+
+
+def _printing(settings: Settings, say: _Sayer) -> Symptom:
+    """What `wangge print` needs: the extra, and a font that it can put into a file."""
+    from layers.paper.fonts import NoFont, find_font
+
+    try:
+        return say("doctor-printing", "good", str(find_font(settings.font)))
+    except ModuleNotFoundError as error:
+        return say("doctor-printing", "wanting", str(error.name), PAPER_LINE)
+    except NoFont as error:
+        return say("doctor-printing", "wanting", error.wanted or say.text("doctor-absent"), ADMIN_LINE)
 
 
 def _browser(say: _Sayer) -> Symptom:

@@ -23,6 +23,7 @@ from service.intake.layers import Layers
 from service.maps.printing import Order, Printed, default_role, file_name, print_sheets
 from service.operating import OperatingError
 from service.plans.planning import plan_community
+from service.settings import Settings
 from service.store.communities import load_area
 from service.store.grids import publish_plan
 from tests.layers import sheets
@@ -394,6 +395,27 @@ def test_without_a_font_the_package_is_named(
     monkeypatch.setattr(fonts.find_font, "__defaults__", (None, (tmp_path,)))
     refused = wangge("print", CODE, "--out", tmp_path / "x.pdf", exit_code=2)
     assert fonts.PACKAGE in refused.output
+
+
+def test_the_doctor_says_whether_printing_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from layers.paper import fonts
+    from service.upkeep.doctor import PAPER_LINE, _printing, _Sayer
+
+    def look(font: Path | None = None) -> tuple[str, str, str]:
+        symptom = _printing(Settings(font=font), _Sayer("en"))
+        return symptom.state, symptom.said, symptom.mend
+
+    assert look() == ("good", str(fonts.find_font()), "")
+    state, said_, mend = look(tmp_path / "none.ttf")
+    assert (state, said_) == ("wanting", str(tmp_path / "none.ttf"))
+    assert fonts.PACKAGE in mend
+    fonts._writes_chinese.cache_clear()
+    monkeypatch.setitem(sys.modules, "reportlab", None)
+    for name in [name for name in sys.modules if name.startswith("reportlab.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert look()[0::2] == ("wanting", PAPER_LINE)
 
 
 def test_help_teaches_in_both_languages(wangge: Wangge) -> None:
