@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping
@@ -44,6 +44,7 @@ Both = dict[str, str]
 MONTHS_MOST = 24
 PLANS_MOST = 50
 TRANSFERS_SHOWN = 20
+RENAMED_SHOWN = 3
 CATEGORIES_SHOWN = 10
 # borders nearer than this are one: full digits go through degrees
 _SAME_M = 0.2
@@ -293,15 +294,18 @@ def _plan_differences(
         found.append(Difference(both("only_left", label=code[-3:]), (code,)))
     for code in sorted(set(right.grids["code"]) - set(twins)):
         found.append(Difference(both("only_right", label=code[-3:]), (code,)))
-    for code, other in twins.items():
-        if code != other:
-            found.append(Difference(both("renamed", left=other[-3:], right=code[-3:]), (code,)))
     for old, new, buildings, households in (flows or [])[:TRANSFERS_SHOWN]:
         text = both("flow", left=old[-3:], right=new[-3:], buildings=buildings, households=f"{households:,}")
         found.append(Difference(text, (new, old)))
     rest = (flows or [])[TRANSFERS_SHOWN:]
     if rest:
         found.append(Difference(both("more_flows", count=len(rest))))
+    renamed = [(other, code) for code, other in twins.items() if code != other]
+    if len(renamed) > RENAMED_SHOWN:
+        found.append(Difference(both("renamed_many", count=len(renamed))))
+    else:
+        for other, code in renamed:
+            found.append(Difference(both("renamed", left=other[-3:], right=code[-3:]), (code,)))
     return found
 
 
@@ -383,8 +387,8 @@ def _default_months(sides: tuple[str, str], clock: Clock) -> tuple[str, str]:
     return sides[0], right
 
 
-def _month(time: datetime) -> str:
-    there = time.astimezone(BEIJING)
+def _month(at: datetime) -> str:
+    there = at.astimezone(BEIJING)
     return f"{there.year:04d}-{there.month:02d}"
 
 
@@ -435,10 +439,11 @@ def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDa
         values.append(figure)
         states.append(state)
     shown = grids[["code", "geometry"]].assign(cells=cells, value=values, state=states)
-    first, last = (
-        time.astimezone(BEIJING) for time in (interval.begin, interval.inclusive.end or interval.end)
-    )
-    note = both("period_note", first=first.date(), last=last.date(), cases=f"{told.total:,}")
+    first = interval.begin.astimezone(BEIJING)
+    last = (interval.end - timedelta(microseconds=1)).astimezone(BEIJING)
+    whole = first.time() == time.min == interval.end.astimezone(BEIJING).time()
+    form = "%Y-%m-%d" if whole else "%Y-%m-%d %H:%M"
+    note = both("period_note", first=f"{first:{form}}", last=f"{last:{form}}", cases=f"{told.total:,}")
     return Side(value, _period_title(value), note, shown)
 
 

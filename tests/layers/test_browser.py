@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from layers.assets import read
 from layers.community_map import render
-from tests.browser import Trouble, closed_page
+from tests.browser import Trouble, accessibility_faults, closed_page
 from tests.layers.test_community_map import EVIL
 from tests.layers.views import view, with_names
 
@@ -110,6 +110,24 @@ def test_a_click_opens_the_card(page: Page, address: str) -> None:
     )  # the map made room: no part of the grid is under its card
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
+
+
+def test_the_card_has_its_months_as_a_table_too(page: Page, address: str) -> None:
+    """Bars are named, the table holds the same numbers; nothing serious for axe-core with the card open."""
+    page.goto(address)
+    page.locator("path.wg-grid").nth(2).click(position={"x": 20, "y": 20})
+    card = page.locator("#wg-card")
+    expect(card.locator(".wg-months")).to_have_attribute("role", "img")
+    expect(card.locator(".wg-month")).to_have_count(10)
+    card.locator(".wg-as-table summary").click()
+    rows = [row.split("\t") for row in card.locator(".wg-as-table tbody tr").all_inner_texts()]
+    assert rows[0] == ["2026-01", "0"]
+    assert rows[2] == ["2026-03", "14"]
+    assert rows[-1] == ["2026-10", "12 （不足整月）"]
+    tall = [float(bar.get_attribute("height") or 0) for bar in card.locator(".wg-month").all()]
+    most = max(int(row[1].split()[0]) for row in rows)
+    assert tall == pytest.approx([56 * int(row[1].split()[0]) / most for row in rows], abs=0.01)
+    assert accessibility_faults(page) == []
 
 
 def test_unknown_is_not_nought(page: Page, address: str) -> None:

@@ -293,7 +293,6 @@ const compare = (function () {
   function bring(codes) {
     const side = codes.right ? "right" : "left", entry = entry_of(side, codes[side]);
     const box = L.polygon(entry.rings).getBounds();
-    if (!maps[side].getBounds().contains(box)) maps[side].panInsideBounds(maps[side].getBounds().extend(box), { animate: false });
-    maps[side].panTo(box.getCenter(), { animate: false });
+    if (!maps[side].getBounds().contains(box)) maps[side].panTo(box.getCenter(), { animate: false });
   }
 })();
