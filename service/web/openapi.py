@@ -169,10 +169,10 @@ def chinese() -> Mapping[str, Mapping[str, Any]]:
 
 def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     made = deepcopy(dict(operation))
-    told = chinese()["operations"].get(f"{method.upper()} {path}", {}) if lang == "zh" else {}
-    if told:
-        made |= {"summary": told["summary"], "description": told["about"]}
-    names = {**chinese()["parameters"], **told.get("parameters", {})} if lang == "zh" else {}
+    words = chinese()["operations"].get(f"{method.upper()} {path}", {}) if lang == "zh" else {}
+    if words:
+        made |= {"summary": words["summary"], "description": words["about"]}
+    names = {**chinese()["parameters"], **words.get("parameters", {})} if lang == "zh" else {}
     responses = made.get("responses", {})
     responses.pop("422", None)
     for answer in responses.values():
@@ -184,6 +184,11 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Langu
             "description": responses.get("200", {}).get("description", "Successful Response"),
             "content": {kind: {"schema": _ref(name)} for kind, name in CONTENT[path]},
         }
+    if (told := ANSWERED.get(f"{method.upper()} {path}")) is not None:
+        status, *kinds = told
+        responses.pop("200", None)
+        content = {kind: {"schema": {} if kind == JSON else {"type": "string"}} for kind in kinds}
+        responses[status] = {"description": "Successful Response", "content": content}
     responses.setdefault("400", {"$ref": "#/components/responses/problem"})
     if path.endswith("/{column}"):
         responses["204"] = {"description": "Nothing lies in the tile."}
@@ -258,6 +263,18 @@ def _of_collection(
     return made
 
 
+# what asks with a body, or changes something: with which status it is answered, and in which media
+ANSWERED: Mapping[str, tuple[str, ...]] = {
+    "POST /collections/{name}/items": ("201", JSON),
+    "POST /plans": ("201", JSON),
+    "POST /plans/{plan}/notes": ("201", JSON),
+    "POST /plans/{plan}/status": ("200", JSON),
+    "POST /plans/{plan}/edits": ("200", JSON),
+    "POST /processes/{name}/execution": ("201", JSON),
+    "DELETE /jobs/{job}": ("200", JSON),
+    "POST /locate": ("200", JSON, "text/csv"),
+    "POST /figures/area": ("200", JSON),
+}
 MOST = {"level": LEVELS - 1}
 _TILE_PARAMETERS: list[dict[str, Any]] = [
     {"name": "f", "in": "query", "description": "MVT is the only form.",
