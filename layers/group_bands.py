@@ -12,7 +12,7 @@ from partition.texts import LANGUAGES
 
 
 def group_bands(surface: GroupSurface) -> list[dict[str, Any]]:
-    """Rank, colour and label of each band, up to the highest that an area has; fewest people first.
+    """Rank, colour and label of each band from the lowest to the highest that an area has; fewest first.
 
     With `surface.bands` a band's colour depends on the band alone, so that maps can be compared.
     """
@@ -23,12 +23,14 @@ def group_bands(surface: GroupSurface) -> list[dict[str, Any]]:
     named: dict[int, Mapping[str, str]] = dict(enumerate(surface.bands, start=1))
     if not named:
         named = {rank: label for rank, label in present.items() if rank}
-    highest = max(present, default=0)
+    shown = [rank for rank in present if rank]
+    if not shown:
+        return []
     colours = palette.ramp(palette.GROUPS, len(named))
     return [
         {"rank": rank, "colour": colour, "label": dict(named[rank])}
         for rank, colour in zip(sorted(named), colours, strict=True)
-        if rank <= highest
+        if min(shown) <= rank <= max(shown)
     ]
 
 

@@ -274,13 +274,13 @@ def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *,
             rows[f"label_{lang}"].append(band_label(cell.count, rule, lang))
             # only where all grids together are too few
             why = say("group.why", lang, grids=len(cell.codes), k=rule.k, households=rule.households)
-            rows[f"why_{lang}"].append("" if cell.rank + exact else why)
-        rows["rank"].append(cell.rank + exact)
+            rows[f"why_{lang}"].append("" if exact or cell.rank else why)
+        # the first class is "fewer than k", for exact roles alone: so a band has one colour for all roles
+        rows["rank"].append(cell.rank + 1 if exact or cell.rank else 0)
         rows["grids"].append(" ".join(code[-3:] for code in cell.codes))
     geometry = [shapely.union_all([shapes[code] for code in cell.codes]) for cell in cells]
     bands: tuple[Mapping[str, str], ...] = tuple(
-        {lang: band_label(lower, rule, lang) for lang in LANGUAGES}
-        for lower in ((0, *rule.bands) if exact else rule.bands)
+        {lang: band_label(lower, rule, lang) for lang in LANGUAGES} for lower in (0, *rule.bands)
     )
     note: dict[str, str] = {
         lang: say("group.note_exact", lang)
