@@ -4,7 +4,8 @@
   const SHOWN = 8;
 
   centre.part(function () {
-    const boxes = document.querySelectorAll(".cc-left input[type=checkbox][name=category], .cc-left input[type=checkbox][name=status], .cc-left input[type=checkbox][name=tier]");
+    const left = centre.node("cc-left"), NAMES = ["category", "status", "tier"];
+    const boxes = function () { return Array.from(left.querySelectorAll("[data-filter] input[type=checkbox]")); };
     const lasts = document.querySelectorAll("input[name=cc-last]");
     const span = centre.node("cc-span"), from = centre.node("cc-from"), to = centre.node("cc-to");
     const reset = centre.node("cc-reset");
@@ -12,7 +13,7 @@
 
     function mark() {
       const view = centre.view;
-      boxes.forEach(function (box) { box.checked = view[box.name].indexOf(box.value) >= 0; });
+      boxes().forEach(function (box) { box.checked = view[box.name].indexOf(box.value) >= 0; });
       lasts.forEach(function (input) { input.checked = input.value === (view.datetime ? "span" : view.last); });
       span.hidden = !view.datetime;
       if (view.datetime) {
@@ -25,14 +26,25 @@
       reset.hidden = !centre.filtered();
     }
 
-    boxes.forEach(function (box) {
-      box.addEventListener("change", function () {
-        const kept = centre.view[box.name].filter(function (value) { return value !== box.value; });
-        const changes = {};
-        changes[box.name] = box.checked ? kept.concat([box.value]) : kept;
-        centre.change(changes);
-      });
+    left.addEventListener("change", function (event) {
+      const box = event.target;
+      if (!box.closest("[data-filter]")) return;
+      const kept = centre.view[box.name].filter(function (value) { return value !== box.value; });
+      const changes = {};
+      changes[box.name] = box.checked ? kept.concat([box.value]) : kept;
+      centre.change(changes);
     });
+
+    // A value that came into being after the page was made: its first case was just reported.
+    function add(section, name, row) {
+      const label = wangge.element("label", { class: "cc-choice" }, wangge.element("input", { type: "checkbox", name: name, value: row.value }),
+        wangge.element("span", { class: "cc-choice-words" }, wangge.choose(row.label)),
+        wangge.element("span", { class: "cc-meter", "aria-hidden": "true" }, wangge.element("i", {})), wangge.element("span", { class: "cc-count" }));
+      label.querySelector(".cc-choice-words").dataset.zh = row.label.zh;
+      label.querySelector(".cc-choice-words").dataset.en = row.label.en;
+      const labels = section.querySelectorAll(".cc-choice");
+      if (labels.length) labels[labels.length - 1].after(label); else section.append(label);
+    }
 
     lasts.forEach(function (input) {
       input.addEventListener("change", function () {
@@ -59,12 +71,13 @@
     reset.addEventListener("click", function () { centre.change(centre.without_filters()); });
 
     function count(figures) {
-      ["category", "status", "tier"].forEach(function (name) {
+      NAMES.forEach(function (name) {
         const rows = figures["by_" + name];
         const section = document.querySelector("[data-filter=" + name + "]");
         if (!section || !rows) return;
         const most = Math.max.apply(null, [1].concat(rows.map(function (row) { return row.cases; })));
-        const counts = {};
+        const counts = {}, known = boxes().filter(function (box) { return box.name === name; }).map(function (box) { return box.value; });
+        rows.forEach(function (row) { if (known.indexOf(row.value) < 0) add(section, name, row); });
         rows.forEach(function (row) { counts[row.value] = row.cases; });
         section.querySelectorAll("input[type=checkbox]").forEach(function (box) {
           const label = box.closest("label"), meter = label.querySelector(".cc-meter i");

@@ -22,7 +22,10 @@ const centre = (function () {
 
     // The label of a filter's value; unknown ones are shown as they are.
     word: function (filter, value) {
-      const found = (self.page.words[filter] || []).find(function (choice) { return choice.value === value; });
+      // a category may be newer than the page: the figures name those that they count
+      const told = self.figures && self.figures["by_" + filter] || [];
+      const is = function (choice) { return choice.value === value; };
+      const found = (self.page.words[filter] || []).find(is) || told.find(is);
       return found ? wangge.choose(found.label) : String(value === null || value === undefined ? "" : value);
     },
 

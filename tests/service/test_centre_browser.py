@@ -1,0 +1,270 @@
+"""The centre's page on the real service in Chromium, the network closed: every role, every theme, live."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from service import db
+from service.access import Principal, Role
+from service.routes import events
+from tests.browser import Trouble, accessibility_faults, closed_page
+
+from .api import HIDDEN, Served, fill, serve
+from .towns import CODE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Response
+
+pytestmark = [pytest.mark.database, pytest.mark.browser]
+
+ADDRESS = f"/centre/{CODE}"
+BAND = re.compile(r"^(\d+[–-]\d+ 人|\d+ 人及以上|\d+ 人以上|.*不公布.*|不足 \d+ 人.*|少于 \d+ 人.*)$")
+WITH_TIERS = set(Role) - {Role.PUBLIC}
+
+
+@pytest.fixture(scope="module")
+def town(module_database: db.Database) -> Iterator[Served]:
+    """The published town; some cases are late, some sensitive, most with a place of their own."""
+    area = fill(module_database)
+    with module_database.owner.begin() as connection:
+        connection.execute(
+            text("""
+                update cases c set due_at = time + interval '1 day',
+                    tier = (array['grid', 'community', 'street'])[1 + n % 3],
+                    category = (array['rubbish', 'noise', 'domestic_violence'])[1 + n % 3]
+                from (select id, row_number() over (order by id)::int as n from cases) k where k.id = c.id
+            """)
+        )
+    with pytest.MonkeyPatch.context() as patch, serve(module_database, area) as served:
+        patch.setattr(events, "PACE", events.Pace(heartbeat=0.3))  # who hangs up is noticed by its silence
+        yield served
+
+
+def own_grid(town: Served) -> str:
+    """The grid with most cases: a worker's own."""
+    rows = town.rows(
+        "select grid_code from cases where grid_code is not null group by 1 order by count(*) desc"
+    )
+    return str(rows[0][0])
+
+
+def principal_of(town: Served, role: Role) -> Principal:
+    """The role, for the whole town; a worker has one grid."""
+    grids = frozenset({own_grid(town)}) if role is Role.GRID_WORKER else frozenset()
+    return Principal(role, ("",), grids, f"browser {role}")
+
+
+@contextmanager
+def visitor(
+    town: Served, browser: Browser, role: Role, width: int = 1280, height: int = 720
+) -> Iterator[tuple[Page, list[Response], Trouble]]:
+    """A page logged in as the role, and every answer that it gets."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, width, height) as page:
+        if role is not Role.PUBLIC:
+            token = town.accounts.invite(principal_of(town, role))
+            page.goto(f"{town.address}/login?token={token}")
+        answers: list[Response] = []
+        page.on("response", lambda answer: answers.append(answer))
+        yield page, answers, trouble
+
+
+def open_centre(page: Page, town: Served, query: str = "lang=zh") -> None:
+    """Open the page and wait for its figures."""
+    from playwright.sync_api import expect
+
+    page.goto(f"{town.address}{ADDRESS}?{query}")
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    expect(page.locator(".cc-figure")).not_to_have_count(0)
+
+
+def bodies_of(answers: list[Response]) -> dict[str, str]:
+    """What the page was told, by address; scripts, styles and the endless stream left out."""
+    return {
+        answer.url: answer.text()
+        for answer in answers
+        if "/static/" not in answer.url and "/events" not in answer.url and answer.status == 200
+    }
+
+
+def pairs(told: Any) -> Iterator[tuple[float, float]]:
+    """Every pair of numbers in an answer that could be a place, both ways round."""
+    if isinstance(told, dict):
+        for value in told.values():
+            yield from pairs(value)
+        if {"lng", "lat"} <= told.keys():
+            yield float(told["lng"]), float(told["lat"])
+    elif isinstance(told, list):
+        if len(told) >= 2 and all(isinstance(one, float) for one in told[:2]):
+            yield told[0], told[1]
+            yield told[1], told[0]
+        for value in told:
+            if isinstance(value, (dict, list)):
+                yield from pairs(value)
+
+
+def page_data(html: str) -> dict[str, Any]:
+    """The data in the page itself."""
+    found = re.search(r'id="wangge-page">(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    told: dict[str, Any] = json.loads(found[1])
+    return told
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_sees_its_own(town: Served, browser: Browser, role: Role) -> None:
+    """Every theme is drawn without an error; nothing that the page was told goes beyond the role's right."""
+    from playwright.sync_api import expect
+
+    with visitor(town, browser, role) as (page, answers, trouble):
+        open_centre(page, town)
+        expect(page.locator(".leaflet-wg-streets-pane path")).not_to_have_count(0)
+        expect(page.locator("#cc-summary .cc-sentences")).to_be_visible()
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+        for theme in ("grids", "statistics", "people", "reach"):
+            page.click(f"label:has(input[name=cc-theme][value={theme}])")
+            expect(page.locator("#cc-legend h2")).to_be_visible()
+            if theme in ("statistics", "reach"):
+                expect(page.locator("#cc-legend .cc-verdict, #cc-legend .cc-warning")).to_be_visible()
+        page.click("#cc-tab-grids")
+        page.locator(".cc-entry").first.click()
+        expect(page.locator("#cc-card .wg-card-section")).not_to_have_count(0)
+        expect(page.locator("#cc-card .wg-card-figures dd")).to_have_count(4)
+        expect(page.locator("[data-filter=tier]")).to_have_count(1 if role in WITH_TIERS else 0)
+        told = bodies_of(answers)
+        assert trouble == Trouble()
+
+    whole = "\n".join(told.values())
+    mine = own_grid(town) if role is Role.GRID_WORKER else ""
+    exact = role is Role.CENTRE
+    assert ("domestic_violence" in whole) == (exact or bool(mine))
+    rows = town.rows(
+        "select st_x(geom), st_y(geom), st_x(place), st_y(place), grid_code from cases where geom is not null"
+    )
+    hidden = {
+        (round(x, 6), round(y, 6))
+        for x, y, place_x, place_y, grid in rows
+        if not exact and grid != mine and (x, y) != (place_x, place_y)
+    }
+    assert exact or len(hidden) > 100
+    lists = {url: json.loads(body) for url, body in told.items() if body.startswith("{")}
+    assert any("/cases?" in url for url in lists)
+    assert any("/surface?" in url for url in lists)
+    for url, answer in lists.items():
+        shown = {(round(x, 6), round(y, 6)) for x, y in pairs(answer)}
+        assert not shown & hidden, url
+
+    groups = page_data(next(body for body in told.values() if body.startswith("<!DOCTYPE")))["groups"]
+    assert groups
+    for group in groups:
+        for cell in group["cells"]:
+            assert BAND.match(cell["label"]["zh"]), cell["label"]
+    names = {group["group"] for group in groups}
+    assert ("disabled" in names) == Principal(role).reaches(Role.PLANNER)
+
+
+def test_a_new_case_appears_without_a_reload(town: Served, browser: Browser) -> None:
+    """Reported through the API, it stands at the head of the list within two seconds, and on the map."""
+    from playwright.sync_api import expect
+
+    client = town.client(Role.CENTRE)
+    lon, lat = town.rows(
+        "select st_x(c), st_y(c) from (select st_centroid(geom) c from divisions limit 1) d"
+    )[0]
+    with visitor(town, browser, Role.CENTRE) as (page, _, trouble):
+        open_centre(page, town)
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+        page.evaluate("window.untouched = true")
+        report = {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [lon, lat]},
+            "properties": {
+                "community": CODE,
+                "category": "manhole",
+                "time": datetime.now(UTC).isoformat(),
+                "status": "discovered",
+            },
+        }
+        answer = client.post("/collections/cases/items", json=report)
+        assert answer.status_code == 201, answer.text
+        expect(page.locator(".cc-entry.cc-fresh b").first).to_have_text("井盖问题", timeout=2000)
+        expect(page.locator(".cc-case.cc-fresh")).to_have_count(1)
+        # its category is the first of its kind here: it can be filtered by all the same
+        page.check("input[name=category][value=manhole]")
+        expect(page.locator(".cc-entry")).to_have_count(1)
+        page.uncheck("input[name=category][value=manhole]")
+        assert page.evaluate("window.untouched") is True
+        # without a network it says so; with it again, the page is live without a hand
+        page.context.set_offline(True)
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "away")
+        page.context.set_offline(False)
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+        assert trouble.outside == []
+        assert all("ERR_INTERNET_DISCONNECTED" in error for error in trouble.errors)
+
+
+def test_a_shared_link_shows_the_same(town: Served, browser: Browser) -> None:
+    """Filters, theme, place and grid come back from the address, for another who may see them."""
+    from playwright.sync_api import expect
+
+    with visitor(town, browser, Role.CENTRE) as (page, _, trouble):
+        open_centre(page, town, "lang=en")
+        page.check("input[name=category][value=noise]")
+        page.check("input[name=status][value=open]")
+        page.click("label:has(input[name=cc-theme][value=grids])")
+        page.click("label:has(input[name=cc-measure][value=residents])")
+        page.click("#cc-tab-grids")
+        page.locator(".cc-entry").first.click()
+        page.click("#wg-in")
+        expect(page).to_have_url(re.compile("at="))
+        expect(page).to_have_url(re.compile("rate=residents"))
+        shared, total = page.url, page.locator(".cc-figure dd").first.inner_text()
+        assert trouble == Trouble()
+    with visitor(town, browser, Role.CENTRE, 1920, 1080) as (page, _, trouble):
+        page.goto(shared)
+        expect(page.locator(".cc-figure dd").first).to_have_text(total)
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        expect(page.locator("input[name=category][value=noise]")).to_be_checked()
+        expect(page.locator("input[name=cc-measure][value=residents]")).to_be_checked()
+        expect(page.locator("#cc-card h2")).to_be_visible()
+        assert page.url == shared
+        assert trouble == Trouble()
+
+
+def test_a_street_offices_page(town: Served, browser: Browser) -> None:
+    """All its communities that are published; of the other one the public learns nothing."""
+    from playwright.sync_api import expect
+
+    office = CODE[:9]
+    with visitor(town, browser, Role.PUBLIC) as (page, answers, trouble):
+        page.goto(f"{town.address}/centre/{office}?lang=zh")
+        expect(page.locator(".cc-figure")).not_to_have_count(0)
+        page.click("#cc-tab-grids")
+        expect(page.locator(".cc-entry")).not_to_have_count(0)
+        assert not any(HIDDEN in body for body in bodies_of(answers).values())
+        assert trouble == Trouble()
+    with visitor(town, browser, Role.PUBLIC) as (page, _, trouble):
+        refused = page.goto(f"{town.address}/centre/{HIDDEN}")
+        assert refused is not None
+        assert refused.status == 404
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_accessibility(town: Served, browser: Browser, size: tuple[int, int]) -> None:
+    """axe-core finds nothing serious on the real page with a card open, and with reach on it."""
+    from playwright.sync_api import expect
+
+    with visitor(town, browser, Role.CENTRE, *size) as (page, _, trouble):
+        open_centre(page, town, f"lang=zh&theme=reach&grid={own_grid(town)}")
+        expect(page.locator("#cc-card .wg-card-section")).not_to_have_count(0)
+        expect(page.locator("#cc-legend .cc-verdict")).to_be_visible()
+        assert accessibility_faults(page) == []
+        assert trouble == Trouble()
