@@ -26,7 +26,7 @@ from service.tiles.matrices import LEVELS, NAME, Tile, definition, limits, read_
 from service.web.context import Context, InContext, find_collection, find_context
 from service.web.feature_schema import describe_features
 from service.web.headers import takes_gzip
-from service.web.tags import content_tag, digest, is_known, known_version, page_tag
+from service.web.tags import digest, digests_tag, is_known, known_version, page_tag
 
 router = APIRouter(tags=["tiles"])
 
@@ -317,7 +317,7 @@ def show_collection_tile(
         made = cache.take(key, version)
     if made is None:
         made = _make(context, cache, key, collection, allowed, question, tile)
-    tag = page_tag(made.version, mark) if versioned else content_tag(mark, made.content)
+    tag = page_tag(made.version, mark) if versioned else digests_tag(mark, made.digest)
     headers = _headers(context, [collection], tag)
     if not versioned and is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
@@ -371,7 +371,7 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
     # layers one after the other are a tile
     content = b"".join(made.content for made in layers)
     if not versioned:
-        tag = content_tag(mark, content)
+        tag = digests_tag(mark, *(made.digest for made in layers))
         headers["ETag"] = tag
         if is_known(request.headers.get("if-none-match"), tag):
             return Response(status_code=304, headers=headers)

@@ -8,11 +8,13 @@ nothing need be told to the cache when data changes, and several servers need no
 from __future__ import annotations
 
 import gzip
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 BYTES_MOST = 256 * 1024 * 1024
 OVERHEAD = 600  # bytes that a key and its entry take besides
@@ -35,6 +37,11 @@ class MadeTile:
     def size(self) -> int:
         """Bytes of memory that the tile takes."""
         return len(self.content) + len(self.packed) + OVERHEAD
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the bytes, for the tags of those who may not know the version."""
+        return hashlib.sha256(self.content).digest()
 
     def pack(self) -> MadeTile:
         """The tile with its bytes by gzip, at a level that costs less than making the tile."""

@@ -34,9 +34,14 @@ def feature_tag(seals: Seals, row: int, version: int, mark: str) -> str:
 
 def content_tag(mark: str, *parts: bytes) -> str:
     """The tag of an answer to somebody from whom changes may be hidden: its version would tell of these."""
+    return digests_tag(mark, *(hashlib.sha256(part).digest() for part in parts))
+
+
+def digests_tag(mark: str, *digests: bytes) -> str:
+    """The same of parts whose digests (SHA-256) are known."""
     found = hashlib.sha256(mark.encode())
-    for part in parts:
-        found.update(hashlib.sha256(part).digest())
+    for one in digests:
+        found.update(one)
     return f'W/"c{found.hexdigest()[:24]}"'
 
 
