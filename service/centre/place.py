@@ -103,4 +103,9 @@ def clock_of(division: Division, reach: Reach, now: datetime | None = None) -> C
     """The clock of the division: made-up data stand still, so they are told from their newest case."""
     if division.synthetic and reach.newest is not None:
         return Clock(reach.newest.astimezone(UTC), "newest")
-    return Clock((now or datetime.now(UTC)).replace(second=0, microsecond=0), "now")
+    return Clock((now or read_clock()).replace(second=0, microsecond=0), "now")
+
+
+def read_clock() -> datetime:
+    """The time."""
+    return datetime.now(UTC)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx
@@ -24,6 +25,7 @@ from sqlalchemy import text
 
 from partition.wishes.policy import Profile, Size
 from service.access import Role
+from service.centre import place
 from service.exports.formats import FORMATS
 from service.main import ROOMS
 from service.plans.planning import plan_community
@@ -68,7 +70,10 @@ def world(cluster: Cluster) -> Iterator[World]:
         with database.owner.begin() as connection:
             publish_plan(connection, planned.plan)
         draft = plan_community(database.owner, CODE, other, author="a planner")
-        with serve(database, area) as served:
+        with pytest.MonkeyPatch.context() as patch, serve(database, area) as served:
+            # answers that tell of the last days would change by themselves
+            now = datetime.now(UTC)
+            patch.setattr(place, "read_clock", lambda: now)
             yield _world(served, draft.plan)
 
 
