@@ -488,6 +488,16 @@ def test_numbers_of_grids_never_collide(
     assert not len(first[first != second])
 
 
+def test_a_number_keeps_off_what_is_there_already(pen: Pen) -> None:
+    cell = shapely.box(0, 0, 200, 200)
+    plot = scale.plot_of((0, 0, 200, 200), (0.0, 0.0, 200.0, 200.0), margin_mm=20.0)
+    taken = Taken((0.0, 0.0, 200.0, 200.0))
+    taken.add([box_about(100.0, 100.0, 30.0, 12.0)])
+    (label,) = place_labels(pen, plot, [("001", "", cell.centroid, 100.0, cell)], taken, sizes=(17.0, 9.0))
+    assert label.foot == (100.0, 100.0)
+    assert not plot.place(cell).contains(shapely.Point(label.x, label.y))
+
+
 def test_what_stands_for_a_grid() -> None:
     assert grid_label(f"{CODE}007", CODE) == "007"
     assert grid_label("c1-012", "c1") == "012"

@@ -161,6 +161,8 @@ def test_a_street_office_in_one_batch(wangge: Wangge, tmp_path: Path) -> None:
     assert len([mark for mark in marks if mark[0] == 2]) + 3 == len(pdf)
     assert "某某街道 · 社区网格总图" in sheets.words(pdf, 0)
     assert "编制：街道办" in sheets.words(pdf, 1)
+    assert "方案" not in sheets.words(pdf, 0)  # each community has its own
+    assert "方案" in sheets.words(pdf, 1)
     assert "未发布社区" not in said(out)
     assert BARE not in done.output  # the public may not know of it
     wangge("print", OFFICE, "--out", tmp_path / "folder", "--sheet", "map", "--role", "planner")
