@@ -268,7 +268,9 @@ def scan_verdict(clusters: Sequence[Cluster], units: int, total: int, level: flo
         risk=both("statistics.risk", times=f"{first.relative_risk:.1f}")
         if math.isfinite(first.relative_risk)
         else both("statistics.risk_all"),
-        radius=f"{first.radius_m:.0f}",
+        radius=both("statistics.scan_radius", metres=f"{first.radius_m:.0f}")
+        if first.radius_m >= 0.5
+        else both("statistics.scan_one_unit"),
         span=span,
         p=odds(first.p),
     ), True
