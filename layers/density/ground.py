@@ -92,7 +92,7 @@ def lay_ground(
     """The lattice of `area` (EPSG:4326), a polygon or several communities' polygons taken as one area.
 
     Without `cell_m` the smallest cell of 10, 20, 25, 50, 100 m … that makes at most 40,000 cells; without
-    `bandwidth_m` 100 m, or twice the cell where that is more. Both are true to scale at the middle latitude
+    `bandwidth_m` 100 m, or four cells where that is more. Both are true to scale at the middle latitude
     (within 0.14 % 10 km north and south of it at 40° N; densities are corrected for it everywhere).
     Raises ValueError on an area that is empty or no polygon, on sizes that are not positive, and on a
     bandwidth of less than twice the cell.
@@ -111,7 +111,7 @@ def lay_ground(
     turn = _projection(crs)
     outline = shapely.transform(whole, lambda at: np.column_stack(turn.transform(at[:, 0], at[:, 1])))
     cell = cell_m or _choose_cell(outline.bounds, bandwidth_m)
-    bandwidth = bandwidth_m or max(BANDWIDTH_M, 2 * cell)
+    bandwidth = bandwidth_m or max(BANDWIDTH_M, 4 * cell)
     if bandwidth < 2 * cell:
         raise ValueError(f"a bandwidth of {bandwidth:g} m is less than two cells of {cell:g} m")
     parts = max(3, math.ceil(_NODES_A_BANDWIDTH * cell / bandwidth - 1e-9))

@@ -1,4 +1,4 @@
-"""What docs/heat.md shows: an even scatter fades at the border of a plain leaflet.heat page, and not on ours."""
+"""What docs/heat.md shows: an even scatter fades at the border of a leaflet.heat page, and not on ours."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def show_speed() -> Words:
     megabytes = weights["points"] / 1e6, weights["points_gzip"] / 1e6
     en = (
         f"{ground.area_km2:.1f} km², {size} cells of {ground.cell_m:g} m, "
-        f"bandwidth {ground.bandwidth_m:g} m, nodes {ground.step_m:g} m apart; "
+        f"bandwidth {ground.bandwidth_m:g} m, nodes {ground.step_m:.1f} m apart; "
         f"Python {platform.python_version()}\n\n"
         + table(("", "cases", "s", "s for a million", "to one surface"), rows)
         + f"\n\nA page is sent {kilobytes[0]:.0f} kB of JSON ({kilobytes[1]:.0f} kB by gzip). The cases "
@@ -56,7 +56,7 @@ def show_speed() -> Words:
     )
     zh = (
         f"{ground.area_km2:.1f} 平方公里，{size} 个 {ground.cell_m:g} 米的方格，"
-        f"带宽 {ground.bandwidth_m:g} 米，计算点间距 {ground.step_m:g} 米；"
+        f"带宽 {ground.bandwidth_m:g} 米，计算点间距 {ground.step_m:.1f} 米；"
         f"Python {platform.python_version()}\n\n"
         + table(
             ("", "事件数", "秒", "折合一百万件（秒）", "与一张密度图之比"),
