@@ -242,7 +242,7 @@ def record_export(rows: Rows, form: str) -> None:
     """Put on record who takes away more of a collection than the public may see; before anything is given.
 
     A line for each community, so that whoever answers for it finds it; of more than AUDITED_MOST the rest in
-    one line with `…` for its place.
+    one line with `…` for the community, which those see who see all.
     """
     principal, collection, question = rows.principal, rows.collection, rows.question
     if principal.role.value == "public" or collection.sensitivity == "open":
@@ -267,7 +267,7 @@ def record_export(rows: Rows, form: str) -> None:
         audit.record_each(connection, principal, "export", named)
         if rest := counts[AUDITED_MOST:]:
             more = {"features": sum(count for _, count in rest), "communities": len(rest)}
-            audit.record(connection, principal, "export", place="…", details={**told, **more})
+            audit.record(connection, principal, "export", "…", details={**told, **more})
 
 
 def _quoted(sql: str) -> str:
