@@ -14,6 +14,7 @@ _NEAR_M = 0.5  # borders of neighbours may differ by rounding
 _SHARED_M = 2.0  # touching at a corner is no border
 _MOST_STEPS = 20_000  # of a search before the integer program is asked
 _MOST_NODES = 2_000  # of the integer program's own search
+_MOST_BARE = 100  # new nodes among which the fewest changes are searched
 
 Graph = Sequence[set[int]]
 
@@ -52,9 +53,9 @@ def neighbours(polygons: gpd.GeoSeries) -> list[set[int]]:
 def colour(adjacent: Graph, before: Sequence[int | None] | None = None) -> Colouring:
     """The nodes coloured with as few colours as there can be.
 
-    `before` holds the colours that nodes had (None: a new one); as many keep theirs as the search finds a way
-    for, nodes far from every change always, as long as no colour more is needed for it. Numbers are then
-    those of `before`, else they count from 0.
+    `before` holds the colours that nodes had (None: a new one). As many keep theirs as can without a colour
+    more; beyond the search's limits, all that are not near a change. Numbers are then those of `before`, else
+    they count from 0.
 
     Whether k colours do is decided for k = 1, 2, 3 …: nodes with fewer than k neighbours are set aside one
     after the other, since a colour is always left for them; what remains is searched by DSATUR (Brélaz 1979:
@@ -81,6 +82,12 @@ def _keep(adjacent: Graph, found: list[int], before: Sequence[int | None], most:
     allowed = sorted(used, key=lambda old: (-used[old], old))[:most]
     allowed += [number for number in range(most + len(used)) if number not in used][: most - len(allowed)]
     wanted = {node: old for node, old in enumerate(before) if old is not None and old in allowed}
+    for most_changed in range(len(adjacent) + 1):
+        mended, decided = _mend(adjacent, wanted, allowed, most_changed)
+        if mended is not None:
+            return mended
+        if not decided:
+            break
     for node in sorted(wanted, key=lambda n: (-sum(wanted.get(m) == wanted[n] for m in adjacent[n]), n)):
         if any(wanted.get(near) == wanted[node] for near in adjacent[node]):
             del wanted[node]
@@ -97,6 +104,67 @@ def _keep(adjacent: Graph, found: list[int], before: Sequence[int | None], most:
         if all(kept[near] != wanted[node] for near in adjacent[node]):
             kept[node] = wanted[node]
     return kept
+
+
+def _mend(
+    adjacent: Graph, wanted: Mapping[int, int], allowed: Sequence[int], most_changed: int
+) -> tuple[list[int] | None, bool]:
+    """A colouring in which at most so many nodes of `wanted` have another colour than there.
+
+    Of two neighbours of one colour, one must change, to one of the other colours: a tree of few branches
+    where few changes are enough. The second value is whether the answer is certain.
+    """
+    colours = [wanted.get(node, -1) for node in range(len(adjacent))]
+    bare = [node for node in range(len(adjacent)) if node not in wanted]
+    if len(bare) > _MOST_BARE:
+        return None, False
+    clashing = [n for n in sorted(wanted) if any(wanted.get(m) == wanted[n] for m in adjacent[n])]
+    steps = 0
+
+    def clashes(node: int, number: int) -> int:
+        return sum(colours[near] == number for near in adjacent[node])
+
+    def descend(touched: list[int], left: int) -> bool:
+        nonlocal steps
+        steps += 1
+        if steps > _MOST_STEPS:
+            return False
+        at = next((node for node in bare if colours[node] < 0), None)
+        if at is not None:
+            for number in sorted(allowed, key=lambda c: (clashes(at, c), c)):
+                colours[at] = number
+                if descend([*touched, at], left):
+                    return True
+            colours[at] = -1
+            return False
+        pair = next(
+            (
+                (node, near)
+                for node in touched
+                for near in sorted(adjacent[node])
+                if colours[node] == colours[near]
+            ),
+            None,
+        )
+        if pair is None:
+            return True
+        if not left:
+            return False
+        for node in pair:
+            old = colours[node]
+            if node in bare or old != wanted[node]:
+                continue  # coloured on the way here, where its other colours are tried too
+            for number in sorted(allowed, key=lambda c: (clashes(node, c), c)):
+                if number != old:
+                    colours[node] = number
+                    if descend([*touched, node], left - 1):
+                        return True
+            colours[node] = old
+        return False
+
+    if descend(clashing, most_changed):
+        return colours, True
+    return None, steps <= _MOST_STEPS
 
 
 def _renumbered(found: list[int], before: Sequence[int | None], allowed: Sequence[int]) -> list[int]:

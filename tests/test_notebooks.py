@@ -86,3 +86,24 @@ def test_heat_map_runs_and_shows_what_it_says(monkeypatch: pytest.MonkeyPatch) -
     assert rows[3] == rows[4] == rows[5] == [f"{float(bound):g}" for bound in same.split(", ")]
     assert len({tuple(row) for row in rows[:3]}) > 1
     assert len(_pictures(nbformat.read(NOTEBOOKS / "02_heatmap.ipynb", as_version=4))) == 6
+
+
+def test_redraw_runs_and_moves_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = _run("04_redraw.ipynb", monkeypatch)
+    codes = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
+    assert not [output for cell in codes for output in cell["outputs"] if output.get("name") == "stderr"]
+    printed = "\n".join(_printed(cell) for cell in codes)
+    assert "358 → 478" in printed
+    moved = int(re.findall(r"栋 buildings, ([0-9]+) 户 households\n", printed)[0])
+    anew = int(re.findall(r"anew: ([0-9]+) 户", printed)[0])
+    assert 0 < moved < anew / 3
+    kept, grids = map(int, re.findall(r"untouched: ([0-9]+) / ([0-9]+)", printed)[0])
+    assert kept > grids / 2
+    assert "达标 in range: 100%" in printed
+    assert int(re.findall(r"at most 2%: ([0-9]+) 户", printed)[0]) <= 0.02 * 4_499
+    assert "允许调整 116 户即可达标" in printed
+    locked = re.findall(r"locked ([0-9]{3}): +(.*)", printed)[0]
+    assert locked[0] not in locked[1]  # it neither gives nor takes
+    (picture,) = _pictures(notebook)
+    assert picture.count("stroke:#b3261e") == 2  # borders that changed, before and after
+    assert picture.count("fill:#a5327f") == 2 * 3  # the buildings that moved

@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layers import colouring, palette
@@ -78,25 +78,51 @@ def by_trying_all(adjacent: list[set[int]]) -> int:
     )
 
 
+def a_graph(drawn: st.DataObject) -> list[set[int]]:
+    """Any graph of up to seven nodes."""
+    many = drawn.draw(st.integers(1, 7))
+    pairs = list(combinations(range(many), 2))
+    adjacent: list[set[int]] = [set() for _ in range(many)]
+    for a, b in drawn.draw(st.sets(st.sampled_from(pairs)) if pairs else st.just(set())):
+        adjacent[a].add(b)
+        adjacent[b].add(a)
+    return adjacent
+
+
+@settings(deadline=None)
 @given(drawn=st.data())
 def test_no_colouring_has_fewer_colours(drawn: st.DataObject) -> None:
     """On any graph of up to seven nodes, against every assignment; the integer program says the same."""
-    many = drawn.draw(st.integers(1, 7))
-    pairs = list(combinations(range(many), 2))
-    edges = drawn.draw(st.sets(st.sampled_from(pairs)) if pairs else st.just(set()))
-    adjacent: list[set[int]] = [set() for _ in range(many)]
-    for a, b in edges:
-        adjacent[a].add(b)
-        adjacent[b].add(a)
+    adjacent = a_graph(drawn)
     found, least = colour(adjacent), by_trying_all(adjacent)
     assert differ(adjacent, found.colours)
     assert found.count == found.fewest == least
-    everything, none = list(range(many)), [-1] * many
+    everything, none = list(range(len(adjacent))), [-1] * len(adjacent)
     solved, _ = colouring._program(adjacent, everything, range(least), none)
     assert solved is not None
     assert differ(adjacent, [solved[node] for node in everything])
     if least > 1:
         assert colouring._program(adjacent, everything, range(least - 1), none) == (None, True)
+
+
+@settings(deadline=None)
+@given(drawn=st.data())
+def test_no_colouring_keeps_more(drawn: st.DataObject) -> None:
+    """As many nodes keep their colour as in any assignment with as few colours, new ones apart."""
+    adjacent = a_graph(drawn)
+    least = by_trying_all(adjacent)
+    old = st.one_of(st.none(), st.integers(0, least - 1))
+    before = drawn.draw(st.lists(old, min_size=len(adjacent), max_size=len(adjacent)))
+    found = colour(adjacent, before)
+    assert differ(adjacent, found.colours)
+    assert found.count == least
+    if any(one is not None for one in before):
+        most = max(
+            sum(one == other for one, other in zip(before, colours, strict=True))
+            for colours in product(range(least), repeat=len(adjacent))
+            if differ(adjacent, colours)
+        )
+        assert sum(one == other for one, other in zip(before, found.colours, strict=True)) == most
 
 
 def test_where_the_search_takes_too_long_the_integer_program_decides(monkeypatch: pytest.MonkeyPatch) -> None:
