@@ -32,6 +32,7 @@
         placed: true
       });
       wangge.emit("labels");
+      wangge.emit("ground");
       look();
     }
 

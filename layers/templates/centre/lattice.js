@@ -19,7 +19,7 @@
   });
 
   centre.part(function (map, page) {
-    wangge.pane(map, "wg-cases", 344);
+    wangge.pane(map, "wg-cases", 310);  // below water, houses and streets: their colours are theirs, its own the legend's
     let surface = null, picture = null, frame = null, wanted = "", asked = "", fault = null;
     const outline = page.communities.map(function (one) { return centre.unpack(one.rings); });
 
@@ -68,7 +68,7 @@
           }
           if (weight <= 0) continue;
           const rgb = colour_of(sum / weight, ramp), at = 4 * (y * width + x);
-          pixels[at] = rgb[0]; pixels[at + 1] = rgb[1]; pixels[at + 2] = rgb[2]; pixels[at + 3] = 225;
+          pixels[at] = rgb[0]; pixels[at + 1] = rgb[1]; pixels[at + 2] = rgb[2]; pixels[at + 3] = 255;
         }
       }
       drawing.clearRect(0, 0, width, height);

@@ -5,7 +5,7 @@
   const SITE = "+1";  // at the end of the choice: with the best place for one more
 
   centre.part(function (map, page) {
-    wangge.pane(map, "cc-walks", 343);
+    wangge.pane(map, "cc-walks", 310);
     wangge.pane(map, "cc-homes", 545, true);
     wangge.pane(map, "cc-sites", 595, true);
     const layer = L.layerGroup(), sites = L.layerGroup();
@@ -33,7 +33,7 @@
         // the longest walk first, the shorter ones upon it
         told.isochrones.features.forEach(function (feature) {
           const n = told.minutes.indexOf(feature.properties.minutes);
-          L.geoJSON(feature, { pane: "cc-walks", interactive: false, style: { pane: "cc-walks", stroke: true, color: "#ffffff", weight: 1.5, fillColor: colour(n, told.minutes.length), fillOpacity: 0.72 } }).addTo(layer);
+          L.geoJSON(feature, { pane: "cc-walks", interactive: false, style: { pane: "cc-walks", stroke: true, color: "#ffffff", weight: 1.5, fillColor: colour(n, told.minutes.length), fillOpacity: 0.95 } }).addTo(layer);
         });
         (told.unreached || []).forEach(function (home) {
           L.circleMarker([home.lat, home.lng], { pane: "cc-homes", radius: 4.5, weight: 1.5, color: "#ffffff", fillColor: "#8f1d14", fillOpacity: 1 })

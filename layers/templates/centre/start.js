@@ -105,6 +105,15 @@
       });
     });
 
+    // when all is drawn for the first time, for those who measure how long that took
+    const waited = new Set(["base"].concat(page.cases ? ["figures"] : [], page.cases && centre.view.theme === "heat" ? ["surface"] : []));
+    function drawn(what) {
+      if (!waited.delete(what) || waited.size) return;
+      requestAnimationFrame(function () { setTimeout(function () { performance.mark("centre-drawn"); }, 0); });
+    }
+    ["figures", "surface"].forEach(function (what) { wangge.on(what, function () { drawn(what); }); });
+    wangge.on("ground", function () { drawn("base"); });
+
     document.addEventListener("keydown", function (event) {
       if (event.key === "Escape") { wangge.emit("escape"); sheet(""); return; }
       const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(checkbox|radio)$/.test(event.target.type);

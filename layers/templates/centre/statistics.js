@@ -7,7 +7,7 @@
   const HATCHED = ["unknown", "hidden", "few"];
 
   centre.part(function (map, page) {
-    wangge.pane(map, "cc-units", 342, true);
+    wangge.pane(map, "cc-units", 310, true);
     wangge.pane(map, "cc-circles", 438, true);
     const layer = L.layerGroup();
     const renderer = map.getRenderer(L.polygon([], { pane: "cc-units" }));
