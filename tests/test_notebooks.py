@@ -88,6 +88,34 @@ def test_heat_map_runs_and_shows_what_it_says(monkeypatch: pytest.MonkeyPatch) -
     assert len(_pictures(nbformat.read(NOTEBOOKS / "02_heatmap.ipynb", as_version=4))) == 6
 
 
+def test_hot_spots_are_told_from_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = _run("03_hot_spots.ipynb", monkeypatch)
+    codes = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
+    assert not [output for cell in codes for output in cell["outputs"] if output.get("name") == "stderr"]
+    printed = "\n".join(_printed(cell) for cell in codes)
+    # chance has squares with small p, and none left when false discoveries are controlled
+    lines = re.findall(r"(真实|偶然)[a-z ]+p ≤ 0.05: +([0-9]+) +q ≤ 0.05: +([0-9]+)", printed)
+    assert [line[0] for line in lines] == ["真实", "偶然", "偶然", "偶然"]
+    assert all(int(p) >= 3 for _, p, _ in lines)
+    assert int(lines[0][2]) >= 5
+    assert [int(q) for _, _, q in lines[1:]] == [0, 0, 0]
+    assert "Clusters that are more than chance: 2" in printed
+    assert "偶然 chance: Of 480 cases, none gather more than by chance" in printed
+    assert "原样 as it is:      共" in printed
+    assert printed.count("in the last 3 days where") == 1
+    quiet, halved = re.findall(r"There are ([0-9.]+) times|fell to ([0-9.]+) times", printed)
+    assert float(halved[1]) < 0.7 < float(quiet[0])
+    spread, spots, rings = _pictures(notebook)
+    assert (spread.count("<svg"), spots.count("<svg"), rings.count("<svg")) == (5, 4, 3)
+    red = '"#b2182b"'
+    real, wrong, none = spots.split("<svg")[2:]
+    assert real.count(red) == int(re.findall(r"热点 ([0-9]+) 个", printed)[0]) > 0
+    assert "#f4a582" in wrong
+    assert red not in none
+    full = [part.count('stroke-width="9"') for part in rings.split("<svg")[2:]]
+    assert full == [2, 0]
+
+
 def test_redraw_runs_and_moves_few(monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = _run("04_redraw.ipynb", monkeypatch)
     codes = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
