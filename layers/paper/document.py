@@ -29,8 +29,10 @@ class Document:
     def __init__(self, file: Path, font: Path, imprint: Imprint, *, title: str) -> None:
         from reportlab.pdfgen.canvas import Canvas
 
+        known = faces(font)
         self._canvas = Canvas(
             str(file),
+            initialFontName=known.text,  # else one that is in no file stands on every page
             pageCompression=1,
             invariant=1,
             pdfVersion=(1, 5),
@@ -40,8 +42,10 @@ class Document:
         self._canvas.setAuthor(imprint.author)
         self._canvas.setCreator("wangge")
         self._canvas.setSubject(imprint.date)
+        day = imprint.date.replace("-", "")
+        self._canvas.setDateFormatter(lambda *_: f"D:{day}000000Z")
         self._canvas.setPageSize((A4[0] * MM, A4[1] * MM))
-        self._pen = Pen(self._canvas, faces(font))
+        self._pen = Pen(self._canvas, known)
         self._imprint = imprint
         self._level = 0
         self.pages = 0

@@ -193,7 +193,7 @@ def _draw_symbol(pen: Pen, x: float, y: float, symbol: str) -> None:
             else line.most
         )
         if line.casing:
-            pen.lines(track, line.casing, width + 0.45, butt=True)
+            pen.lines(track, line.casing, width + 0.6, butt=True)
         pen.lines(track, line.colour, width, dash=line.dash, butt=True)
         if kind == "rail":
             pen.lines(track, "#ffffff", width - 0.45, dash=(2.2, 2.2))

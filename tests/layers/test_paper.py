@@ -84,6 +84,8 @@ def test_a_map_and_a_board_for_every_grid(whole) -> None:
     assert [sheets.size_mm(whole, page) for page in range(len(whole))] == [(420, 297), *[(210, 297)] * 6]
     marks = [(mark.get_title(), mark.level) for mark in whole.get_toc()]
     assert marks[0] == ("柳湾社区", 0)
+    assert whole.get_metadata_value("CreationDate") == "D:20261122000000Z"
+    assert whole.get_metadata_value("Author") == IMPRINT.author
     assert marks[1:] == [(f"{number:03d} 网格", 1) for number in range(1, 7)]
 
 
@@ -399,6 +401,7 @@ def test_letters_that_the_font_lacks_are_told(font: Path, tmp_path: Path) -> Non
     assert document.lacking == "\U0001f3e0"
     document.close()
     assert (tmp_path / "x.pdf").stat().st_size < font.stat().st_size / 8  # only the letters that are used
+    assert b"Helvetica" not in (tmp_path / "x.pdf").read_bytes()
 
 
 def test_a_font_is_found_or_the_lack_is_told(font: Path, tmp_path: Path) -> None:
