@@ -82,19 +82,26 @@ def make_ground(view: CommunityView) -> Ground:
     grids["label"] = [grid_label(str(full), code) for full in grids["code"]]
     grids["colour"] = [TINTS[number % len(TINTS)] for number in numbers]
     centres, radii = _middles(grids.geometry)
-    facilities = view.facilities.to_crs(crs)
+    facilities = _ordered(view.facilities).to_crs(crs)
     facilities["known"] = [kind_of(value) for value in facilities["kind"]]
     return Ground(
         view=view,
         crs=crs,
         community=view.community.to_crs(crs),
         grids=grids,
-        streets=view.streets.to_crs(crs),
-        buildings=view.buildings.to_crs(crs),
+        streets=_ordered(view.streets).to_crs(crs),
+        buildings=_ordered(view.buildings).to_crs(crs),
         facilities=facilities,
         centres=centres,
         radii=tuple(radii),
     )
+
+
+def _ordered(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The rows in an order of their own, so that the same rows make the same file."""
+    plain = frame.drop(columns=frame.geometry.name).astype(str).to_numpy().tolist()
+    keys = list(zip(shapely.to_wkb(frame.geometry.to_numpy()), plain, strict=True))
+    return frame.iloc[sorted(range(len(frame)), key=keys.__getitem__)].reset_index(drop=True)
 
 
 def _middles(shapes: gpd.GeoSeries) -> tuple[gpd.GeoSeries, list[float]]:

@@ -149,6 +149,24 @@ def test_many_people_are_named_or_counted(draw: Print, people: int) -> None:
     assert (f"另有 {people - 9} 人" in said) == (people > 10)
 
 
+def test_the_order_of_rows_is_no_matter(font: Path, tmp_path: Path) -> None:
+    seen = view()
+    turned = dataclasses.replace(
+        seen,
+        **{
+            name: getattr(seen, name).iloc[::-1].reset_index(drop=True)
+            for name in ("grids", "streets", "buildings", "facilities")
+        },
+    )
+    written = []
+    for number, one in enumerate((seen, turned)):
+        document = Document(tmp_path / f"{number}.pdf", font, IMPRINT, title="x")
+        document.community(one, grids=[f"{CODE}003"])
+        document.close()
+        written.append((tmp_path / f"{number}.pdf").read_bytes())
+    assert written[0] == written[1]
+
+
 def test_a_bare_community_can_be_printed(draw: Print) -> None:
     seen = view()
     bare = dataclasses.replace(
