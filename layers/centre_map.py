@@ -106,7 +106,7 @@ class CentreView:
     categories, statuses and tiers are those that the principal may filter by (empty: no such filter).
     cases: whether it may see cases at all. rates: denominators that are known ("households", "residents").
     statistics: methods that `statistics/{method}` answers, with their names. reach: kinds of facilities that
-    `reach` and `siting` answer, with their names. documents: addresses of explanations by method.
+    `reach` and `siting` answer, with their names.
     events, nearby: addresses of server-sent events and of what is near a point. card: whether
     `grids/{code}/card` is there.
     """
@@ -125,7 +125,6 @@ class CentreView:
     rates: Sequence[str] = ("households", "residents")
     statistics: Sequence[Choice] = ()
     reach: Sequence[Choice] = ()
-    documents: Mapping[str, str] = field(default_factory=dict)
     events: str = "/events"
     nearby: str = "/nearby"
     card: bool = True
@@ -230,7 +229,6 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         },
         "statistics": _words(view.statistics),
         "reach": _words(view.reach),
-        "documents": dict(view.documents),
         "communities": [
             {"code": str(row["code"]), "name": str(row["name"] or ""), "rings": packed([row["geometry"]])}
             for row in view.communities.sort_values("code").to_dict("records")

@@ -219,8 +219,10 @@ class Town:
         """The answer of `cases`."""
         found, begin, end = self.chosen(query)
         before = self.within(query, begin - (end - begin), begin)
-        ends = {"begin": begin, "end": end}
-        previous = {"begin": begin - (end - begin), "end": begin}
+        spans = [
+            {"begin": stamp(one), "end": stamp(two), "datetime": f"{stamp(one)}/{stamp(two)}"}
+            for one, two in ((begin, end), (begin - (end - begin), begin))
+        ]
         rate = query.get("rate", [None])[0]
         by_grid, own, old = [], Counter(c["grid"] for c in found), Counter(c["grid"] for c in before)
         for grid in centre_view().grids.to_dict("records"):
@@ -263,8 +265,8 @@ class Town:
             "division": "990101001001",
             "anchor": "now",
             "as_of": stamp(end),
-            "span": {name: stamp(value) for name, value in ends.items()} | {"days": float(days)},
-            "previous_span": {name: stamp(value) for name, value in previous.items()},
+            "span": {**spans[0], "days": float(days)},
+            "previous_span": spans[1],
             "total": len(found),
             "previous_total": len(before),
             "overdue_total": None if self.role == "public" else len(late),
@@ -284,6 +286,7 @@ class Town:
             "by_hour": {"cases": by_hour, "most": max(max(row) for row in by_hour)},
             "newest": [feature(case) for case in newest[:50]],
             "overdue": None if self.role == "public" else [feature(case) for case in late[:50]],
+            "links": [{"rel": "items", "href": "/collections/cases/items?datetime=x"}],
             "few": {"cases": len(found), "least": 10, "words": few} if len(found) < 10 else None,
             "summary": {
                 "zh": f"所选 {days} 天内共 {len(found)} 件，上期 {len(before)} 件。002 网格最多。",

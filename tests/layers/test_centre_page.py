@@ -56,7 +56,14 @@ def test_every_text_of_the_page_is_used() -> None:
     # named in Python: the title, and each theme's name; by their buttons: those of the player
     named |= {"centre.title", "centre.hours_all"}
     named |= {f"centre.{name}" for name in ("play", "pause", "back", "forward", "stop")}
-    begun = (*begun, "centre.theme_", "centre.filter_", "centre.measure_", "centre.weekday_", "centre.method_")
+    begun = (
+        *begun,
+        "centre.theme_",
+        "centre.filter_",
+        "centre.measure_",
+        "centre.weekday_",
+        "centre.method_",
+    )
     ours = {key for key in catalogue("layers") if key.startswith("centre.")}
     assert {key for key in ours if key not in named and not key.startswith(begun)} == set()
 

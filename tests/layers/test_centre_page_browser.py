@@ -497,6 +497,21 @@ def test_accessibility(browser: Browser, address: str, size: tuple[int, int], qu
         assert accessibility_faults(page) == []
 
 
+def test_the_same_elsewhere(page: Page, address: str) -> None:
+    """Links to the two periods side by side, with the filters, and to the cases as a list."""
+    open_page(page, address, "category=noise&hours=8-18&last=7d")
+    links = page.locator("#cc-links a")
+    expect(links).to_have_count(2)
+    told = urlsplit(links.first.get_attribute("href") or "")
+    asked_there = parse_qs(told.query)
+    assert told.path.endswith("/compare")
+    assert (asked_there["category"], asked_there["hours"]) == (["noise"], ["8-18"])
+    assert "last" not in asked_there
+    begin, _, end = asked_there["left"][0].partition("/")
+    assert asked_there["right"][0].startswith(end)
+    assert begin < end
+
+
 def test_who_sees_less_is_shown_less(page: Page, address: str, town: Town) -> None:
     """The public: no tiers, no overdue list, and a word that counts are approximate."""
     town.role = "public"

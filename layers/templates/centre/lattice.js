@@ -133,7 +133,7 @@
       if (!surface) return { title: say("legend.cases_unit"), notes: [] };
       const few = surface.few ? wangge.choose(surface.few.words) : "";
       const values = { days: centre.short(surface.days), cases: wangge.number(surface.cases), min: surface.min_cases, bandwidth: Math.round(surface.bandwidth_m), cell: Math.round(surface.cell_m) };
-      const notes = [say("legend.cases_method", values), say("centre.heat_caveat")];
+      const notes = [say("legend.cases_method", values), say("centre.heat_caveat"), say("centre.read", { where: "notebooks/02_heatmap.ipynb · docs/heat" + (wangge.language() === "zh" ? ".zh-CN.md" : ".md") })];
       if (centre.figures && centre.figures.approximate) notes.push(say("centre.approximate"));
       if (differs() && frame === null) {
         const breaks = surface.difference.breaks, entries = [];
@@ -153,16 +153,8 @@
         });
         entries.push({ symbol: "blank", label: say("legend.cases_floor", values) });
       }
-      return { title: say("legend.cases_unit"), entries: entries, notes: notes, warning: few, link: link("heat") };
+      return { title: say("legend.cases_unit"), entries: entries, notes: notes, warning: few };
     }
-
-    function link(method) {
-      const address = page.documents[method];
-      return address ? { address: address, label: wangge.say("centre.explained") } : null;
-    }
-
-    // The density at a place, for the tip
-    wangge.tips.heat = function () { return ""; };
 
     centre.surface = {
       told: function () { return surface; },

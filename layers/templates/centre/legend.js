@@ -1,4 +1,4 @@
-// What the colours mean: title, entries, the method in one line, its caveat, and where it is explained.
+// What the colours mean: title, entries, the method in one line, its caveat, and where to read more.
 (function () {
   "use strict";
 
@@ -17,7 +17,7 @@
     return drawing;
   }
 
-  // told: {title, action ({label, act}), verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text], link: {address, label}}
+  // told: {title, action ({label, act}), verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text]}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
     box.hidden = !told;
@@ -36,10 +36,9 @@
     }
     [told.method, told.caveat].filter(Boolean).forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
     const notes = (told.notes || []).filter(Boolean);
-    if (notes.length || told.link) {
+    if (notes.length) {
       const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
       notes.forEach(function (note) { more.append(wangge.element("p", {}, note)); });
-      if (told.link) more.append(wangge.element("p", {}, wangge.element("a", { href: told.link.address }, told.link.label)));
       const before = box.querySelector("details");
       // closed on a phone, where there is no room; else as it was
       more.open = before ? before.open : !centre.narrow() && window.innerHeight > 860;

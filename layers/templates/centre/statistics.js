@@ -111,13 +111,12 @@
         const kind = String(entry.kind);
         return { symbol: kind === "hidden" ? "hatch" : kind === "unknown" || kind === "few" ? "blank" : "fill", colour: colour(kind), label: wangge.choose(entry.label) + (entry.units ? " · " + wangge.number(entry.units) : "") };
       });
-      const described = (told.links || []).find(function (link) { return link.rel === "describedby"; });
       const notes = told.notes.map(wangge.choose);
       if (told.approximate) notes.push(wangge.say("centre.approximate"));
+      if (told.explained) notes.push(wangge.say("centre.read", { where: told.explained.notebook + " · " + wangge.choose(told.explained.docs) }));
       return {
         title: wangge.choose(told.title), verdict: wangge.choose(told.verdict), entries: entries,
-        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes,
-        link: described ? { address: described.href, label: described.title ? wangge.choose(described.title) : wangge.say("centre.explained") } : null
+        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes
       };
     }
 

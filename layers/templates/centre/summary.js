@@ -15,7 +15,7 @@
   }
 
   centre.part(function () {
-    const numbers = centre.node("cc-figures"), words = centre.node("cc-summary"), chips = centre.node("cc-chips"), days = centre.node("cc-days");
+    const numbers = centre.node("cc-figures"), words = centre.node("cc-summary"), chips = centre.node("cc-chips"), days = centre.node("cc-days"), links = centre.node("cc-links");
     if (!words) { numbers.hidden = true; return; }
 
     function draw() {
@@ -37,6 +37,22 @@
       }
       by_day(told);
       tags();
+      ways(told);
+    }
+
+    // Where the same is told otherwise: the two periods side by side, and the cases themselves.
+    function ways(told) {
+      const made = [], lang = "lang=" + wangge.language();
+      if (told.previous_span) {
+        const asked = new URLSearchParams(centre.query());
+        ["last", "datetime", "previous"].forEach(function (name) { asked.delete(name); });
+        asked.set("left", told.previous_span.datetime);
+        asked.set("right", told.span.datetime);
+        made.push(wangge.element("a", { href: centre.page.address + "/compare?" + asked + "&" + lang }, say("centre.compare")));
+      }
+      const items = (told.links || []).find(function (link) { return link.rel === "items"; });
+      if (items) made.push(wangge.element("a", { href: items.href + (items.href.indexOf("?") < 0 ? "?" : "&") + "f=html&" + lang }, say("centre.items")));
+      links.replaceChildren.apply(links, made);
     }
 
     function fault(error) {
