@@ -2,10 +2,11 @@
 
 A spot belongs to the isochrone if one who stands there gets on the nearest street that no wall or water parts
 from it, straight, and from there along the streets reaches a facility in time: the same walk that homes are
-measured by, so that a home inside the polygon is a home that counts. The walk is computed on a lattice of
-spots and its contours are drawn (linear between spots, as in marching squares). Buffers round the streets
-that are reached, as often drawn, would end at a fixed distance from the street however long the walk there
-was, and would cross walls and rivers; hulls of what is reached would fill what is not.
+measured by. The walk is computed on a lattice of spots, whose contours are drawn (linear between spots, as in
+marching squares). A home on the wrong side of them, in a nook smaller than the lattice, gets a small circle
+of its own, so that a home inside the polygon is a home that counts, without exception. Buffers round the
+streets that are reached, as often drawn, would end at a fixed distance from the street however long the walk
+there was, and would cross walls and rivers; hulls of what is reached would fill what is not.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from shapely.geometry.base import BaseGeometry
 
 from layers.reach.ground import Ground, Walks
 from layers.reach.shares import MINUTES, reach_limits
-from partition.arrays import Geometries, Lengths
+from partition.arrays import Flags, Geometries, Lengths
 from partition.geometry.walking import WALK_M_PER_MINUTE, find_access, walk_to_nearest
 
 FINEST_M = 5.0  # between spots of the lattice
-MOST_SPOTS = 40_000  # within the division; larger ones get a wider lattice
+MOST_SPOTS = 30_000  # within the division; larger ones get a wider lattice
 
 
 def draw_isochrones(
@@ -55,6 +56,7 @@ def draw_isochrones(
             shape = shapely.union(shape, found[-1])  # where four spots leave it open, the shorter one decides
         found.append(_surface(shape))
     found = _simplified(found, area, cell / 4)
+    found = _corrected(found, ground, walks, limits, area, cell / 2)
     frame = gpd.GeoDataFrame(
         {"minutes": [float(value) for value in minutes], "area_m2": [round(s.area, 1) for s in found]},
         geometry=found,
@@ -112,6 +114,43 @@ def _simplified(shapes: list[BaseGeometry], area: BaseGeometry, tolerance: float
         np.array([_surface(ring) for ring in rings], dtype=object), tolerance, simplify_boundary=False
     )
     return [_surface(shapely.union_all(parts[: place + 1])) for place in range(len(shapes))]
+
+
+def _corrected(
+    shapes: list[BaseGeometry],
+    ground: Ground,
+    walks: Walks,
+    limits: Sequence[float],
+    area: BaseGeometry,
+    radius: float,
+) -> list[BaseGeometry]:
+    """With every home of the area on its side: circles round those that are not, as large as others allow."""
+    every = ground.homes.geometry.to_numpy()
+    inner = np.flatnonzero(shapely.intersects(area, every))
+    points, metres = every[inner], walks.metres[inner]
+    found: list[BaseGeometry] = []
+    outer = area
+    for shape, limit in list(zip(shapes, limits, strict=True))[::-1]:
+        counts = metres <= limit
+        shapely.prepare(shape)
+        within = shapely.intersects(shape, points)
+        rings = [_circles(points, mine, ~mine, within != counts, radius) for mine in (counts, ~counts)]
+        mended = shapely.difference(shapely.union(shape, rings[0]), rings[1])
+        outer = _surface(shapely.intersection(mended, outer))
+        found.append(outer)
+    return found[::-1]
+
+
+def _circles(points: Geometries, mine: Flags, others: Flags, wrong: Flags, radius: float) -> BaseGeometry:
+    """Circles round those of `mine` that are `wrong`, clear of the others."""
+    rows = np.flatnonzero(mine & wrong)
+    if not len(rows):
+        return shapely.MultiPolygon()
+    size = np.full(len(rows), radius)
+    if others.any():
+        near = shapely.STRtree(points[others]).nearest(points[rows])
+        size = np.minimum(size, 0.45 * shapely.distance(points[rows], points[others][near]))
+    return shapely.union_all(shapely.buffer(points[rows], size, quad_segs=4))
 
 
 def _surface(shape: BaseGeometry) -> shapely.MultiPolygon:

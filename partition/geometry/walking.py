@@ -26,7 +26,10 @@ QUARTER_M = 15 * WALK_M_PER_MINUTE
 SAME_PLACE_M = 0.01  # places on one level this close are one
 LEVEL_APART_M = 1e6  # so far apart lie two levels when places are compared
 SCRAP_M = 100.0  # ways that hang together for less than this lead nowhere: no door opens on them
-AROUND = 4.0  # a door behind a wall looks for a way this many times as far as the nearest
+AROUND = 4.0  # a door behind a wall looks for a way this many times as far as the nearest,
+FARTHER_M = 100.0  # but at most so much farther
+NEARER = 1.5  # where it looks first
+PARTED_AT_ONCE = 256  # such doors looked at together, for the sake of memory
 MOST_SOURCES = 64  # walked from at once, for the sake of memory
 STEP_M = 1e-6  # two places that are one though on two levels lie this far apart: graphs drop edges of 0
 
@@ -243,8 +246,8 @@ def find_access(network: Network, points: Geometries) -> Access:
     """Where each point gets on the network: the nearest way on the ground, and of those the nearest that no
     barrier parts from it.
 
-    Where barriers part all ways nearby (within AROUND times the nearest) the nearest counts. The way is
-    straight, through gardens and yards.
+    Where barriers part all ways nearby (within AROUND times the nearest, and FARTHER_M of it) the nearest
+    counts. The way is straight, through gardens and yards.
     """
     edges, tree = network.doorways
     edge = np.full(len(points), -1, dtype=np.int64)
@@ -254,19 +257,38 @@ def find_access(network: Network, points: Geometries) -> Access:
     found = tree.query_nearest(points)
     nearest = np.full(len(points), len(edges), dtype=np.int64)
     np.minimum.at(nearest, found[0], found[1])  # of several, the one with the lower number
-    for i in _parted(points, lines[nearest], barriers):
-        around = tree.query(
-            points[i], predicate="dwithin", distance=AROUND * points[i].distance(lines[nearest[i]])
-        )
-        around = around[np.lexsort((around, shapely.distance(lines[around], points[i]).round(6)))]
-        parted = _parted(np.repeat(points[i], len(around)), lines[around], barriers)
-        free = np.delete(around, parted)
-        nearest[i] = free[0] if len(free) else nearest[i]
+    parted = _parted(points, lines[nearest], barriers)
+    apart = shapely.distance(points[parted], lines[nearest[parted]])
+    for factor in (NEARER, AROUND):
+        reach = np.minimum(factor * apart, apart + FARTHER_M)
+        found = np.full(len(parted), -1, dtype=np.int64)
+        for begin in range(0, len(parted), PARTED_AT_ONCE):
+            some = slice(begin, begin + PARTED_AT_ONCE)
+            found[some] = _nearest_free(points[parted[some]], reach[some], tree, barriers)
+        free = found >= 0
+        nearest[parted[free]] = found[free]
+        parted, apart = parted[~free], apart[~free]
     return Access(
         edges[nearest],
         shapely.line_locate_point(lines[nearest], points),
         shapely.distance(lines[nearest], points),
     )
+
+
+def _nearest_free(
+    points: Geometries, reach: Lengths, tree: shapely.STRtree, barriers: shapely.STRtree
+) -> Numbers:
+    """The nearest line within `reach` metres that no barrier parts from each point, -1 for none."""
+    lines = tree.geometries
+    point, line = tree.query(points, predicate="dwithin", distance=reach)
+    order = np.lexsort((line, shapely.distance(points[point], lines[line]).round(6), point))
+    point, line = point[order], line[order]
+    free = np.ones(len(point), dtype=bool)
+    free[_parted(points[point], lines[line], barriers)] = False
+    found = np.full(len(points), -1, dtype=np.int64)
+    own, first = np.unique(point[free], return_index=True)
+    found[own] = line[free][first]
+    return found
 
 
 def _parted(points: Geometries, lines: Geometries, barriers: shapely.STRtree) -> Numbers:

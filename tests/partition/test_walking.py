@@ -278,3 +278,28 @@ def test_more_sources_than_are_walked_from_at_once() -> None:
 def test_minutes_at_the_usual_pace() -> None:
     assert minutes(1200.0) == 15.0
     assert minutes(np.array([80.0, 0.0])).tolist() == [1.0, 0.0]
+
+
+def test_behind_a_wall_the_nearest_free_way_is_taken_up_to_a_limit() -> None:
+    """Doors 20 m and 200 m off a walled street; the free streets lie 65 m and 250 m beyond them."""
+    for away, beyond, taken in (
+        (20.0, 65.0, 65.0),
+        (20.0, 85.0, 20.0),
+        (200.0, 250.0, 250.0),
+        (200.0, 310.0, 200.0),
+    ):
+        wall = ([(-900, 5), (900, 5)], {"class": "wall"})
+        net = network(([(-900, 0), (900, 0)],), wall, ([(-900, away + beyond), (900, away + beyond)],))
+        (door,) = find_access(net, np.array([Point(0, away)])).away
+        assert door == taken
+
+
+def test_many_doors_are_answered_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    area = make_town(Town(columns=5, rows=5, river=True, wall=True, bridges=0, seed=3))
+    net = build_network(area.streets)
+    points = shapely.point_on_surface(area.buildings.geometry.to_numpy())
+    every = find_access(net, points)
+    one = [find_access(net, points[i : i + 1]) for i in range(len(points))]
+    assert every.edge.tolist() == [int(access.edge[0]) for access in one]
+    monkeypatch.setattr("partition.geometry.walking.PARTED_AT_ONCE", 2)
+    assert find_access(net, points).edge.tolist() == every.edge.tolist()
