@@ -11,7 +11,6 @@ import shapely
 from layers import palette
 from layers.base_map import use_group
 from layers.facility_map import KINDS
-from layers.legend import both
 from layers.paper.ground import COMMUNITY_BORDER, GRID_BORDER, LINES, TUNNEL, TUNNEL_DASH, Ground
 from layers.paper.imprint import Imprint, version_words
 from layers.paper.labels import draw_sign
@@ -132,12 +131,12 @@ class Entry:
     words: str
 
 
-def legend_entries(ground: Ground, plot: Plot, imprint: Imprint, *, grids: bool = True) -> list[Entry]:
+def legend_entries(ground: Ground, plot: Plot, imprint: Imprint) -> list[Entry]:
     """What is on a plot, and nothing else: borders, streets by class, buildings by use."""
-    entries = []
-    if grids:
-        entries.append(Entry("border-grid", both("legend.grid_border")[imprint.lang]))
-    entries.append(Entry("border-community", both("legend.community_border")[imprint.lang]))
+    entries = [
+        Entry("border-grid", imprint.say("legend.grid_border")),
+        Entry("border-community", imprint.say("legend.community_border")),
+    ]
     box = shapely.box(*plot.ground())
     seen = set(ground.streets["class"][shapely.intersects(ground.streets.geometry.to_numpy(), box)])
     for kind in ("arterial", "secondary", "local", "lane", "path", "water", "rail", "wall"):
@@ -202,11 +201,6 @@ def _draw_symbol(pen: Pen, x: float, y: float, symbol: str) -> None:
         pen.box(x + 1.2, y - 1.3, 6.1, 2.6, fill=tint, edge=mixed(tint, "#4d4a42", 0.5), line=0.15)
     elif group == "facility":
         draw_sign(pen, x + 4.25, y, kind, 3.9)
-
-
-def overlap(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether two boxes have ground in common."""
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def seen_points(plot: Plot, points: np.ndarray) -> np.ndarray:

@@ -132,9 +132,7 @@ def line_width(kind: str, ratio: int) -> float:
     return min(max(line.metres * 1000 / ratio, line.least), line.most)
 
 
-def draw_ground(
-    pen: Pen, ground: Ground, plot: Plot, *, fills: Mapping[str, str], buildings: bool = True
-) -> None:
+def draw_ground(pen: Pen, ground: Ground, plot: Plot, *, fills: Mapping[str, str]) -> None:
     """Ground, grids in the colours of `fills` (by code), water, buildings, streets; no borders, no names."""
     pen.box(plot.left, plot.bottom, plot.width, plot.height, fill=PAPER)
     pen.fill(plot.seen(ground.community.geometry.to_numpy()), palette.GROUND)
@@ -145,8 +143,7 @@ def draw_ground(
     inside = shapely.union_all(ground.community.geometry.to_numpy()).buffer(NEAR_M)
     streets = _streets(ground, plot)
     _draw_lines(pen, streets, ("water",), plot, inside)
-    if buildings:
-        _draw_buildings(pen, ground, plot, colours)
+    _draw_buildings(pen, ground, plot, colours)
     _draw_lines(pen, streets, tuple(kind for kind in _ABOVE if kind not in ("water", "rail")), plot, inside)
     _draw_lines(pen, streets, ("rail",), plot, inside)
 
