@@ -18,6 +18,7 @@ and `lang`. They are the page's own; the server passes over them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -25,6 +26,7 @@ from typing import Any, ClassVar
 import folium
 import geopandas as gpd
 import numpy as np
+import shapely
 
 from layers import palette
 from layers.assets import icon
@@ -77,6 +79,9 @@ _MEASURES = {
     "residents": "case_rate_residents",
     "previous": "cases_change",
 }
+# Up to so many grids, how large a corner may be that is left out (the root of its area, in metres: the measure
+# of Visvalingam and Whyatt 1993). Neighbours stay neighbours: shared edges are drawn alike.
+_SIMPLIFIED: tuple[tuple[float, float], ...] = ((150, 0.0), (600, 2.5), (2_000, 5.0), (math.inf, 10.0))
 _ICONS = {
     "heat": "fire",
     "grids": "border-all",
@@ -318,6 +323,11 @@ def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
     colours = colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326))
+    # from so far away that hundreds of grids are seen at once, a metre is less than a pixel
+    finest = next(metres for most, metres in _SIMPLIFIED if len(ordered) <= most)
+    if finest:
+        thin = shapely.coverage_simplify(in_metres.to_numpy(), finest, simplify_boundary=True)
+        ordered = ordered.set_geometry(gpd.GeoSeries(thin, crs=in_metres.crs).to_crs(4326))
     return [
         {
             "code": str(row["code"]),

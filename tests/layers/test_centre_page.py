@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
 
 from layers import assets
 from layers.centre_map import SCRIPTS, reach_choices, render
@@ -17,7 +19,7 @@ from layers.coordinates import packed, packed_lines, polygons
 from partition.texts import LANGUAGES, catalogue
 from tests.layers.centre_town import centre_view
 from tests.layers.test_community_map import EVIL
-from tests.layers.views import view, with_names
+from tests.layers.views import METRIC, SOUTH, WEST, view, with_names
 
 FOLDER = Path(assets.__file__).parent / "templates"
 
@@ -188,3 +190,32 @@ def test_page_without_grids_and_facilities() -> None:
     told = data_of(render(bare))
     assert told["grids"] == []
     assert told["groups"] == []
+
+
+def test_many_grids_are_drawn_with_less_and_stay_neighbours() -> None:
+    """Hundreds of grids are simplified together: shared borders stay the same from both sides."""
+    bend = 6 * np.sin(np.arange(0, 200, 5) / 15)
+    rows = []
+    for number in range(240):
+        column, row = number % 20, number // 20
+        west, south = 200.0 * column, 200.0 * row
+        edge = np.arange(0, 200, 5)
+        ring = np.vstack(
+            [
+                np.column_stack([west + edge, south + bend]),
+                np.column_stack([west + 200 + bend, south + edge]),
+                np.column_stack([west + 200 - edge, south + 200 + bend[(40 - np.arange(40)) % 40]]),
+                np.column_stack([west + bend[(40 - np.arange(40)) % 40], south + 200 - edge]),
+            ]
+        )
+        rows.append(shapely.Polygon(ring + np.array([WEST, SOUTH])))
+    code = [f"990101001001{number:03d}" for number in range(240)]
+    grids = gpd.GeoDataFrame({"code": code, "households": 300, "head": ""}, geometry=rows, crs=METRIC)
+    assert shapely.coverage_is_valid(grids.geometry.to_numpy())
+    told = data_of(render(centre_view(grids=grids.to_crs(4326))))["grids"]
+    shapes = [shapely.Polygon(unpacked(grid["rings"][0])[0]) for grid in told]
+    assert sum(shapely.get_num_coordinates(shapes)) < 0.6 * sum(shapely.get_num_coordinates(rows))
+    assert shapely.coverage_is_valid(shapes)
+    few = data_of(render(centre_view(grids=grids.iloc[:100].to_crs(4326))))["grids"]
+    kept = [shapely.Polygon(unpacked(grid["rings"][0])[0]) for grid in few]
+    assert sum(shapely.get_num_coordinates(kept)) == sum(shapely.get_num_coordinates(rows[:100]))
