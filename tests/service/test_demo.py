@@ -235,3 +235,44 @@ def test_the_examples_on_the_page_of_the_api_do_what_it_says(home: Path) -> None
     finally:
         assert end(process)[0] == 0
     assert asked >= 10
+
+
+def test_the_notebook_on_the_api_does_what_it_shows(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    made = call(home, "token", "create", "--role", "planner", "--name", "notebook", "--scope", "999901")
+    key = re.search(r"wg_[\w-]+", made.stdout)
+    assert key is not None
+    notebooks = Path(__file__).parents[2] / "notebooks"
+    notebook = nbformat.read(notebooks / "05_api.ipynb", as_version=4)
+    process, printed = start(home, "serve", "--port", "0")
+    try:
+        here = re.search(r"http://127\.0\.0\.1:\d+", printed)
+        assert here is not None
+        monkeypatch.setenv("WANGGE_ADDRESS", here[0])
+        monkeypatch.setenv("WANGGE_KEY", key[0])
+        monkeypatch.setenv("PYTHONPATH", str(notebooks.parent))
+        client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(notebooks)}})
+        outputs = [out for cell in client.execute().cells for out in cell.get("outputs", [])]
+    finally:
+        assert end(process)[0] == 0
+    assert not [out for out in outputs if out.get("name") == "stderr"]
+    told = "".join(out.get("text", "") for out in outputs)
+    assert re.findall(r"^(?:公众|规划) \w+ (\d+)", told, re.M) == ["400", "200"]
+    assert "ids all different: True" in told
+    pages = re.findall(r"pages of \[([\d, ]+)\]", told)[0].split(", ")
+    assert len(pages) > 1
+    assert "application/vnd.mapbox-vector-tile" in told
+    assert re.findall(r"^(POST|PATCH|DELETE) +(\d+)", told, re.M) == [
+        ("POST", "201"),
+        ("PATCH", "428"),
+        ("PATCH", "204"),
+        ("PATCH", "412"),
+        ("DELETE", "204"),
+    ]
+    assert "GET   北门摄像头" in told
+    assert told.count("400 filter-property") == 2
+    pictures = [out["data"]["image/svg+xml"] for out in outputs if "image/svg+xml" in out.get("data", {})]
+    assert len(pictures) == 1
+    assert pictures[0].count("<path") >= 15
