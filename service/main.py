@@ -23,6 +23,7 @@ from service.routes import (
     cases,
     centre,
     collections,
+    compare,
     conformance,
     edits,
     events,
@@ -61,7 +62,7 @@ from service.web.guard import Guard
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(exports, tiles, locate, maps, centre, statistics, reach, cards),
+    *(exports, tiles, locate, maps, centre, statistics, reach, cards, compare),
     *(figures, audit, static, login, options),
 )
 
