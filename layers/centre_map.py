@@ -79,7 +79,7 @@ _MEASURES = {
     "residents": "case_rate_residents",
     "previous": "cases_change",
 }
-# Up to so many grids, how large a corner may be that is left out (the root of its area, in metres: the measure
+# Up to so many grids, how large a corner may be that is left out (the root of its area in metres: the measure
 # of Visvalingam and Whyatt 1993). Neighbours stay neighbours: shared edges are drawn alike.
 _SIMPLIFIED: tuple[tuple[float, float], ...] = ((150, 0.0), (600, 2.5), (2_000, 5.0), (math.inf, 10.0))
 _ICONS = {
