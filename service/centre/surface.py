@@ -21,6 +21,7 @@ from service.centre.answer import write_few, write_interval, write_view
 from service.centre.figures import View
 from service.privacy.disclosure import rules
 from service.store import centre as store
+from service.store.grid_cases import members
 from service.store.places import deal_cases
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def deal_points(connection: Connection, points: store.Points) -> tuple[Places, C
     places, counts, steps = [points.places[exact]], [points.counts[exact]], [points.steps[exact]]
     version = store.select_version(connection, ("buildings",)) if points.moved.any() else 0
     moved = np.flatnonzero(points.moved)
-    for community in sorted(set(points.communities[moved])):
-        mine = moved[points.communities[moved] == community]
+    for community, rows in members(points.communities[moved]).items():
+        mine = moved[rows]
         for step in np.unique(points.steps[mine]).tolist():
             at = mine[points.steps[mine] == step]
             dealt, numbers = deal_cases(connection, community, points.places[at], points.counts[at], version)

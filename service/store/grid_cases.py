@@ -39,13 +39,13 @@ class Grids:
         found: list[str | None] = [None] * len(points)
         if not len(points):
             return found
-        asked = np.array(communities, dtype=object)
         theirs = np.array([code not in own for code in self.codes], dtype=bool)
-        for community in sorted(set(communities)):
-            grids = np.flatnonzero(theirs & (self.communities == community))
+        grids_of = members(self.communities)
+        for community, cases in members(communities).items():
+            grids = grids_of.get(community, np.zeros(0, dtype=np.int64))
+            grids = grids[theirs[grids]]
             if not len(grids):
                 continue
-            cases = np.flatnonzero(asked == community)
             tree = shapely.STRtree(self.shapes[grids])
             case, near = tree.query_nearest(shapely.points(points[cases]))
             order = np.lexsort((-near, case))  # the lowest code comes last, and stays
@@ -54,6 +54,16 @@ class Grids:
             for row, grid in zip(cases.tolist(), grids[nearest].tolist(), strict=True):
                 found[row] = self.codes[grid]
         return found
+
+
+def members(names: Sequence[str] | npt.NDArray[np.object_]) -> dict[str, npt.NDArray[np.int64]]:
+    """The rows of each name, ascending."""
+    if not len(names):
+        return {}
+    known, which = np.unique(np.asarray(names, dtype=str), return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(which))[:-1])
+    return dict(zip(known.tolist(), parts, strict=True))
 
 
 def own_sql(cases: Access) -> str:
