@@ -615,6 +615,10 @@ def test_a_backup_made_under_writes_is_of_one_moment_and_the_server_goes_on_afte
     world: World, server: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     file = tmp_path / "busy.dump"
+    client = world.client()
+    (told,) = first_lines(client, 1, "id: ")
+    more = client.get("/collections/cases/items?limit=3").json()["links"]
+    following = next(link["href"] for link in more if link["rel"] == "next")
     with Writers(world, "backup") as writers:
         writers.go_on()
         known = set(writers.acknowledged)
@@ -631,6 +635,21 @@ def test_a_backup_made_under_writes_is_of_one_moment_and_the_server_goes_on_afte
     assert known <= {row.case_id for row in rows}
     assert {row.steps for row in rows} == {1}
     assert server.poll() is None
+    # events since the backup are lost, so who listened reads anew; keys of rows are what they were
+    assert first_lines(client, 1, "event: ", told.removeprefix("id: ")) == ["event: reset"]
+    assert client.get(following).status_code == 200
+
+
+def first_lines(client: httpx.Client, count: int, begin: str, after: str | None = None) -> list[str]:
+    """The first lines of a stream of events that begin so."""
+    found: list[str] = []
+    headers = {} if after is None else {"last-event-id": after}
+    with client.stream("GET", "/events", headers=headers) as answer:
+        for line in answer.iter_lines():
+            found += [line] if line.startswith(begin) else []
+            if len(found) == count:
+                break
+    return found
 
 
 def call(world: World, *words: str) -> None:
