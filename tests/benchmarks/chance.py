@@ -1,5 +1,7 @@
 """How often each statistic sees something where there is nothing: `python -m tests.benchmarks.chance [MAPS]`.
 
+`python -m tests.benchmarks.chance speed` tells the processor seconds of one question instead.
+
 Every experiment makes maps by chance alone and counts those on which the statistic, at a level of 5 %, finds
 at least one cluster, hot spot, changed area or difference: under pure chance the false-discovery rate, too.
 """
@@ -7,6 +9,7 @@ at least one cluster, hot spot, changed area or difference: under pure chance th
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -138,8 +141,36 @@ EXPERIMENTS: tuple[Callable[[int], int], ...] = (
 )
 
 
+def show_speed() -> None:
+    """Print processor seconds of one question by number of cells, compiled before."""
+    rng = np.random.default_rng(0)
+    for side in (10, 20, 32, 50):
+        cells = side * side
+        units = Units(lattice(side, side), rng.poisson(3, cells))
+        by_day = rng.poisson(0.1, (cells, 30))
+        rows, columns = np.divmod(np.arange(cells), side)
+        near = touching_cells(columns, rows)
+        questions: dict[str, Callable[[], object]] = {
+            "gi": lambda units=units, near=near: hot_spots(units, near),  # type: ignore[misc]
+            "scan, 999 runs": lambda units=units: scan_circles(units),  # type: ignore[misc]
+        }
+        if side < 50:
+            questions["recent, 7 days, 999 runs"] = lambda units=units, by_day=by_day: scan_recent(  # type: ignore[misc]
+                units.places, by_day, longest=7
+            )
+        for name, question in questions.items():
+            if side == 10:
+                question()
+            began = time.process_time()
+            question()
+            print(f"{cells:5} cells  {name:25} {time.process_time() - began:6.2f} s", flush=True)  # noqa: T201
+
+
 def main() -> int:
     """Print the share of maps with a finding, for each experiment."""
+    if sys.argv[1:] == ["speed"]:
+        show_speed()
+        return 0
     maps = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     for experiment in EXPERIMENTS:
         found = experiment(maps)
