@@ -266,9 +266,8 @@ def test_reach_is_said_in_a_sentence_or_two() -> None:
         "3 栋楼户数不详，未计入。"
     )
     assert told["en"] == (
-        "On foot to the nearest service station: 48% within 5 minutes and 90% within 10 minutes of the "
-        "households. All of them reach one within 15 minutes. 3 buildings whose households are unknown are "
-        "not counted."
+        "Households on foot to the nearest service station: 48% within 5 minutes and 90% within 10 minutes. "
+        "All of them are there within 15 minutes. 3 buildings whose households are unknown are not counted."
     )
     told = say_reach("clinic", (5,), (0.5,), beyond=0.4, cut_off=0.1)
     assert "40%的住户步行超过5分钟" in told["zh"]
