@@ -27,7 +27,7 @@ from service.access import Principal, Role
 from service.identity.accounts import make_key
 from service.postgres.cluster import Cluster
 from service.store.accounts import add_key
-from tests.benchmarks.pages import table
+from tests.benchmarks.pages import renew, table
 from tests.benchmarks.service.ground import code_of, fill
 from tests.benchmarks.service.processes import Meter, Server, ask, ours
 
@@ -38,6 +38,32 @@ RUNS = 5
 TENS = 11  # digits that ten of the city's communities share
 EVERYTHING = "datetime=2025-01-01/2026-12-31"
 ROLES = (Role.CENTRE, Role.PUBLIC)
+HEADS = {
+    "en": (
+        "role",
+        "division",
+        "time",
+        "figures",
+        "CPU",
+        "kB",
+        "surface",
+        "CPU",
+        "kB",
+        "together",
+        "CPU",
+        "kept",
+    ),
+    "zh": ("角色", "区划", "时间", "统计", "CPU", "kB", "密度", "CPU", "kB", "同时", "CPU", "再问"),
+}
+WORDS = {
+    "centre": "指挥中心",
+    "public": "公众",
+    "a community": "一个社区",
+    "ten communities": "十个社区",
+    "all communities": "全部社区",
+    "30 days": "30 天",
+    "all times": "全部",
+}
 
 
 @dataclass(frozen=True)
@@ -158,12 +184,21 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=CASES)
     parser.add_argument("--communities", type=int, default=COMMUNITIES)
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--docs", action="store_true", help="renew the tables in docs/")
     told = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:PROCESSORS])
     with city(told.communities, told.cases) as (server, meter, headers):
         rows = measure(server, meter, headers, told.runs)
-        head = ["role", "division", "time", "figures ms", "CPU ms", "kB", "surface ms", "CPU ms", "kB"]
-        sys.stdout.write(table([*head, "together ms", "CPU ms", "kept ms"], rows, named=3) + "\n")
+    told_in = {lang: write(rows, lang) for lang in HEADS}
+    sys.stdout.write(told_in["en"] + "\n")
+    if told.docs:
+        renew("centre", "answers", told_in)
+
+
+def write(rows: list[list[str]], lang: str) -> str:
+    """The table in a language."""
+    words = WORDS if lang == "zh" else {}
+    return table(HEADS[lang], [[words.get(cell, cell) for cell in row] for row in rows], named=3)
 
 
 if __name__ == "__main__":
