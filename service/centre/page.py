@@ -125,7 +125,7 @@ def open_page(
         address=address,
         communities=frames["communities"][["code", "name", "geometry"]],
         grids=grids[["code", "community", "households", "residents", "head", "geometry"]],
-        facilities=facilities[["kind", "name", "geometry"]],
+        facilities=facilities[["kind", "name", "condition", "geometry"]],
         groups=tuple(_joined(surfaces[group]) for group in sorted(surfaces)),
         categories=_choices("category", categories),
         statuses=_choices("case_status", (OPEN, *CASE_STATUSES)),
