@@ -16,6 +16,7 @@ from layers.statistics.permutation import run_in_parts
 from layers.statistics.scan_kernel import SAME, best_windows, highest_ratios
 from layers.statistics.statement import Both, Statement, both, odds
 from layers.statistics.units import Floats, Units, Whole
+from partition.texts import LANGUAGES
 
 Side = Literal["high", "low", "both"]
 MOST_CLUSTERS = 10
@@ -259,7 +260,7 @@ def scan_verdict(clusters: Sequence[Cluster], units: int, total: int, level: flo
     first = clusters[0]
     found = sum(cluster.p <= level for cluster in clusters)
     sort = "high" if first.high else "low"
-    span = both("statistics.scan_span", days=first.days) if first.days else both("statistics.scan_no_span")
+    span = both("statistics.scan_span", days=first.days) if first.days else dict.fromkeys(LANGUAGES, "")
     return both(
         f"statistics.scan_found_{sort}",
         found=found,
