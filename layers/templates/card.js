@@ -75,8 +75,77 @@
     return made;
   }
 
+  // The grid's buildings, asked for when somebody wants them: what the reader may know of each, and where it stands.
+  function buildings(box, card, map) {
+    var link = card.links.find(function (one) { return one.rel === "buildings"; });
+    if (!link || !map) return null;
+    var made = section(wangge.say("card.buildings")), button = element("button", { type: "button", class: "wg-button wg-quiet wg-slim" }, wangge.say("card.show_buildings"));
+    made.append(button);
+    if (box.wg_buildings && box.wg_buildings.code !== card.code) {
+      box.wg_buildings.layer.remove();
+      box.wg_buildings = null;
+    }
+    if (box.wg_buildings) list_buildings(made, box.wg_buildings, button);
+    button.addEventListener("click", function () {
+      var address = new URL(link.href);
+      address.searchParams.set("limit", "500");
+      button.disabled = true;
+      fetch(address.pathname + address.search, { headers: { Accept: "application/geo+json" } }).then(function (answer) {
+        if (!answer.ok) throw new Error(String(answer.status));
+        return answer.json();
+      }).then(function (told) {
+        if (!box.contains(made)) return;
+        wangge.pane(map, "wg-card-buildings", 437, true);
+        var kept = { code: card.code, features: told.features, layer: L.layerGroup().addTo(map) };
+        kept.shapes = told.features.map(function (feature) {
+          return L.geoJSON(feature, { pane: "wg-card-buildings", style: { color: "#17384a", weight: 1.5, fillColor: "#ffffff", fillOpacity: 0.35 } }).addTo(kept.layer);
+        });
+        box.wg_buildings = kept;
+        list_buildings(made, kept, button);
+      }).catch(function () {
+        button.disabled = false;
+        button.after(element("p", { class: "wg-vacant", role: "alert" }, wangge.say("card.buildings_fault")));
+      });
+    });
+    return made;
+  }
+
+  var COLUMNS = [["building_id", "card.building"], ["use", "card.use"], ["floors", "card.floors"], ["households", "card.households"]];
+
+  function list_buildings(made, kept, button) {
+    button.remove();
+    // only what the reader may see is in the answer
+    var columns = COLUMNS.filter(function (column) { return kept.features.some(function (feature) { return column[0] in feature.properties; }); });
+    var head = element("tr", {});
+    columns.forEach(function (column) { head.append(element("th", { scope: "col" }, wangge.say(column[1]))); });
+    var body = element("tbody", {});
+    kept.features.forEach(function (feature, n) {
+      var line = element("tr", {}), shape = kept.shapes[n];
+      columns.forEach(function (column, place) {
+        var value = feature.properties[column[0]], text = value === null || value === undefined || value === "" ? "–" : String(value);
+        line.append(place ? element("td", {}, text) : element("th", { scope: "row" }, text));
+      });
+      function light(on) { shape.setStyle({ weight: on ? 3 : 1.5, fillColor: on ? "#e0a23a" : "#ffffff", fillOpacity: on ? 0.85 : 0.35 }); line.classList.toggle("wg-lit", on); }
+      line.addEventListener("mouseenter", function () { light(true); });
+      line.addEventListener("mouseleave", function () { light(false); });
+      shape.off();
+      shape.on("mouseover", function () { light(true); });
+      shape.on("mouseout", function () { light(false); });
+      shape.on("click", function () { line.scrollIntoView({ block: "nearest" }); });
+      body.append(line);
+    });
+    made.append(element("div", { class: "wg-buildings", tabindex: "0" }, element("table", {}, element("thead", {}, head), body)));
+  }
+
+  // Take away what the card of `box` drew on the map.
+  wangge.clear_card = function (box) {
+    if (box.wg_buildings) box.wg_buildings.layer.remove();
+    box.wg_buildings = null;
+  };
+
   // Write the card into `box`. options: colour (of the grid), close (what the button does; none: no button),
-  // links (false: leave the links out), more (section that the page adds before the links)
+  // links (false: leave the links out), more (section that the page adds before the links), map (on which the
+  // grid's buildings may be shown; none: they are not offered)
   wangge.write_card = function (box, card, options) {
     var given = options || {}, figures = card.figures;
     var head = element("header", {},
@@ -133,6 +202,8 @@
       places.append(kinds);
       box.append(places);
     }
+    var homes = buildings(box, card, given.map);
+    if (homes) box.append(homes);
     if (given.more) box.append(given.more);
     if (card.freshness.length) {
       var fresh = section(wangge.say("card.freshness"));

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
-from service.access import Role
+from service.access import Principal, Role
+from tests.browser import Trouble, closed_page
 
 from .api import HIDDEN, Served
 from .towns import CODE
@@ -186,3 +188,47 @@ def test_what_is_not_there_or_not_to_be_known_is_404(
     answer = clients[Role.PUBLIC].get(f"/centre/{division}/grids/{code.format(own=codes[0])}/card")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+@pytest.mark.browser
+def test_from_the_office_to_the_community_to_the_grid_to_its_buildings(
+    served: Served, browser: Browser, trouble: Trouble, codes: list[str]
+) -> None:
+    """A planner goes down all levels and back; only he is told the households of buildings."""
+    counted = served.rows(
+        "select count(distinct building_id) as many from buildings where grid_code = :code", code=codes[2]
+    )
+    for role, columns in (
+        (Role.PLANNER, ["楼号", "用途", "层数", "户数"]),
+        (Role.CONSUMER, ["楼号", "用途", "层数"]),
+        (Role.PUBLIC, ["楼号", "用途"]),
+    ):
+        with closed_page(browser, trouble) as page:
+            if role is not Role.PUBLIC:
+                token = served.accounts.invite(Principal(role, ("",), frozenset(), "browser"))
+                page.goto(f"{served.address}/login?token={token}")
+            division = CODE[:9] if role is Role.PLANNER else CODE
+            page.goto(f"{served.address}/centre/{division}?theme=grids&lang=zh")
+            expect(page.locator("html")).to_have_attribute("data-ready", "true")
+            if role is Role.PLANNER:
+                expect(page.locator("path.cc-community")).to_have_count(2)  # the one not published, too
+                expect(page.locator(".cc-levels")).to_be_hidden()
+                page.locator(f"path[data-community='{CODE}']").press("Enter")
+                expect(page.locator("path.cc-community")).to_have_count(0)
+                expect(page.locator(".cc-levels [aria-current]")).to_be_visible()
+            page.locator(f"path[data-code='{codes[2]}']").click(force=True)
+            expect(page.locator(".wg-grid-card .wg-code")).to_have_text(codes[2])
+            page.click("text=查看楼栋")
+            heads = page.locator(".wg-buildings thead th")
+            expect(heads).to_have_text(columns)
+            rows = page.locator(".wg-buildings tbody tr")
+            names = set(rows.locator("th").all_inner_texts())
+            assert len(names) == counted[0].many
+            rows.first.hover()
+            expect(page.locator(".leaflet-wg-card-buildings-pane path[fill='#e0a23a']")).to_have_count(1)
+            page.keyboard.press("Escape")
+            expect(page.locator(".leaflet-wg-card-buildings-pane path")).to_have_count(0)
+            if role is Role.PLANNER:
+                page.locator(".cc-levels button").first.click()
+                expect(page.locator("path.cc-community")).to_have_count(2)
+    assert trouble == Trouble()
