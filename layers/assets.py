@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distribution
@@ -27,6 +28,39 @@ _WHEELS = {
     "folium": ("folium", "folium/templates"),
 }
 _OWN = Path(__file__).parent / "templates"
+# Scripts that are sent as one, in the order in which they run: a page of many small ones asks once.
+JOINED: Mapping[str, tuple[str, ...]] = {
+    "centre.js": (
+        "wangge.js",
+        "base_map.js",
+        "facility_map.js",
+        "heat_map.js",
+        "choropleth.js",
+        "labels.js",
+        "card.js",
+        "centre/page.js",
+        "centre/view.js",
+        "centre/source.js",
+        "centre/colours.js",
+        "centre/legend.js",
+        "centre/ground.js",
+        "centre/grids.js",
+        "centre/lattice.js",
+        "centre/player.js",
+        "centre/people.js",
+        "centre/statistics.js",
+        "centre/reach.js",
+        "centre/cases.js",
+        "centre/filters.js",
+        "centre/hours.js",
+        "centre/summary.js",
+        "centre/lists.js",
+        "centre/card.js",
+        "centre/levels.js",
+        "centre/live.js",
+        "centre/start.js",
+    ),
+}
 _MEDIA_TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -113,7 +147,8 @@ def asset_of(address: str) -> str:
             return found
     if "//" in address:
         raise UnknownAsset(address)
-    _path(address)
+    if address not in JOINED:
+        _path(address)
     return address
 
 
@@ -127,6 +162,8 @@ def read(name: str) -> tuple[bytes, str]:
 
     Raises UnknownAsset for every other name, so that the service can answer 404.
     """
+    if name in JOINED:
+        return b"\n".join(_path(script).read_bytes() for script in JOINED[name]), _MEDIA_TYPES[".js"]
     path = _path(name)
     return path.read_bytes(), _MEDIA_TYPES[path.suffix]
 

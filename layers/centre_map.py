@@ -42,36 +42,6 @@ from layers.legend import both
 from layers.view import GroupSurface
 from partition.texts import LANGUAGES, Language, catalogue
 
-# in the order in which they are loaded; each draws one thing
-SCRIPTS = (
-    "wangge.js",
-    "base_map.js",
-    "facility_map.js",
-    "heat_map.js",
-    "choropleth.js",
-    "labels.js",
-    "card.js",
-    "centre/page.js",
-    "centre/view.js",
-    "centre/source.js",
-    "centre/colours.js",
-    "centre/legend.js",
-    "centre/ground.js",
-    "centre/grids.js",
-    "centre/lattice.js",
-    "centre/player.js",
-    "centre/people.js",
-    "centre/statistics.js",
-    "centre/reach.js",
-    "centre/cases.js",
-    "centre/filters.js",
-    "centre/hours.js",
-    "centre/summary.js",
-    "centre/lists.js",
-    "centre/card.js",
-    "centre/live.js",
-    "centre/start.js",
-)
 _TEXTS = ("centre.", "card.", "map.", "legend.")
 _MEASURES = {
     "count": "cases",
@@ -157,7 +127,7 @@ class _Map(folium.Map):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
-        self.default_js += [(script, script) for script in SCRIPTS]
+        self.default_js.append(("centre", "centre.js"))
         self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
         self.default_css += [
             ("wangge_css", "wangge.css"),
@@ -234,10 +204,7 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         },
         "statistics": _words(view.statistics),
         "reach": _words(view.reach),
-        "communities": [
-            {"code": str(row["code"]), "name": str(row["name"] or ""), "rings": packed([row["geometry"]])}
-            for row in view.communities.sort_values("code").to_dict("records")
-        ],
+        "communities": _communities(view.communities),
         "bounds": np.round(view.communities.total_bounds, 6).tolist(),
         "grids": _grids(view.grids, len(view.communities) == 1),
         "groups": [GroupHeat(group).data for group in view.groups],
@@ -342,6 +309,23 @@ def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
             "head": str(row.get("head") or ""),
         }
         for position, row in enumerate(ordered.to_dict("records"))
+    ]
+
+
+def _communities(communities: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """The communities as the page reads them; centre and radius: of the largest inscribed circle."""
+    ordered = communities.sort_values("code").reset_index(drop=True)
+    centres, radii = label_points(ordered.geometry.to_crs(ordered.estimate_utm_crs()))
+    where = points(centres.to_crs(4326))
+    return [
+        {
+            "code": str(row["code"]),
+            "name": str(row["name"] or ""),
+            "rings": packed([row["geometry"]]),
+            "centre": where[place],
+            "radius": round(radii[place], 1),
+        }
+        for place, row in enumerate(ordered.to_dict("records"))
     ]
 
 

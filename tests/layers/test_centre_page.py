@@ -14,13 +14,14 @@ import pytest
 import shapely
 
 from layers import assets
-from layers.centre_map import SCRIPTS, reach_choices, render
+from layers.centre_map import reach_choices, render
 from layers.coordinates import packed, packed_lines, polygons
 from partition.texts import LANGUAGES, catalogue
 from tests.layers.centre_town import centre_view
 from tests.layers.test_community_map import EVIL
 from tests.layers.views import METRIC, SOUTH, WEST, view, with_names
 
+SCRIPTS = assets.JOINED["centre.js"]
 FOLDER = Path(assets.__file__).parent / "templates"
 
 
@@ -114,8 +115,17 @@ def test_only_our_own_server_is_asked() -> None:
     assert "unsafe-eval" not in policy[1]
     assert "script-src &#x27;self&#x27; &#x27;sha256-" in policy[1]
     assert not re.search(r"\son[a-z]+\s*=\s*[\"']", page)
-    for script in SCRIPTS:
-        assert f'src="/static/{script}"' in page
+    assert re.findall(r'<script src="([^"]+)"', page) == ["/static/leaflet/leaflet.js", "/static/centre.js"]
+
+
+def test_the_scripts_are_sent_as_one() -> None:
+    """One request for all of them, in their order; and every script in the folder is one of them."""
+    content, kind = assets.read("centre.js")
+    assert kind == "text/javascript"
+    places = [content.find((FOLDER / script).read_bytes()) for script in SCRIPTS]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert {f"centre/{path.name}" for path in (FOLDER / "centre").glob("*.js")} <= set(SCRIPTS)
 
 
 def test_who_sees_no_cases_is_offered_none() -> None:

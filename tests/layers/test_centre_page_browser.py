@@ -300,6 +300,8 @@ def test_it_recovers_from_a_lost_connection(browser: Browser, address: str, town
 def test_the_language_changes_without_a_reload(page: Page, address: str, town: Town) -> None:
     """Everything a person reads, and it is kept: in the address, and the next time without it."""
     open_page(page, address, f"theme=grids&grid={GRID}")
+    expect(page.locator("#cc-card .wg-card-section")).not_to_have_count(0)
+    expect(page.locator(".leaflet-wg-buildings-pane path")).not_to_have_count(0)
     page.evaluate("window.untouched = true")
     asked_before = len(town.asked)
     page.click("[data-lang=en]")

@@ -9,6 +9,7 @@
       const within = card.contains(document.activeElement), code = shown;
       shown = "";
       told = null;
+      wangge.clear_card(card);
       card.hidden = true;
       overview.hidden = false;
       if (within) {
@@ -36,7 +37,7 @@
     function write(grid) {
       const shut = function () { centre.change({ grid: "" }); };
       if (told) {
-        wangge.write_card(card, told, { colour: grid.colour, close: shut });
+        wangge.write_card(card, told, { colour: grid.colour, close: shut, map: map });
         const first = card.querySelector(".wg-card-section"), more = situation(grid);
         if (more) { if (first) first.before(more); else card.append(more); }
         return;
@@ -74,7 +75,7 @@
           write(grid);
           if (within) card.querySelector("h2").focus({ preventScroll: true });
           if (centre.narrow()) centre.fly_to_grid(grid.code);  // the sheet grew
-        }).catch(function (error) {
+        }, function (error) {
           card.append(wangge.element("p", { class: "cc-warning" }, centre.why(error)));
         });
       }

@@ -45,11 +45,11 @@
       const told = [box.getWest(), box.getSouth(), box.getEast(), box.getNorth()].map(function (value) { return value.toFixed(5); });
       centre.ask("buildings", "base?bbox=" + told.join(",")).then(function (answer) {
         if (answer && drawn) drawn.buildings(shapes(answer.buildings));
-      }).catch(function () { box = null; });
+      }, function () { box = null; });
     }
 
     wangge.on("started", function () {
-      centre.ask("base", "base").then(function (told) { if (told) draw(told); }).catch(function (error) {
+      centre.ask("base", "base").then(function (told) { if (told) draw(told); }, function (error) {
         draw({});
         centre.note(wangge.say("centre.no_base", { reason: centre.why(error) }));
       });

@@ -124,7 +124,7 @@
         draw();
         centre.draw_legend();
         wangge.emit("surface", told);
-      }).catch(function (error) { fault = error; centre.draw_legend(); });
+      }, function (error) { fault = error; centre.draw_legend(); });
     }
 
     function legend() {

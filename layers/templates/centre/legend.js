@@ -34,8 +34,10 @@
       wangge.choropleth.legend(list, told.spec, told.states || []);
       parts.push(list);
     }
-    [told.method, told.caveat].filter(Boolean).forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
-    const notes = (told.notes || []).filter(Boolean);
+    // one line each; on a phone, where the map would be covered by them, below the rest
+    const lines = [told.method, told.caveat].filter(Boolean), narrow = centre.narrow();
+    if (!narrow) lines.forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
+    const notes = (narrow ? lines : []).concat(told.notes || []).filter(Boolean);
     if (notes.length) {
       const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
       notes.forEach(function (note) { more.append(wangge.element("p", {}, note)); });

@@ -90,7 +90,11 @@ const centre = (function () {
 
     // What the panels leave of the map, as padding for fitBounds.
     room: function () {
-      if (self.narrow()) return { paddingTopLeft: [14, 150], paddingBottomRight: [14, 96] };
+      if (self.narrow()) {
+        const legend = self.node("cc-legend").getBoundingClientRect(), top = self.node("cc-themes").getBoundingClientRect().bottom + 8;
+        const bottom = legend.height && legend.top > top + 120 ? window.innerHeight - legend.top + 8 : 96;
+        return { paddingTopLeft: [12, top], paddingBottomRight: [12, bottom] };
+      }
       // the legend stands beside what is to be seen, never on it
       const edge = function (id, side) {
         const node = self.node(id);

@@ -101,7 +101,7 @@
           asked = wanted;
           draw();
           centre.draw_legend();
-        }).catch(failed);
+        }, failed);
       }
       if (sited() && (!advice || asked !== wanted)) {
         centre.ask("siting", "siting?kind=" + encodeURIComponent(wanted)).then(function (answer) {
@@ -109,7 +109,7 @@
           advice = answer;
           draw();
           centre.draw_legend();
-        }).catch(failed);
+        }, failed);
       }
       draw();
     }

@@ -18,8 +18,8 @@
     return fetch(centre.page.address + "/" + path + join + "lang=" + wangge.language(), {
       headers: { Accept: "application/json" }, credentials: "same-origin", signal: stop.signal
     }).then(function (answer) {
+      if (answer.ok) return answer.json();
       return answer.json().catch(function () { return {}; }).then(function (told) {
-        if (answer.ok) return told;
         const error = new Error(told.detail || told.title || wangge.say("centre.failed", { status: answer.status }));
         error.status = answer.status;
         throw error;
@@ -45,7 +45,7 @@
       centre.figures_at = Date.now();
       centre.fault = null;
       wangge.emit("figures", told);
-    }).catch(function (error) {
+    }, function (error) {  // of the question alone: what goes wrong in drawing is no answer of the server
       centre.fault = error;
       wangge.emit("fault", error);
     });

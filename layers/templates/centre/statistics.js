@@ -134,7 +134,7 @@
         asked = wanted;
         draw();
         centre.draw_legend();
-      }).catch(function (error) { fault = error; centre.draw_legend(); });
+      }, function (error) { fault = error; centre.draw_legend(); });
     }
 
     centre.themes.statistics = { show: load, hide: function () { layer.remove(); }, legend: legend };

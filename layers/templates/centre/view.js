@@ -133,7 +133,7 @@
     // the first legend takes room of its own
     let laid = false;
     wangge.on("legend", function () {
-      if (laid || centre.view.at || centre.narrow()) return;
+      if (laid || centre.view.at) return;
       laid = true;
       whole();
     });
