@@ -35,14 +35,16 @@ class Rates:
     p: float
 
 
-def smoothed_rates(units: Units, neighbours: Neighbours | None = None, *, per: float = 1000.0) -> Rates:
+def smoothed_rates(
+    units: Units, neighbours: Neighbours | None = None, *, per: float = 1000.0, least_cases: int = 0
+) -> Rates:
     """Each unit's rate, drawn towards the mean the more the smaller its denominator is (Marshall 1991).
 
     The mean is that of all units, or with `neighbours` that of the unit and its neighbours (from 30 units
     on; below that the statement says that all units were used). Where the differences are no larger than
     counts of that size must show, every smoothed rate is the mean; esda alone would then turn high rates
-    into low ones. Units without a denominator are named and left out. Raises ValueError without `exposure`,
-    MissingExtra without esda.
+    into low ones. Units without a denominator are named and left out. The verdict names no rate on fewer
+    than `least_cases` cases. Raises ValueError without `exposure`, MissingExtra without esda.
     """
     if units.exposure is None:
         raise ValueError("rates need an exposure")
@@ -93,8 +95,13 @@ def smoothed_rates(units: Units, neighbours: Neighbours | None = None, *, per: f
     if p > 0.05:
         verdict = both("statistics.rates_chance", **values)
     else:
-        ends = {"low": f"{smoothed.min() * per:.1f}", "high": f"{smoothed.max() * per:.1f}"}
-        verdict = both("statistics.rates_differ", **values, **ends)
+        told = smoothed[counts >= least_cases] * per
+        ends = (
+            both("statistics.rates_ends", low=f"{told.min():.1f}", high=f"{told.max():.1f}")
+            if len(told) > 1
+            else ""
+        )
+        verdict = both("statistics.rates_differ", **values, ends=ends)
     return Rates(table, Statement(method, caveat, verdict, notes=tuple(notes)), per, overall, spread, p)
 
 

@@ -341,7 +341,7 @@ def _rates(desk: Desk) -> Found:
 
     counts = desk.count(desk.view.interval)[:, 0]
     units, notes = desk.units(counts)
-    rates = smoothed_rates(units)
+    rates = smoothed_rates(units, least_cases=rules().floor.rate_hidden)
     table, floor = rates.units, rules().floor
     known = (table["kind"] == "known").to_numpy()
     states = np.where(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -203,6 +204,12 @@ def test_rates_are_hidden_below_ten_and_unstable_below_twenty(clients: dict[Role
                 if told["rate"] is not None:
                     assert told["rate"] == pytest.approx(1000 * told["cases"] / told["denominator"], rel=0.03)
             assert states["stable"] or states["unstable"]
+            smoothed = [unit["properties"]["smoothed"] for unit in found["units"]["features"]]
+            shown = [value for value in smoothed if value is not None]
+            for end in re.findall(
+                r"smoothed from ([0-9]+[.][0-9]) to ([0-9]+[.][0-9])", found["verdict"]["en"]
+            ):
+                assert (min(shown), max(shown)) == pytest.approx(tuple(map(float, end)), rel=0.01, abs=0.06)
 
 
 def test_denominators_are_those_of_the_collections(clients: dict[Role, httpx.Client], served: Served) -> None:
