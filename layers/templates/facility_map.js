@@ -50,7 +50,10 @@
           var drawing = wangge.svg("svg", { viewBox: kind.icon.box, "aria-hidden": "true" }, wangge.svg("path", { d: kind.icon.path, fill: kind.colour }));
           var badge = wangge.element("span", {}, drawing);
           badge.style.color = kind.colour;
-          if (faulty) badge.append(wangge.element("i", { class: "wg-fault", "aria-hidden": "true" }, "!"));
+          if (faulty) {
+            badge.className = "wg-worn";
+            badge.append(wangge.element("i", { class: "wg-fault", "aria-hidden": "true" }, "!"));
+          }
           shape = L.marker([at[0], at[1]], {
             pane: "wg-places", title: "", keyboard: keys !== false, alt: [title(kind, name), told(kind, condition)].filter(Boolean).join(" · "), riseOnHover: true,
             icon: L.divIcon({ className: "wg-place", html: badge, iconSize: [26, 26] })
