@@ -287,7 +287,7 @@ def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
         return []
     ordered = grids.sort_values("code").reset_index(drop=True)
     in_metres = ordered.geometry.to_crs(ordered.estimate_utm_crs())
-    colours = colour(neighbours(in_metres)).colours
+    colours = ordered["colour"] if "colour" in ordered else colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326))
     # from so far away that hundreds of grids are seen at once, a metre is less than a pixel

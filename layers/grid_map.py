@@ -25,7 +25,7 @@ class GridMap(Part):
 def _data(view: CommunityView) -> dict[str, Any]:
     grids = view.grids.sort_values("code").reset_index(drop=True)
     in_metres = grids.geometry.to_crs(grids.estimate_utm_crs()) if len(grids) else grids.geometry
-    colours = colour(neighbours(in_metres)).colours
+    colours = grids["colour"] if "colour" in grids else colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326)) if len(grids) else []
     cards = [

@@ -21,6 +21,7 @@ from service.centre.question import OPEN
 from service.centre.statistics import METHODS
 from service.centre.summary import label_of
 from service.faults import UnknownError
+from service.maps.colours import select_colours
 from service.maps.community import group_surfaces
 from service.models.base import CASE_STATUSES
 from service.registry import COLLECTIONS
@@ -117,6 +118,11 @@ def open_page(
     if len(grids):
         published = pd.Timestamp(grids["valid_from"].max()).date().isoformat()
     grids["head"] = [heads.get(code, "") for code in grids["code"]]
+    columns = ["code", "community", "households", "residents", "head", "geometry"]
+    if len(division.codes) == 1:  # grids of several communities border on each other
+        colours = select_colours(connection, principal, division.code)
+        grids["colour"] = [colours[code] for code in grids["code"]]
+        columns.append("colour")
     cases = access(principal, COLLECTIONS["cases"])
     knows_tiers = cases is not None and any(column.name == "tier" for column, _ in cases.columns)
     view = CentreView(
@@ -124,7 +130,7 @@ def open_page(
         name=division.name,
         address=address,
         communities=frames["communities"][["code", "name", "geometry"]],
-        grids=grids[["code", "community", "households", "residents", "head", "geometry"]],
+        grids=grids[columns],
         facilities=facilities[["kind", "name", "condition", "geometry"]],
         groups=tuple(_joined(surfaces[group]) for group in sorted(surfaces)),
         categories=_choices("category", categories),

@@ -22,6 +22,7 @@ from service.access import Principal, Role, access, may_see_phone
 from service.db import EVERYWHERE, Database, declare
 from service.faults import UnknownError
 from service.maps.cards import CARD_COLUMNS, card_columns, group_lines, recent_case
+from service.maps.colours import select_colours
 from service.privacy.disclosure import Cell, GroupRule, band_label, rank
 from service.registry import COLLECTIONS
 from service.store import audit, figures
@@ -85,6 +86,8 @@ def draw(connection: Connection, principal: Principal, division: str, *, heat: b
         months if show else []
         for months, show in zip(grids["months"], grids["households"].notna(), strict=True)
     ]
+    colours = select_colours(connection, principal, division)
+    grids["colour"] = [colours[code] for code in grids["code"]]
     community = frames["communities"]
     lines = {} if publication is None else publication.grids
     grids["ranged"] = [is_ranged(lines.get(code)) for code in grids["code"]]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import combinations
 from typing import Any
 
 import httpx
 import pytest
+import shapely
 from playwright.sync_api import Browser, expect
+from sqlalchemy import text
 
 from service.access import Principal, Role
+from service.maps.colours import select_colours
 from tests.browser import Trouble, closed_page
 
 from .api import HIDDEN, Served
@@ -232,3 +236,53 @@ def test_from_the_office_to_the_community_to_the_grid_to_its_buildings(
                 page.locator(".cc-levels button").first.click()
                 expect(page.locator("path.cc-community")).to_have_count(2)
     assert trouble == Trouble()
+
+
+def test_grids_keep_their_colours_from_publication_to_publication(served: Served, codes: list[str]) -> None:
+    """Where two grids become one, the others have the colours that they had, but for few around."""
+    planner = Principal(Role.PLANNER)
+    shapes_of = (
+        "select code, st_asbinary(geom) as shape from grids where valid_to is null and division_code = :code"
+    )
+    with served.database.owner.connect() as connection, connection.begin() as transaction:
+        before = select_colours(connection, planner, CODE)
+        assert before.keys() == set(codes)
+        grids = {
+            row.code: shapely.from_wkb(bytes(row.shape))
+            for row in connection.execute(text(shapes_of), {"code": CODE})
+        }
+        one, other = next(pair for pair in combinations(codes, 2) if touch(grids[pair[0]], grids[pair[1]]))
+        connection.execute(
+            text("""
+                insert into grids (division_code, code, plan_id, households, residents, buildings, area_m2,
+                                   geom, valid_from)
+                select division_code, :made, min(plan_id), sum(households), sum(residents), sum(buildings),
+                       sum(area_m2), st_multi(st_union(geom)), clock_timestamp()
+                from grids where code in (:one, :other) group by division_code
+            """),
+            {"made": f"{CODE}999", "one": one, "other": other},
+        )
+        connection.execute(
+            text("""
+                update grids set valid_to = (select valid_from from grids where code = :made)
+                where code in (:one, :other)
+            """),
+            {"made": f"{CODE}999", "one": one, "other": other},
+        )
+        after = select_colours(connection, planner, CODE)
+        grids = {
+            row.code: shapely.from_wkb(bytes(row.shape))
+            for row in connection.execute(text(shapes_of), {"code": CODE})
+        }
+        transaction.rollback()
+    assert after.keys() == grids.keys() == set(codes) - {one, other} | {f"{CODE}999"}
+    for a, b in combinations(sorted(grids), 2):
+        assert not touch(grids[a], grids[b]) or after[a] != after[b]
+    changed = [code for code in set(before) & set(after) if before[code] != after[code]]
+    assert len(changed) <= 3  # as few as leave the map with its fewest colours
+    assert len(codes) > 9
+
+
+def touch(one: shapely.Geometry, other: shapely.Geometry) -> bool:
+    """Whether two grids share a length of border, in degrees."""
+    return bool(one.intersection(other).length > 5e-5)
