@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from layers.statistics.statement import Statement, both, odds
 from layers.statistics.units import Units
 
 LEAST_LOCAL = 30
+Whom = Literal["", "households", "residents"]
 LEAST_UNITS = 2
 
 
@@ -36,15 +38,21 @@ class Rates:
 
 
 def smoothed_rates(
-    units: Units, neighbours: Neighbours | None = None, *, per: float = 1000.0, least_cases: int = 0
+    units: Units,
+    neighbours: Neighbours | None = None,
+    *,
+    per: float = 1000.0,
+    whom: Whom = "",
+    least_cases: int = 0,
 ) -> Rates:
     """Each unit's rate, drawn towards the mean the more the smaller its denominator is (Marshall 1991).
 
     The mean is that of all units, or with `neighbours` that of the unit and its neighbours (from 30 units
     on; below that the statement says that all units were used). Where the differences are no larger than
     counts of that size must show, every smoothed rate is the mean; esda alone would then turn high rates
-    into low ones. Units without a denominator are named and left out. The verdict names no rate on fewer
-    than `least_cases` cases. Raises ValueError without `exposure`, MissingExtra without esda.
+    into low ones. Units without a denominator are named and left out. The verdict speaks of `whom`, and
+    names no rate on fewer than `least_cases` cases. Raises ValueError without `exposure`, MissingExtra
+    without esda.
     """
     if units.exposure is None:
         raise ValueError("rates need an exposure")
@@ -63,7 +71,8 @@ def smoothed_rates(
     )
     local = neighbours is not None and len(order) >= LEAST_LOCAL
     where = both("statistics.rates_local" if local else "statistics.rates_global")
-    method = both("statistics.rates_method", per=f"{per:,.0f}", where=where)
+    of = both(f"statistics.per_{whom or 'one'}", per=f"{per:,.0f}")
+    method = both("statistics.rates_method", per=of, where=where)
     caveat = both("statistics.rates_caveat")
     notes = list(units.left_out())
     if neighbours is not None and not local:
@@ -91,7 +100,7 @@ def smoothed_rates(
     table.loc[order, "smoothed"] = smoothed * per
     expected = overall * at_risk
     p = float(chi2.sf(((counts - expected) ** 2 / expected).sum(), len(order) - 1))
-    values = {"overall": f"{overall * per:.1f}", "per": f"{per:,.0f}", "units": len(order), "p": odds(p)}
+    values = {"overall": f"{overall * per:.1f}", "per": of, "units": len(order), "p": odds(p)}
     if p > 0.05:
         verdict = both("statistics.rates_chance", **values)
     else:

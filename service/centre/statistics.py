@@ -16,7 +16,7 @@
     cell=100                             metres, 50 … 500
     seed=0                               another one draws another chance
     runs=999                             of the Monte Carlo test, 99 … 1999
-    share=0.5                            the most that one circle holds of what is expected, up to 0.5
+    share=0.25                           the most that one circle holds of what is expected, up to 0.5
     radius=300                           metres, the most; else any
     side=high | low | both
     longest=7                            days, 1 … 30; the longest rise looked for, until the end of the time
@@ -123,6 +123,8 @@ AREAS_MOST = 200
 # windows × runs of a scan; as many take some ten seconds of one processor
 WORK_MOST = 12_000_000_000
 THREADS = 2
+# the scan's own default is half; a circle round half of a community tells nobody where to go
+SHARE = 0.25
 _HISTORY = 4  # times `longest`: what the last days are held against, at least
 _HISTORY_MOST = 366
 _CORNERS = 48
@@ -137,7 +139,7 @@ class Ask:
     cell_m: float = 100.0
     seed: int = 0
     runs: int = 999
-    share: float = 0.5
+    share: float = SHARE
     radius_m: float | None = None
     side: Side = "high"
     longest: int = 7
@@ -200,7 +202,7 @@ def read_ask(method: Method, given: Iterable[tuple[str, str]], principal: Princi
         _number(told, "cell", 100.0, *CELLS),
         read_whole(told, "seed", 0, most=2**31 - 1),
         read_whole(told, "runs", 999, least=RUNS[0], most=RUNS[1]),
-        _number(told, "share", 0.5, 0.01, 0.5),
+        _number(told, "share", SHARE, 0.01, 0.5),
         _number(told, "radius", 0.0, 1.0, RADIUS_MOST) if "radius" in told else None,
         next(one for one in get_args(Side) if one == side),
         read_whole(told, "longest", 7, least=1, most=LONGEST_MOST),
@@ -341,7 +343,8 @@ def _rates(desk: Desk) -> Found:
 
     counts = desk.count(desk.view.interval)[:, 0]
     units, notes = desk.units(counts)
-    rates = smoothed_rates(units, least_cases=rules().floor.rate_hidden)
+    per = desk.view.filters.rate or "households"
+    rates = smoothed_rates(units, whom=per, least_cases=rules().floor.rate_hidden)
     table, floor = rates.units, rules().floor
     known = (table["kind"] == "known").to_numpy()
     states = np.where(
@@ -368,7 +371,7 @@ def _rates(desk: Desk) -> Found:
         "smoothed": _numbers(table["smoothed"].where(shown)),
         "state": [str(state) if k else None for k, state in zip(known, states, strict=True)],
     }
-    more: dict[str, Any] = {"per": desk.view.filters.rate or "households", "breaks": list(breaks)}
+    more: dict[str, Any] = {"per": per, "breaks": list(breaks)}
     return Found(rates.statement, counts, kinds, columns, labels=labels, more=more, notes=notes)
 
 

@@ -28,7 +28,8 @@ class StatisticQuery(CaseViewQuery):
     seed: str | None = Field(None, description="Another one draws another chance; default 0.")
     runs: str | None = Field(None, description="scan, recent: Monte Carlo runs, 99 to 1999; default 999.")
     share: str | None = Field(
-        None, description="scan, recent: the most of what is expected that one circle holds, up to 0.5."
+        None,
+        description="scan, recent: the most of what is expected in one circle, up to 0.5; default 0.25.",
     )
     radius: str | None = Field(None, description="scan, recent: the largest radius in metres; default: any.")
     side: str | None = Field(None, description="scan: `high`, `low` or `both`.")
