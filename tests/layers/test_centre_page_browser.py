@@ -192,6 +192,7 @@ def test_grids_by_count_rate_and_change(page: Page, address: str, town: Town) ->
     expect(page.locator(f"path.wg-grid[data-code='{few[0]}']")).to_have_attribute(
         "fill", re.compile("wg-few")
     )
+    expect(page.locator("#cc-legend")).to_contain_text("太少")
     number = page.locator(".wg-number", has=page.locator("b", has_text=few[0][-3:]))
     expect(number.locator("small")).to_have_text("")
 

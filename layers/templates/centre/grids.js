@@ -189,6 +189,7 @@
       told = {};
       figures.by_grid.forEach(function (row) { told[row.grid] = row; });
       fill();
+      centre.draw_legend();  // it names the patterns that are there
     });
     wangge.on("view", function (names) {
       if (names.has("grid")) choose(true);

@@ -48,13 +48,11 @@
       }, function () { box = null; });
     }
 
-    wangge.on("started", function () {
-      centre.ask("base", "base").then(function (told) { if (told) draw(told); }, function (error) {
-        draw({});
-        centre.note(wangge.say("centre.no_base", { reason: centre.why(error) }));
-      });
-      map.on("moveend", look);
+    centre.ask("base", "base").then(function (told) { if (told) draw(told); }, function (error) {
+      draw({});
+      centre.note(wangge.say("centre.no_base", { reason: centre.why(error) }));
     });
+    map.on("moveend", look);
     wangge.on("base", function (base) { if (base.name === "buildings") { shown = base.shown; box = null; if (shown) look(); } });
   });
 })();

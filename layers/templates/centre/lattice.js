@@ -20,7 +20,7 @@
 
   centre.part(function (map, page) {
     wangge.pane(map, "wg-cases", 310);  // below water, houses and streets: their colours are theirs, its own the legend's
-    let surface = null, picture = null, frame = null, wanted = "", asked = "", fault = null;
+    let surface = null, picture = null, frame = null, wanted = "", asked = "", under_way = false, fault = null;
     const outline = page.communities.map(function (one) { return centre.unpack(one.rings); });
 
     function differs() { return Boolean(centre.view.previous && surface && surface.difference); }
@@ -113,9 +113,13 @@
     function load() {
       if (centre.view.theme !== "heat" || !page.cases) return;
       const more = centre.player_frames ? { frames: centre.player_frames } : {};
-      wanted = centre.query(more);
+      const now = centre.query(more);
+      if (now === wanted && under_way) return;
+      wanted = now;
+      under_way = true;
       centre.ask("surface", "surface?" + wanted).then(function (told) {
         if (!told) return;
+        under_way = false;
         surface = told;
         asked = wanted;
         fault = null;
@@ -124,7 +128,7 @@
         draw();
         centre.draw_legend();
         wangge.emit("surface", told);
-      }, function (error) { fault = error; centre.draw_legend(); });
+      }, function (error) { under_way = false; fault = error; centre.draw_legend(); });
     }
 
     function legend() {
@@ -163,7 +167,8 @@
     };
     centre.themes.heat = { show: function () { if (surface && asked === centre.query(centre.player_frames ? { frames: centre.player_frames } : {})) draw(); else load(); }, hide: function () { if (picture) picture.remove(); }, legend: legend };
     wangge.on("view", function (names) { if (centre.asks_anew(names)) { asked = ""; load(); } });
-    wangge.on("happened", function () { asked = ""; load(); });
+    wangge.on("happened", function () { asked = ""; under_way = false; load(); });
+    load();
 
     const inputs = document.querySelectorAll("input[name=cc-heat]");
     const mark = function () { inputs.forEach(function (input) { input.checked = (input.value === "previous") === centre.view.previous; }); };

@@ -85,7 +85,6 @@
     }
     wangge.on("started", show);
     wangge.on("view", function (names) { if (names.has("theme") || names.has("choice")) show(); });
-    wangge.on("figures", function () { centre.draw_legend(); });
     wangge.on("language", function () { centre.draw_legend(); });
   });
 })();

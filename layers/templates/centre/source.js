@@ -57,7 +57,7 @@
   centre.part(function () {
     wangge.on("view", function (names) { if (centre.asks_anew(names)) load(); });
     wangge.on("happened", load);
-    wangge.on("started", load);
     wangge.on("language", function () { if (centre.fault) load(); });
+    load();  // at once: the answer comes while the rest is drawn
   });
 })();

@@ -130,10 +130,10 @@
       });
       window.addEventListener("resize", function () { if (!centre.view.at) whole(); });
     });
-    // the first legend takes room of its own
+    // the first legend takes room of its own; on a phone, each of another height does
     let laid = false;
     wangge.on("legend", function () {
-      if (laid || centre.view.at) return;
+      if (centre.view.at || laid && !centre.narrow()) return;
       laid = true;
       whole();
     });
