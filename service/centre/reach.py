@@ -74,8 +74,9 @@ AROUND_M = 1500.0  # beyond the division's border, ways and facilities still cou
 DEGREE_M = 110_500.0  # of latitude, where it is shortest
 BUILDINGS_MOST = 100_000
 GROUNDS_MOST = 8  # kept
-AT_ONCE = 2  # reckoned at the same time; others wait
-PATIENCE_S = 20.0
+AT_ONCE = 2  # reckoned at the same time
+QUEUE_MOST = 16  # others that wait, each so long; more are told to come again
+PATIENCE_S = 15.0
 UNREACHED_MOST = 200
 MINUTES_MOST = 60
 STEPS_MOST = 4  # isochrones of one answer
@@ -144,17 +145,31 @@ class Footing:
     """Grounds that were laid last, each of one version of the data; and how many are reckoned on at once."""
 
     def __init__(
-        self, most: int = GROUNDS_MOST, at_once: int = AT_ONCE, patience: float = PATIENCE_S
+        self,
+        most: int = GROUNDS_MOST,
+        at_once: int = AT_ONCE,
+        queue: int = QUEUE_MOST,
+        patience: float = PATIENCE_S,
     ) -> None:
         self._kept: OrderedDict[tuple[object, ...], tuple[int, Place]] = OrderedDict()
-        self._most, self._patience = most, patience
+        self._most, self._queue, self._patience = most, queue, patience
+        self._waiting = 0
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(at_once)
 
     @contextmanager
     def room(self) -> Iterator[None]:
-        """Time of the processor for one answer. Raises BusyError where none gets free."""
-        if not self._room.acquire(timeout=self._patience):
+        """Time of the processor for one answer. Raises BusyError where too many wait, or none gets free."""
+        with self._lock:
+            if self._waiting >= self._queue:
+                raise BusyError("busy")
+            self._waiting += 1
+        try:
+            mine = self._room.acquire(timeout=self._patience)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        if not mine:
             raise BusyError("busy")
         try:
             yield
@@ -240,16 +255,15 @@ def draw_reach(
     from layers.reach.shares import measure_shares
     from layers.reach.words import say_reach
 
-    with footing.room():
-        place = footing.of(connection, principal, division)
-        facilities = _facilities(connection, principal, place, question.kind)
-        found = walk_to_facilities(place.ground, facilities)
-        whole, grids = measure_shares(
-            place.ground, found, minutes=question.minutes, metres_per_minute=question.pace
-        )
-        shapes = draw_isochrones(
-            place.ground, found, place.outline, minutes=question.minutes, metres_per_minute=question.pace
-        )
+    place = footing.of(connection, principal, division)
+    facilities = _facilities(connection, principal, place, question.kind)
+    found = walk_to_facilities(place.ground, facilities)
+    whole, grids = measure_shares(
+        place.ground, found, minutes=question.minutes, metres_per_minute=question.pace
+    )
+    shapes = draw_isochrones(
+        place.ground, found, place.outline, minutes=question.minutes, metres_per_minute=question.pace
+    )
     by_grid = {share.grid: share for share in grids}
     rows = store.select_grid_rows(connection, principal, division.codes)
     say = catalogue("layers").say
@@ -440,31 +454,30 @@ def draw_siting(
     from layers.reach.words import say_siting
 
     isochrone = None
-    with footing.room():
-        place = footing.of(connection, principal, division)
-        facilities = _facilities(connection, principal, place, question.kind)
-        found = walk_to_facilities(place.ground, facilities)
-        minutes = question.minutes[-1] if question.minutes else telling_minutes(place, found, question.pace)
-        sites = list_sites(place.ground, place.streets, place.outline, places=wish.places)  # type: ignore[arg-type]
-        siting = choose_sites(
-            place.ground,
-            found,
-            sites,
-            add=wish.add,
-            minutes=minutes,
-            aim=wish.aim,  # type: ignore[arg-type]
-            metres_per_minute=question.pace,
+    place = footing.of(connection, principal, division)
+    facilities = _facilities(connection, principal, place, question.kind)
+    found = walk_to_facilities(place.ground, facilities)
+    minutes = question.minutes[-1] if question.minutes else telling_minutes(place, found, question.pace)
+    sites = list_sites(place.ground, place.streets, place.outline, places=wish.places)  # type: ignore[arg-type]
+    siting = choose_sites(
+        place.ground,
+        found,
+        sites,
+        add=wish.add,
+        minutes=minutes,
+        aim=wish.aim,  # type: ignore[arg-type]
+        metres_per_minute=question.pace,
+    )
+    chosen = sites.frame.iloc[[gain.site for gain in siting.gains]]
+    if siting.gains:
+        more = pd.concat([facilities, chosen.to_crs(4326)[["id", "geometry"]].assign(condition="")])
+        after = walk_to_facilities(place.ground, gpd.GeoDataFrame(more, crs=4326))
+        shapes = draw_isochrones(
+            place.ground, after, place.outline, minutes=(minutes,), metres_per_minute=question.pace
         )
-        chosen = sites.frame.iloc[[gain.site for gain in siting.gains]]
-        if siting.gains:
-            more = pd.concat([facilities, chosen.to_crs(4326)[["id", "geometry"]].assign(condition="")])
-            after = walk_to_facilities(place.ground, gpd.GeoDataFrame(more, crs=4326))
-            shapes = draw_isochrones(
-                place.ground, after, place.outline, minutes=(minutes,), metres_per_minute=question.pace
-            )
-            isochrone = _feature(
-                shapes.geometry.iloc[0], {"minutes": minutes, "area_m2": float(shapes["area_m2"].iloc[0])}
-            )
+        isochrone = _feature(
+            shapes.geometry.iloc[0], {"minutes": minutes, "area_m2": float(shapes["area_m2"].iloc[0])}
+        )
     labels = [sites.label(gain.site) for gain in siting.gains]
     say = catalogue("layers").say
     method = {

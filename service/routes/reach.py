@@ -104,17 +104,32 @@ def _answer(
     if allowed is None:
         raise UnknownError("collection", name="buildings")
     footing: Footing = context.request.app.state.footing
-    with context.recording() as connection:
-        version = store.select_version(connection, walks.SOURCES)
-        division = find_division(connection, principal, code)
-        return answer_kept(
-            context,
-            (*asked, *seen_as(principal), division),
-            version,
-            lambda: draw(connection, principal, division, footing, path_of(division)),
-            allowed,
-            cases=False,
+
+    def answer(make: Callable[[Connection, Division], Mapping[str, Any]]) -> Response:
+        with context.recording() as connection:
+            version = store.select_version(connection, walks.SOURCES)
+            division = find_division(connection, principal, code)
+            key = (*asked, *seen_as(principal), division)
+            return answer_kept(
+                context, key, version, lambda: make(connection, division), allowed, cases=False
+            )
+
+    try:
+        return answer(_not_kept)
+    except _NotKeptError:
+        pass
+    with footing.room():  # while one waits here no connection is held
+        return answer(
+            lambda connection, division: draw(connection, principal, division, footing, path_of(division))
         )
+
+
+class _NotKeptError(Exception):
+    """The answer must be reckoned."""
+
+
+def _not_kept(connection: Connection, division: Division) -> Mapping[str, Any]:
+    raise _NotKeptError
 
 
 def _kind(value: str) -> str:

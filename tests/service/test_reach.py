@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -334,10 +335,23 @@ def test_only_so_many_are_reckoned_at_once() -> None:
     entered.wait(10)
     with pytest.raises(BusyError), footing.room():
         pass
+    with pytest.raises(BusyError), Footing(queue=0).room():
+        pass
     leave.set()
     thread.join()
     with footing.room():
         pass
+
+
+def test_many_who_ask_the_same_at_once_are_all_answered(town: Served) -> None:
+    town.app.state.footing = Footing()
+    clients = [town.client(Role.PLANNER) for _ in range(12)]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        answers = list(
+            pool.map(lambda client: client.get(f"{HERE}/reach?kind=police&minutes=3,6,9"), clients)
+        )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
 
 
 def test_a_division_too_large_is_refused(town: Served, monkeypatch: pytest.MonkeyPatch) -> None:
