@@ -209,7 +209,7 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         "columns": [dict(column) for column in view.columns],
         "twins": dict(view.twins),
         "left": _side(view.left, left_colours),
-        "right": _side(view.right, right_colours),
+        "right": _side(view.right, right_colours, shaped=view.kind == "plans"),
         "moved": [] if view.moved is None else packed(view.moved),
     }
     return {
@@ -268,10 +268,17 @@ def _metric(grids: gpd.GeoDataFrame) -> gpd.GeoSeries:
     return grids.geometry.to_crs(grids.estimate_utm_crs())
 
 
-def _side(side: Side, colours: Sequence[str]) -> dict[str, Any]:
+def _side(side: Side, colours: Sequence[str], *, shaped: bool = True) -> dict[str, Any]:
+    """A side as the page reads it. shaped: else its grids are those of the left side, shapes and all."""
     grids = _ordered(side.grids)
-    centres, radii = label_points(_metric(grids)) if len(grids) else (None, [])
-    where = points(centres.to_crs(4326)) if centres is not None else []
+    shapes: list[dict[str, Any]] = [{} for _ in range(len(grids))]
+    if shaped and len(grids):
+        centres, radii = label_points(_metric(grids))
+        where = points(centres.to_crs(4326))
+        shapes = [
+            {"rings": packed([shape]), "centre": where[place], "radius": round(radii[place], 1)}
+            for place, shape in enumerate(grids.geometry)
+        ]
     return {
         "title": dict(side.title),
         "borders": [] if side.borders is None else packed_lines(side.borders),
@@ -279,9 +286,7 @@ def _side(side: Side, colours: Sequence[str]) -> dict[str, Any]:
             {
                 "code": str(row["code"]),
                 "label": str(row["code"])[-3:],
-                "rings": packed([row["geometry"]]),
-                "centre": where[place],
-                "radius": round(radii[place], 1),
+                **shapes[place],
                 "colour": colours[place],
                 "cells": list(row["cells"]),
                 "value": None if row.get("value") is None or row["value"] != row["value"] else row["value"],

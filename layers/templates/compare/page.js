@@ -72,7 +72,10 @@ const compare = (function () {
     self.hover = L.polygon([], Object.assign({ pane: "wg-chosen", color: "#17384a", weight: 3, dashArray: "6 4" }, plain)).addTo(map);
     self.cursor = L.circleMarker([0, 0], { pane: "wg-numbers", interactive: false, radius: 7, color: "#17384a", weight: 2, fillColor: "#ffffff", fillOpacity: 0.8 });
     self.leaders = L.polyline([], { pane: "wg-leaders", interactive: false, smoothFactor: 0, color: "#17303d", weight: 1.2 }).addTo(map);
-    data.grids.forEach(function (grid) {
+    const shaped = new Map(page.left.grids.map(function (grid) { return [grid.code, grid]; }));
+    data.grids.forEach(function (told) {
+      // grids that are the same on both sides have their shapes on the left only
+      const grid = told.rings ? told : Object.assign({}, shaped.get(told.code), told);
       const rings = unpack(grid.rings);
       let dark = false;
       L.polygon(rings, Object.assign({ pane: "wg-borders-casing", color: "#ffffff", weight: 4.5, opacity: 0.9, lineJoin: "round" }, plain)).addTo(map);
