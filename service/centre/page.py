@@ -18,7 +18,7 @@ from service.access import Principal, access
 from service.casework import TIERS
 from service.centre.place import Division
 from service.centre.question import OPEN
-from service.centre.statistics import METHODS
+from service.centre.statistic_question import METHODS
 from service.centre.summary import label_of
 from service.faults import UnknownError
 from service.maps.colours import select_colours

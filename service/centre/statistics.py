@@ -62,189 +62,40 @@ label {…}.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from partition.texts import LANGUAGES
-from service.access import Access, Principal, Role
-from service.centre.answer import write_interval, write_view
+from service.access import Access, Principal
+from service.centre.answer import write_interval
 from service.centre.figures import View
-from service.centre.mesh import Floats, Kind, Mesh, Whole, count_cases, lay_mesh, people_of
+from service.centre.mesh import Floats, Mesh, Whole, count_cases, lay_mesh, people_of
 from service.centre.question import Interval, write_time
 from service.centre.reach import Footing
-from service.centre.summary import few_words
-from service.faults import MalformedError, TooLargeError, UnknownError
-from service.links import JSON, link
+from service.centre.statistic_answer import Found, plain, plain_list, write_found
+from service.centre.statistic_question import Ask
+from service.faults import MalformedError, TooLargeError
 from service.privacy.disclosure import rules
-from service.query.box import read_number, short
-from service.query.question import read_whole
+from service.query.box import short
 from service.query.span import read_span
 from service.store import centre as store
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from layers.statistics.errors import MissingExtra
     from layers.statistics.scan import Bounds, Scan
-    from layers.statistics.statement import Both, Statement
+    from layers.statistics.statement import Both
     from layers.statistics.units import Units
 
-Method = Literal["gi", "moran", "rates", "scan", "recent", "compare"]
-Side = Literal["high", "low", "both"]
-METHODS: tuple[Method, ...] = get_args(Method)
-_SCANS = ("seed", "runs", "share", "radius")
-PARAMETERS: Mapping[Method, frozenset[str]] = {
-    "gi": frozenset({"units", "cell", "seed"}),
-    "moran": frozenset({"units", "cell", "seed"}),
-    "rates": frozenset({"units", "cell"}),
-    "scan": frozenset({"units", "cell", *_SCANS, "side"}),
-    "recent": frozenset({"units", "cell", *_SCANS, "longest"}),
-    "compare": frozenset({"units", "cell", "at", "areas"}),
-}
-KINDS: Mapping[Method, tuple[str, ...]] = {
-    "gi": ("hot", "cold", "none", "alone", "unknown"),
-    "moran": ("hot", "cold", "high", "low", "none", "alone", "unknown"),
-    "rates": ("5", "4", "3", "2", "1", "hidden", "unknown"),
-    "scan": ("cluster", "none", "unknown"),
-    "recent": ("cluster", "none", "unknown"),
-    "compare": ("more", "fewer", "none", "few", "control"),
-}
-CELLS = (50.0, 500.0)
-RUNS = (99, 1999)
-LONGEST_MOST = 30
-RADIUS_MOST = 100_000.0
-AREAS_MOST = 200
 # windows × runs of a scan; as many take some ten seconds of one processor
 WORK_MOST = 12_000_000_000
 THREADS = 2
-# the scan's own default is half; a circle round half of a community tells nobody where to go
-SHARE = 0.25
 _HISTORY = 4  # times `longest`: what the last days are held against, at least
 _HISTORY_MOST = 366
-_CORNERS = 48
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What is asked besides the view. radius_m: None is any. areas: codes, ascending. at: as written."""
-
-    method: Method
-    units: Kind
-    cell_m: float = 100.0
-    seed: int = 0
-    runs: int = 999
-    share: float = SHARE
-    radius_m: float | None = None
-    side: Side = "high"
-    longest: int = 7
-    at: str = ""
-    areas: tuple[str, ...] = ()
-
-    def written(self) -> dict[str, Any]:
-        """The parameters of the method and their values."""
-        told = {
-            "units": self.units,
-            "cell_m": self.cell_m if self.units == "cells" else None,
-            "seed": self.seed,
-            "runs": self.runs,
-            "share": self.share,
-            "radius_m": self.radius_m,
-            "side": self.side,
-            "longest": self.longest,
-            "areas": list(self.areas),
-        }
-        names = {"cell": "cell_m", "radius": "radius_m"}
-        return {
-            names.get(name, name): told[names.get(name, name)]
-            for name in sorted(PARAMETERS[self.method] - {"at"})
-        }
-
-
-def read_method(name: str) -> Method:
-    """The method of that name. Raises UnknownError."""
-    for method in METHODS:
-        if name == method:
-            return method
-    raise UnknownError("statistic", name=short(name), choice=", ".join(METHODS))
-
-
-def read_ask(method: Method, given: Iterable[tuple[str, str]], principal: Principal) -> Ask:
-    """The method's parameters among names and values of an address; others are passed over.
-
-    Raises MalformedError.
-    """
-    told: dict[str, str] = {}
-    for name, value in given:
-        if name in PARAMETERS[method]:
-            if name in told:
-                raise MalformedError("parameter-repeated", name=name)
-            told[name] = value
-    kinds: tuple[Kind, ...] = ("cells", "grids", "buildings")
-    if not principal.reaches(Role.CENTRE):
-        kinds = ("cells", "grids")
-    default: Kind = "grids" if method in ("rates", "compare") else "cells"
-    units = told.get("units", default)
-    _one_of("units", units, kinds)
-    side = told.get("side", "high")
-    _one_of("side", side, get_args(Side))
-    areas = tuple(sorted({code.strip() for code in told["areas"].split(",")})) if "areas" in told else ()
-    if len(areas) > AREAS_MOST:
-        raise MalformedError("centre-many", name="areas", most=AREAS_MOST)
-    return Ask(
-        method,
-        next(kind for kind in kinds if kind == units),
-        _number(told, "cell", 100.0, *CELLS),
-        read_whole(told, "seed", 0, most=2**31 - 1),
-        read_whole(told, "runs", 999, least=RUNS[0], most=RUNS[1]),
-        _number(told, "share", SHARE, 0.01, 0.5),
-        _number(told, "radius", 0.0, 1.0, RADIUS_MOST) if "radius" in told else None,
-        next(one for one in get_args(Side) if one == side),
-        read_whole(told, "longest", 7, least=1, most=LONGEST_MOST),
-        told.get("at", ""),
-        areas,
-    )
-
-
-def _one_of(name: str, value: str, choice: Sequence[str]) -> None:
-    if value not in choice:
-        raise MalformedError("parameter-value", name=name, value=short(value), choice=", ".join(choice))
-
-
-def _number(told: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
-    if name not in told:
-        return default
-    number = read_number(told[name])
-    if number is None or not least <= number <= most:
-        raise MalformedError(
-            "number-range", name=name, value=short(told[name]), lower=f"{least:g}", upper=f"{most:g}"
-        )
-    return number
-
-
-# --- the answer ---
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a method found. kinds: by unit. columns: properties of units by name, lists of their values.
-
-    labels: of the kinds, where they are not those of the method.
-    """
-
-    statement: Statement
-    counts: Whole
-    kinds: Sequence[str]
-    columns: Mapping[str, Sequence[Any]]
-    scan: Scan | None = None
-    labels: Mapping[str, Both] | None = None
-    more: Mapping[str, Any] | None = None
-    notes: tuple[Both, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -312,7 +163,7 @@ def draw_statistic(
             found = _METHODS[ask.method](desk)
         except MissingExtra as missing:
             found = _missing(desk, missing)
-    return _write(found, mesh, view, ask, principal, path)
+    return write_found(found, mesh, view, ask, principal, path)
 
 
 def _missing(desk: Desk, missing: MissingExtra) -> Found:
@@ -332,7 +183,7 @@ def _hot_spots(desk: Desk) -> Found:
     method: Literal["gi", "moran"] = "moran" if desk.ask.method == "moran" else "gi"
     spots = hot_spots(units, desk.mesh.neighbours(), method=method, seed=desk.ask.seed, threads=THREADS)
     table = spots.units
-    columns = {name: _numbers(table[name]) for name in ("score", "p", "q")}
+    columns = {name: plain_list(table[name]) for name in ("score", "p", "q")}
     return Found(spots.statement, counts, list(table["kind"]), columns, notes=notes)
 
 
@@ -367,8 +218,8 @@ def _rates(desk: Desk) -> Found:
         "denominator": [
             round(value) if k else None for k, value in zip(known, table["exposure"], strict=True)
         ],
-        "rate": _numbers(table["rate"].where(shown)),
-        "smoothed": _numbers(table["smoothed"].where(shown)),
+        "rate": plain_list(table["rate"].where(shown)),
+        "smoothed": plain_list(table["smoothed"].where(shown)),
         "state": [str(state) if k else None for k, state in zip(known, states, strict=True)],
     }
     more: dict[str, Any] = {"per": per, "breaks": list(breaks)}
@@ -437,7 +288,7 @@ def _clustered(
     inside = found[of]
     kinds = np.where(~units.known(), "unknown", np.where(inside, "cluster", "none"))
     columns: dict[str, Sequence[Any]] = {
-        "expected": [None] * len(counts) if expected is None else _numbers(expected),
+        "expected": [None] * len(counts) if expected is None else plain_list(expected),
         "cluster": [int(number) + 1 if number >= 0 else None for number in of],
     }
     return Found(scan.statement, counts, [str(kind) for kind in kinds], columns, scan=scan, notes=notes)
@@ -474,11 +325,11 @@ def _compare(desk: Desk) -> Found:
     result = compare(counts[:, 1], counts[:, 0], days=days, controls=controls)
     table = result.areas
     columns: dict[str, Sequence[Any]] = {"before": [int(value) for value in counts[:, 1]]}
-    columns |= {name: _numbers(table[name]) for name in ("ratio", "low", "high", "p", "q")}
+    columns |= {name: plain_list(table[name]) for name in ("ratio", "low", "high", "p", "q")}
     overall = result.overall
     more: dict[str, Any] = {
         "at": write_time(at),
-        "overall": {name: _number_or_none(getattr(overall, name)) for name in ("ratio", "low", "high", "p")},
+        "overall": {name: plain(getattr(overall, name)) for name in ("ratio", "low", "high", "p")},
         "dispersion": round(result.dispersion, 3),
     }
     return Found(result.statement, counts[:, 0], list(table["kind"]), columns, more=more)
@@ -516,152 +367,3 @@ _METHODS = {
     "recent": _recent,
     "compare": _compare,
 }
-
-
-# --- as JSON ---
-
-
-def _write(found: Found, mesh: Mesh, view: View, ask: Ask, principal: Principal, path: str) -> dict[str, Any]:
-    from layers.statistics.statement import both
-
-    statement = found.statement
-    total = int(found.counts.sum()) + sum(found.columns.get("before", ()))
-    few = statement.answered and total < rules().floor.rate_hidden
-    answered = statement.answered and not few
-    kinds = list(found.kinds) if answered else ["none"] * len(mesh)
-    columns = found.columns if answered else {name: [None] * len(mesh) for name in found.columns}
-    query = view.filters.address()
-    asked = _address(ask)
-    whole = "&".join(part for part in (query, asked) if part)
-    return {
-        **write_view(view),
-        "method": ask.method,
-        "title": dict(both(f"statistics.title_{ask.method}")),
-        "answered": answered,
-        "verdict": {lang: few_words(total, lang) for lang in LANGUAGES} if few else dict(statement.verdict),
-        "words": dict(statement.method),
-        "caveat": dict(statement.caveat),
-        "notes": [dict(note) for note in (*found.notes, *statement.notes)],
-        "parameters": ask.written(),
-        **(found.more or {}),
-        "cases": total,
-        "approximate": not principal.reaches(Role.CENTRE),
-        "legend": [
-            {
-                "kind": kind,
-                "label": dict((found.labels or {}).get(kind) or both(f"statistics.kind_{kind}")),
-                "units": kinds.count(kind),
-            }
-            for kind in KINDS[ask.method]
-            if kind in kinds
-        ],
-        "units": {
-            "type": "FeatureCollection",
-            "features": [
-                {
-                    "type": "Feature",
-                    "id": number,
-                    "geometry": _geometry(mesh.degrees[number]),
-                    "properties": {
-                        "kind": kinds[number],
-                        "grid": mesh.grids[number] if mesh.kind == "grids" else None,
-                        "cases": int(found.counts[number]),
-                        **{name: values[number] for name, values in columns.items()},
-                    },
-                }
-                for number in range(len(mesh))
-            ],
-        },
-        "clusters": _clusters(found.scan, mesh, ask) if answered and found.scan is not None else None,
-        "explained": {
-            "notebook": "notebooks/03_hot_spots.ipynb",
-            "docs": {"zh": "docs/statistics.zh-CN.md", "en": "docs/statistics.md"},
-        },
-        "links": [link(f"{path}/statistics/{ask.method}" + (f"?{whole}" if whole else ""), "self", JSON)],
-    }
-
-
-def _address(ask: Ask) -> str:
-    """The parameters as in an address; what is as by default is left out."""
-    from urllib.parse import urlencode
-
-    plain = Ask(ask.method, "grids" if ask.method in ("rates", "compare") else "cells")
-    pairs: list[tuple[str, object]] = [
-        ("units", ask.units if ask.units != plain.units else None),
-        ("cell", f"{ask.cell_m:g}" if ask.cell_m != plain.cell_m else None),
-        ("seed", ask.seed or None),
-        ("runs", ask.runs if ask.runs != plain.runs else None),
-        ("share", f"{ask.share:g}" if ask.share != plain.share else None),
-        ("radius", None if ask.radius_m is None else f"{ask.radius_m:g}"),
-        ("side", ask.side if ask.side != plain.side else None),
-        ("longest", ask.longest if ask.longest != plain.longest else None),
-        ("at", ask.at or None),
-        ("areas", ",".join(ask.areas) or None),
-    ]
-    return urlencode([(name, value) for name, value in pairs if value is not None], safe=",/:")
-
-
-def _clusters(scan: Scan, mesh: Mesh, ask: Ask) -> dict[str, Any]:
-    """The clusters' circles, each round the whole of its units."""
-    import geopandas as gpd
-    import shapely
-
-    from layers.statistics.statement import both
-
-    circles = []
-    for cluster in scan.clusters:
-        middle = shapely.Point(cluster.centre)
-        reach = float(shapely.hausdorff_distance(middle, shapely.union_all(mesh.shapes[cluster.units])))
-        angles = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
-        # corners on a circle a little larger, so that the sides do not cut into it
-        turned = np.column_stack([np.cos(angles), np.sin(angles)])
-        ring = turned * reach / math.cos(math.pi / _CORNERS) + np.array(cluster.centre)
-        circles.append(shapely.Polygon(ring))
-    degrees = gpd.GeoSeries(circles, crs=mesh.crs).to_crs(4326).to_numpy() if circles else []
-    features = []
-    for number, (cluster, shape) in enumerate(zip(scan.clusters, degrees, strict=True), start=1):
-        span = "" if cluster.days is None else "_days"
-        label = both(
-            f"statistics.cluster_label{span}",
-            days=cluster.days or 0,
-            cases=cluster.cases,
-            expected=f"{cluster.expected:.1f}",
-        )
-        features.append(
-            {
-                "type": "Feature",
-                "id": number,
-                "geometry": _geometry(shape),
-                "properties": {
-                    "number": number,
-                    "found": cluster.p <= scan.level,
-                    "high": cluster.high,
-                    "cases": cluster.cases,
-                    "expected": round(cluster.expected, 2),
-                    "relative_risk": _number_or_none(cluster.relative_risk),
-                    "radius_m": round(cluster.radius_m, 1),
-                    "p": cluster.p,
-                    "ratio": round(cluster.ratio, 3),
-                    "days": cluster.days,
-                    "label": dict(label),
-                },
-            }
-        )
-    return {"type": "FeatureCollection", "features": features}
-
-
-def _geometry(shape: Any) -> dict[str, Any]:
-    import shapely
-    from shapely.geometry import mapping
-
-    told: dict[str, Any] = mapping(shapely.transform(shape, lambda xy: xy.round(6)))
-    return told
-
-
-def _numbers(values: pd.Series[float] | Floats, digits: int = 4) -> list[float | None]:
-    return [_number_or_none(float(value), digits) for value in values]
-
-
-def _number_or_none(value: float, digits: int = 4) -> float | None:
-    """A number with `digits` significant digits; None for none, and for an infinite one."""
-    return float(f"{value:.{digits}g}") if math.isfinite(value) else None

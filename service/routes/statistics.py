@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from service.centre.figures import View
 from service.centre.reach import Footing
-from service.centre.statistics import PARAMETERS, draw_statistic, read_ask, read_method
+from service.centre.statistic_question import PARAMETERS, read_ask, read_method
+from service.centre.statistics import draw_statistic
 from service.routes.viewing import answer_view, find_asking, path_of
 from service.web.schemas import CaseViewQuery
 
@@ -19,7 +20,7 @@ router = APIRouter(tags=["centre"])
 
 
 class StatisticQuery(CaseViewQuery):
-    """A statistic of a view; `service.centre.statistics` reads its parameters."""
+    """A statistic of a view; `service.centre.statistic_question` reads its parameters."""
 
     units: str | None = Field(
         None, description="What is compared: `cells` (squares), `grids`, or for the centre `buildings`."

@@ -16,7 +16,10 @@ from sqlalchemy import text
 
 from service import db
 from service.access import Role
+from service.centre import mesh
 from service.centre import statistics as room
+from service.centre.statistic_answer import KINDS
+from service.centre.statistic_question import METHODS
 
 from .api import HIDDEN, Served, fill, serve
 from .towns import CODE
@@ -71,7 +74,7 @@ def ask(client: httpx.Client, method: str, query: str = "", division: str = CODE
         assert all(found[name].values())
     kinds = Counter(unit["properties"]["kind"] for unit in found["units"]["features"])
     assert kinds == {entry["kind"]: entry["units"] for entry in found["legend"]}
-    assert set(kinds) <= set(room.KINDS[method])  # type: ignore[index]
+    assert set(kinds) <= set(KINDS[method])  # type: ignore[index]
     for unit in found["units"]["features"]:
         assert unit["geometry"]["type"] in ("Polygon", "MultiPolygon")
     assert found["links"][0]["rel"] == "self"
@@ -91,7 +94,7 @@ def items(client: httpx.Client) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("method", room.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_role_has_its_cases_counted(clients: dict[Role, httpx.Client], role: Role, method: str) -> None:
     """Each case that the role is shown counts once; what it is not shown does not count."""
     found = ask(clients[role], method, f"{ALL}&units=grids")
@@ -309,8 +312,6 @@ def test_what_is_not_there(clients: dict[Role, httpx.Client]) -> None:
 def test_work_is_bounded(
     served: Served, clients: dict[Role, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service.centre import mesh
-
     monkeypatch.setattr(room, "WORK_MOST", 100_000)
     assert "fewer runs" in refuse(clients[Role.CENTRE], "scan", f"{ALL}&cell=50&runs=998", 413)
     monkeypatch.setattr(mesh, "UNITS_MOST", 20)
