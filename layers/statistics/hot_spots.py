@@ -88,6 +88,7 @@ def hot_spots(
     if tested.any():
         q[tested] = false_discovery_control(p[tested], method="bh")
     kind = np.where(tested, "none", "alone").astype(object)
+    answered = bool(tested.any())
     found = tested & (np.nan_to_num(q, nan=1.0) <= level)
     kind[found] = _kinds(values, near, method, high)[found]
     for name, column in {
@@ -105,7 +106,8 @@ def hot_spots(
     statement = Statement(
         _method(method, neighbours, units, level, int(draws.max(initial=0))),
         both(f"statistics.{method}_caveat"),
-        _verdict(method, kind[tested], level),
+        _verdict(method, kind[tested], level) if answered else both("statistics.all_alone", units=len(order)),
+        answered=answered,
         notes=tuple(notes),
     )
     return HotSpots(table, statement, method, level)

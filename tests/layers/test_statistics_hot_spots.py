@@ -227,6 +227,13 @@ def test_islands_and_unknown_denominators_are_told_apart() -> None:
     assert "1 units have no neighbours" in notes
 
 
+def test_without_any_neighbours_there_is_nothing_to_judge() -> None:
+    found = hot_spots(Units(PLACES, np.arange(120)), near.within(PLACES, 10))
+    assert not found.statement.answered
+    assert set(found.units["kind"]) == {"alone"}
+    assert "None of the 120 units has a neighbour" in found.statement.verdict["en"]
+
+
 def test_what_cannot_be_asked() -> None:
     units = Units(PLACES, np.zeros(120, dtype=np.int64))
     with pytest.raises(ValueError, match="level"):
