@@ -120,7 +120,7 @@ def open_page(
     grids["head"] = [heads.get(code, "") for code in grids["code"]]
     columns = ["code", "community", "households", "residents", "head", "geometry"]
     if len(division.codes) == 1:  # grids of several communities border on each other
-        colours = select_colours(connection, principal, division.code)
+        colours = select_colours(connection, principal, division.codes[0])
         grids["colour"] = [colours[code] for code in grids["code"]]
         columns.append("colour")
     cases = access(principal, COLLECTIONS["cases"])

@@ -255,6 +255,10 @@ def test_the_link_to_the_items_leads_to_the_same_cases(town: Town, role: Role) -
 def test_a_street_office_is_all_its_communities(town: Town) -> None:
     public, planner = town.clients[Role.PUBLIC], town.clients[Role.PLANNER]
     assert ask(public, division=OFFICE)["total"] == ask(public)["total"]
+    # one community of the office is all that the public sees of it
+    for code in (CODE, OFFICE, "99"):
+        assert public.get(f"/centre/{code}").status_code == 200
+        assert planner.get(f"/centre/{code}").status_code == 200
     listed = {one["division"]: one["communities"] for one in planner.get("/centre").json()["divisions"]}
     assert listed == {OFFICE: [CODE, HIDDEN], CODE: [CODE], HIDDEN: [HIDDEN]}
     assert [one["division"] for one in public.get("/centre").json()["divisions"]] == [CODE]
