@@ -71,6 +71,12 @@ def test_a_card_tells_what_the_tables_hold(
         months = {month["month"]: month["cases"] for month in card["cases"]["months"]}
         assert sum(months.values()) == sum(one.many for one in counted) > 0
         assert {one.month: one.many for one in counted}.items() <= months.items()
+        recently = served.rows(
+            """select count(*) as many from cases where grid_code = :code and time >=
+               (select date_trunc('minute', max(time)) + interval '1 minute' - interval '30 days' from cases)""",
+            code=code,
+        )
+        assert card["cases"]["last_30_days"] == recently[0].many
         assert card["cases"]["about"] is False
         assert [len(card["cases"]["recent"])] <= [5]
         kinds = served.rows(
