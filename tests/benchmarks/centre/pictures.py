@@ -25,10 +25,7 @@ QUALITY = 72
 VIEWS = (
     ("centre-heat", (1280, 720), ""),
     ("centre-grids", (1280, 720), "theme=grids&rate=households&grid={division}012"),
-    ("centre-clusters", (1280, 720), "theme=statistics:scan"),
-    ("centre-reach", (1280, 720), "theme=reach:clinic"),
     ("centre-wall", (1920, 1080), "wall=1&theme=grids&previous=true"),
-    ("centre-phone", (390, 844), ""),
 )
 
 
