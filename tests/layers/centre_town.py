@@ -393,6 +393,7 @@ class Town:
         ]
         return {
             "method": "gi",
+            "parameters": {"units": query.get("units", ["cells"])[0]},
             "title": {"zh": "冷热点（Getis-Ord Gi*）", "en": "Hot and cold spots (Getis-Ord Gi*)"},
             "answered": True,
             "verdict": {"zh": f"{hot} 个网格是热点，超出偶然。", "en": f"{hot} grids are hot beyond chance."},

@@ -355,6 +355,10 @@ def test_hot_spots_say_method_and_caveat(page: Page, address: str) -> None:
     expect(page.locator("#cc-legend")).to_contain_text("不说明原因")
     expect(page.locator(".leaflet-cc-units-pane path")).to_have_count(6)
     expect(page.locator(".leaflet-cc-units-pane path[fill='#b2182b']")).to_have_count(1)
+    page.click(".cc-action")
+    expect(page).to_have_url(re.compile("theme=statistics:gi@grids|theme=statistics:gi%40grids"))
+    expect(page.locator(".cc-action")).to_have_text("改为按方格计算")
+    expect(page.locator("input[name=cc-statistics][value=gi]")).to_be_checked()
     page.click("label:has(input[value=heat])")
     expect(page.locator(".leaflet-cc-units-pane path")).to_have_count(0)
 
@@ -456,6 +460,10 @@ def test_phone(browser: Browser, address: str) -> None:
         assert chosen is not None
         assert chosen["y"] + chosen["height"] <= sheet["y"] + 1
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.click("#cc-card .wg-close")
+        page.locator(".cc-entry").first.click()  # a case opens on the map: the sheet makes way
+        expect(page.locator("#cc-right")).to_be_hidden()
+        expect(page.locator(".cc-popup h3")).to_be_in_viewport()
     assert trouble == Trouble()
 
 

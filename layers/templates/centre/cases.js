@@ -112,6 +112,7 @@
       if (!feature.geometry) return;
       const at = [feature.geometry.coordinates[1], feature.geometry.coordinates[0]];
       const zoom = Math.max(map.getZoom(), 17);
+      if (centre.narrow()) centre.open_sheet("");  // it would cover the case
       centre.to_place(at, zoom);
       show(feature);
     };

@@ -2,6 +2,8 @@
 (function () {
   "use strict";
 
+  let pressed = false;
+
   function swatch(entry) {
     const drawing = wangge.svg("svg", { class: "wg-swatch wg-" + entry.symbol, width: 28, height: 14, viewBox: "0 0 28 14", "aria-hidden": "true" });
     if (entry.symbol === "line") {
@@ -51,11 +53,15 @@
       button.addEventListener("click", told.action.act);
       parts.push(button);
     }
-    const focused = document.activeElement && box.contains(document.activeElement) ? document.activeElement.className : null;
+    if (document.activeElement && document.activeElement.className === "cc-action") pressed = true;
     if (told.verdict) parts.splice(1, 0, wangge.element("p", { class: "cc-verdict" }, told.verdict));
     if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
     box.replaceChildren.apply(box, parts);
-    if (focused === "cc-action") box.querySelector(".cc-action").focus();
+    // who pressed the button is back on it when the answer is there
+    if (pressed && told.action && (document.activeElement === document.body || !document.activeElement)) {
+      box.querySelector(".cc-action").focus();
+      pressed = false;
+    }
     wangge.emit("legend");
   };
 

@@ -35,7 +35,7 @@
         if (row.hidden) return;
         const inputs = Array.from(row.querySelectorAll("input[name=\"cc-" + view.theme + "\"]"));
         if (!inputs.length || view.theme === "heat") return;
-        const found = inputs.find(function (input) { return input.value === view.choice.replace(/\+1$/, ""); });
+        const found = inputs.find(function (input) { return input.value === view.choice.replace(/(\+1|@.*)$/, ""); });
         inputs.forEach(function (input) { input.checked = input === (found || inputs[0]); });
       });
     }

@@ -14,7 +14,9 @@
     renderer.addTo(map);
     let told = null, asked = "", fault = null;
 
-    function method() { return centre.view.choice || (page.statistics[0] && page.statistics[0].value) || ""; }
+    // "gi", or "gi@grids": a method, and the units that it is asked for
+    function method() { return centre.view.choice.split("@")[0] || (page.statistics[0] && page.statistics[0].value) || ""; }
+    function units() { return centre.view.choice.split("@")[1] || ""; }
 
     function colour(kind) {
       if (/^[1-5]$/.test(kind)) return page.colours.cases[Number(kind) - 1];
@@ -116,13 +118,20 @@
       if (told.explained) notes.push(wangge.say("centre.read", { where: told.explained.notebook + " · " + wangge.choose(told.explained.docs) }));
       return {
         title: wangge.choose(told.title), verdict: wangge.choose(told.verdict), entries: entries,
-        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes
+        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes, action: other_units()
       };
+    }
+
+    function other_units() {
+      const now = told.parameters && told.parameters.units;
+      if (now !== "cells" && now !== "grids") return null;
+      const other = now === "cells" ? "grids" : "cells";
+      return { label: wangge.say("centre.by_" + other), act: function () { centre.change({ choice: method() + "@" + other }); } };
     }
 
     function load() {
       if (centre.view.theme !== "statistics" || !page.statistics.length) return;
-      const wanted = "statistics/" + method() + "?" + centre.query();
+      const wanted = "statistics/" + method() + "?" + centre.query(units() ? { units: units() } : {});
       if (wanted === asked && told) { draw(); centre.draw_legend(); return; }
       told = null;
       fault = null;
