@@ -127,25 +127,27 @@ def test_no_map_holds_a_case_point_or_a_count_that_the_role_may_not_see(served: 
     if role in (Role.CONSUMER, Role.GRID_WORKER):
         wanted = {"floating", "elderly_alone"}
     for code, card in cards.items():
-        assert {labels[group["label_en"]].name for group in card["groups"]} == (
+        assert {labels[group["label"]["en"]].name for group in card["groups"]} == (
             all_groups if code in own else wanted
         )
         for group in card["groups"]:
-            rule = labels[group["label_en"]]
-            exact = re.fullmatch(r"\d+", group["value_en"])
+            rule = labels[group["label"]["en"]]
+            exact = re.fullmatch(r"\d+", group["value"]["en"])
             if role is Role.CENTRE or code in own:
                 assert exact
-                assert int(group["value_en"]) == counts.get((code, rule.name), 0)
+                assert int(group["value"]["en"]) == counts.get((code, rule.name), 0)
             else:
                 assert not exact
                 assert re.match(
                     r"(\d+–\d+|\d+ or more|fewer than \d+)( \(together with [\d ]+\))?$"
                     + (r"|counted together with your own grids, and not shown apart$" if own else ""),
-                    group["value_en"],
+                    group["value"]["en"],
                 )
-                lower = re.match(r"(\d+)(–| or more)", group["value_en"])
+                lower = re.match(r"(\d+)(–| or more)", group["value"]["en"])
                 assert lower is None or int(lower[1]) >= rule.k
-    recent = {code: [case["category_en"] for case in card["recent"]] for code, card in cards.items()}
+    recent = {
+        code: [case["category"]["en"] for case in card["cases"]["recent"]] for code, card in cards.items()
+    }
     if role is Role.CENTRE:
         assert any("dispute" in cases for cases in recent.values())
     else:
@@ -162,16 +164,28 @@ def _cards(html: str) -> dict[str, dict[str, Any]]:
     return {card["code"]: card for card in json.loads(found[1])["grids"]}
 
 
+def _values(cards: dict[str, dict[str, Any]], label: str) -> list[str]:
+    """What the cards say of a group, in English."""
+    groups = [group for card in cards.values() for group in card["groups"]]
+    return [group["value"]["en"] for group in groups if group["label"]["en"] == label]
+
+
+def _people(html: str) -> list[dict[str, Any]]:
+    """Who is responsible, as the cards have them."""
+    posts = [post for card in _cards(html).values() for post in card["staff"]["posts"]]
+    return [person for post in posts for person in post["people"]]
+
+
 def test_a_group_is_never_blank_for_those_who_may_see_it(served: Served) -> None:
     """Elderly people live in one corner only; still each grid belongs to an area that shows a band."""
     cards = _cards(served.client(Role.PLANNER).get(f"/maps/{CODE}").text)
     label = rules().groups["elderly_alone"].label["en"]
-    values = [g["value_en"] for card in cards.values() for g in card["groups"] if g["label_en"] == label]
+    values = _values(cards, label)
     assert len(values) == len(cards)
     assert not any(value.startswith("fewer") for value in values)
     assert any("together with" in value for value in values)
     few = rules().groups["left_behind_children"].label["en"]
-    values = [g["value_en"] for card in cards.values() for g in card["groups"] if g["label_en"] == few]
+    values = _values(cards, few)
     assert {value.split(" (")[0] for value in values} == {"fewer than 10"}
 
 
@@ -208,10 +222,7 @@ def test_a_map_is_never_stale(served: Served) -> None:
             )
         )
     renewed = client.get(f"/maps/{CODE}").text
-    names = [
-        {person["name"] for card in _cards(html).values() for person in card["staff"]}
-        for html in (first, renewed)
-    ]
+    names = [{person["name"] for person in _people(html)} for html in (first, renewed)]
     assert "新来的" in names[1] - names[0]
     # counts of people are those of the day of publication
     with served.database.owner.begin() as connection:
@@ -244,15 +255,14 @@ def test_counts_of_cases_tell_no_more_than_their_places(served: Served, role: Ro
         code = known or min(shapes, key=lambda entry: (entry[1].distance(place), entry[0]))[0]
         expected[code] += known is not None or code not in own
     cards = _cards(client.get(f"/maps/{CODE}").text)
-    assert {code: card["figures"]["cases_30d"] for code, card in cards.items()} == expected
-    assert {code for code, card in cards.items() if not card["about"]} == own
+    assert {code: card["cases"]["last_30_days"] for code, card in cards.items()} == expected
+    assert {code for code, card in cards.items() if not card["cases"]["about"]} == own
     assert sum(expected.values()) > 5
 
 
 def test_who_is_responsible_is_public_and_how_to_call_them_is_not(served: Served) -> None:
     for role in (Role.PUBLIC, Role.CONSUMER):
-        cards = _cards(served.client(role).get(f"/maps/{CODE}").text)
-        staff = [person for card in cards.values() for person in card["staff"]]
+        staff = _people(served.client(role).get(f"/maps/{CODE}").text)
         assert staff
         assert all(person["name"] for person in staff)
         assert any(person["phone"] for person in staff) == (role is not Role.PUBLIC)
