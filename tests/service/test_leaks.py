@@ -185,9 +185,9 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         required += f"&{parameter}={world.samples[parameter][0]}"
     plain = [f"?lang=en{required}"]
     if route.path.endswith("/reach"):
-        plain += ["?kind=camera&minutes=1,2,3", "?kind=nothing&pace=60"]
+        plain.append("?kind=camera&minutes=1,3&pace=60")
     if route.path.endswith("/siting"):
-        plain += [f"?kind=clinic&minutes=1&aim={aim}" for aim in ("coverage", "walk&add=2")]
+        plain += [f"?kind=clinic&minutes=1&aim={aim}" for aim in ("coverage", "walk")]
     if route.path.endswith("/statistics/{method}"):
         span = "datetime=2026-01-01/2026-03-01"
         plain += [f"?{span}&units=cells&cell=60&rate=households", f"?{span}&units=grids&rate=residents"]
