@@ -103,7 +103,7 @@ const centre = (function () {
         return side === "left" ? box.right + 16 : window.innerWidth - box.left + 16;
       };
       const themes = self.node("cc-themes").getBoundingClientRect();
-      return { paddingTopLeft: [Math.max(edge("cc-left", "left"), edge("cc-legend", "left")), themes.bottom + 14], paddingBottomRight: [edge("cc-right", "right"), 48] };
+      return { paddingTopLeft: [Math.max(edge("cc-left", "left"), edge("cc-legend", "left")), themes.bottom + 14], paddingBottomRight: [Math.max(edge("cc-right", "right"), edge("wg-in", "right")), 48] };
     },
 
     // Say something once, in passing, where all can see it.
