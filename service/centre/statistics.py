@@ -21,7 +21,8 @@
     side=high | low | both
     longest=7                            days, 1 … 30; the longest rise looked for, until the end of the time
                                          asked about, within four times as many days before it or more
-    at=2026-10-01                        the day of the measure or the new borders; else half-way
+    at=2026-10-01                        the day of the measure; else when borders were last changed
+                                         (`at_because`: redraw), else half-way (half)
     areas=CODE,CODE                      grids where the measure was taken; all others are the control areas
 
 answers (every text is `{"zh": …, "en": …}`)
@@ -84,6 +85,7 @@ from service.privacy.disclosure import rules
 from service.query.box import short
 from service.query.span import read_span
 from service.store import centre as store
+from service.store.redraws import select_redraw
 
 if TYPE_CHECKING:
     from layers.statistics.errors import MissingExtra
@@ -298,12 +300,17 @@ def _compare(desk: Desk) -> Found:
     from layers.statistics.comparison import compare
 
     ask, interval, filters = desk.ask, desk.view.interval, desk.view.filters
-    at = interval.begin + interval.length / 2
+    redrawn = select_redraw(
+        desk.connection, desk.principal, desk.view.division.codes, interval.begin, interval.end
+    )
+    at, because = interval.begin + interval.length / 2, "half"
+    if redrawn is not None:
+        at, because = redrawn, "redraw"
     if ask.at:
         told = read_span(ask.at)
         if "/" in ask.at or told.begin is None:
             raise MalformedError("datetime", value=short(ask.at))
-        at = told.begin
+        at, because = told.begin, "asked"
     if not interval.begin < at < interval.end:
         raise MalformedError(
             "statistics-at",
@@ -329,6 +336,7 @@ def _compare(desk: Desk) -> Found:
     overall = result.overall
     more: dict[str, Any] = {
         "at": write_time(at),
+        "at_because": because,
         "overall": {name: plain(getattr(overall, name)) for name in ("ratio", "low", "high", "p")},
         "dispersion": round(result.dispersion, 3),
     }

@@ -36,7 +36,8 @@ class StatisticQuery(CaseViewQuery):
     side: str | None = Field(None, description="scan: `high`, `low` or `both`.")
     longest: str | None = Field(None, description="recent: the longest rise looked for in days, 1 to 30.")
     at: str | None = Field(
-        None, description="compare: the date or time of the measure or the new borders; default: half-way."
+        None,
+        description="compare: date or time of the measure; default: the last new borders, else half-way.",
     )
     areas: str | None = Field(
         None,

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -253,6 +254,8 @@ def test_before_and_after(clients: dict[Role, httpx.Client], served: Served) -> 
     )[0]
     units = [unit["properties"] for unit in found["units"]["features"]]
     assert (sum(u["before"] for u in units), sum(u["cases"] for u in units)) == tuple(counted)
+    assert found["at_because"] == "asked"
+    assert ask(centre, "compare", span)["at_because"] == "half"
     codes = [unit["grid"] for unit in units]
     part = ask(centre, "compare", f"{span}&at={day}&areas={codes[0]},{codes[1]}")
     kinds = [unit["properties"]["kind"] for unit in part["units"]["features"]]
@@ -337,3 +340,29 @@ def test_answers_are_kept_and_tagged(clients: dict[Role, httpx.Client]) -> None:
     assert again.status_code == 304
     assert json.loads(first.content)["cases"] > HEAP
     assert np.isfinite(len(first.content))
+
+
+def test_a_redraw_parts_before_from_after(clients: dict[Role, httpx.Client], served: Served) -> None:
+    """Borders that changed within the time asked about part it; cases are counted where they lie."""
+    newest = served.rows("select max(time) from cases where case_id not like 'heap%'")[0][0]
+    with served.database.owner.begin() as connection:
+        connection.execute(
+            text("""
+                insert into grids (division_code, code, tier, valid_from, valid_to, geom, households,
+                                   residents, buildings, buildings_unknown, area_m2, plan_id)
+                select division_code, division_code || '999', tier,
+                       cast(:day as timestamptz) - interval '30 days', :day, geom,
+                       households, residents, buildings, buildings_unknown, area_m2, plan_id
+                from grids where valid_to is null order by code limit 1
+            """),
+            {"day": newest},
+        )
+    for role in (Role.PUBLIC, Role.CENTRE):
+        found = ask(clients[role], "compare", ALL)
+        assert found["at_because"] == "redraw"
+        assert found["at"][:16] == newest.astimezone(UTC).isoformat()[:16]
+        later = [unit["properties"]["cases"] for unit in found["units"]["features"]]
+        earlier = [unit["properties"]["before"] for unit in found["units"]["features"]]
+        shown = [one["properties"] for one in items(clients[role]) if one["properties"]["community"] == CODE]
+        assert sum(later) == sum(datetime.fromisoformat(one["time"]) >= newest for one in shown)
+        assert sum(later) + sum(earlier) == len(shown)
