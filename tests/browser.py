@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Route, sync_playwright
@@ -44,9 +45,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def closed_page(browser: Browser, trouble: Trouble, width: int = 1280, height: int = 720) -> Iterator[Page]:
-    """A page whose requests to other hosts are refused and noted in `trouble`, as are console errors."""
-    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+def closed_page(
+    browser: Browser, trouble: Trouble, width: int = 1280, height: int = 720, **options: Any
+) -> Iterator[Page]:
+    """A page whose requests to other hosts are refused and noted in `trouble`, as are console errors.
+
+    `options` are those of a browser's context; less motion is wished for unless they say otherwise.
+    """
+    wished: dict[str, Any] = {"reduced_motion": "reduce", **options}
+    context = browser.new_context(viewport={"width": width, "height": height}, **wished)
 
     def answer(route: Route) -> None:
         address = urlsplit(route.request.url)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from layers.choropleth import classes
 from tests.browser import Trouble, accessibility_faults, closed_page
-from tests.layers.centre_town import CATEGORIES, Town, serving
+from tests.layers.centre_town import BEIJING, CATEGORIES, Town, serving
 
 pytestmark = pytest.mark.browser
 
@@ -219,6 +219,25 @@ def test_heat_over_time(page: Page, address: str, town: Town) -> None:
     assert painted(page) != whole
     page.click(".cc-stop")
     expect(page.locator(".cc-animate")).to_be_visible()
+
+
+def test_the_heat_plays_by_itself_and_times_are_beijings(browser: Browser, address: str, town: Town) -> None:
+    """With motion the steps follow each other until paused; in New York the page tells the same times."""
+    trouble = Trouble()
+    elsewhere = {"reduced_motion": "no-preference", "timezone_id": "America/New_York"}
+    with closed_page(browser, trouble, **elsewhere) as page:
+        open_page(page, address)
+        newest = max(case["time"] for case in town.cases) + BEIJING
+        expect(page.locator(".cc-entry time").first).to_have_text(newest.strftime("%m-%d %H:%M"))
+        page.click(".cc-animate")
+        label = page.locator(".cc-player output b")
+        first = label.inner_text()
+        expect(label).not_to_have_text(first)
+        page.click(".cc-pause")
+        stopped = label.inner_text()
+        page.wait_for_timeout(1200)
+        assert label.inner_text() == stopped
+    assert trouble == Trouble()
 
 
 def test_the_surface_is_the_same_whatever_the_zoom(page: Page, address: str, town: Town) -> None:
