@@ -88,11 +88,12 @@ def _what(figures: Figures, lang: Language) -> str:
         others.hours,
         others.weekdays,
     )
+    ending = "_one" if figures.total == 1 else ""
     if narrowed or len(filters.category) > 1:
-        return _say("chosen_cases", lang)
+        return _say(f"chosen_cases{ending}", lang)
     if filters.category:
-        return _say("one_kind", lang, kind=label_of("category", filters.category[0], lang))
-    return _say("all_cases", lang)
+        return _say(f"one_kind{ending}", lang, kind=label_of("category", filters.category[0], lang))
+    return _say(f"all_cases{ending}", lang)
 
 
 def _where(figures: Figures, lang: Language) -> str:
@@ -220,7 +221,7 @@ def _late(figures: Figures, lang: Language) -> str:
         time = _say("hour_one", lang) if hours < 2 else _say("hours", lang, count=hours)
     else:
         time = _say("days", lang, count=hours // 24)
-    return _say("overdue", lang, count=count, time=time)
+    return _say("overdue" if count > 1 else "overdue_one", lang, count=count, time=time)
 
 
 def _listed(names: Sequence[str], lang: Language) -> str:

@@ -86,7 +86,7 @@ CASES: tuple[tuple[Figures, str, str], ...] = (
     (
         figures({"001": (1, 3), "002": (0, 1)}),
         "近30天只有1件事件，在001网格，数量太少，看不出规律。比前30天的4件少3件（-75%），属于偶然波动范围，各网格的升降都在偶然范围内。",
-        "In the last 30 days there was one of the cases, in grid 001: too few to show a pattern. "
+        "In the last 30 days there was only one case, in grid 001: too few to show a pattern. "
         "That is 3 fewer than the 4 of the 30 days before (-75%), no more than chance; "
         "no grid rises or falls by more than chance.",
     ),
@@ -134,11 +134,11 @@ CASES: tuple[tuple[Figures, str, str], ...] = (
             overdue=late(1, 1),
         ),
         "近30天共有85件事件，按每千户计最高的是001网格（100.0件）；以噪声扰民为主（85件）。"
-        "与前30天持平（85件），各网格的升降都在偶然范围内；超期未结1件，最久的已超期不到2小时。",
+        "与前30天持平（85件），各网格的升降都在偶然范围内；超期未结1件，已超期不到2小时。",
         "In the last 30 days there were 85 cases, most for every 1,000 households in grid 001 (100.0); "
         "mostly noise (85). "
         "That is as many as in the 30 days before (85); no grid rises or falls by more than chance; "
-        "1 open cases are overdue, the oldest by less than two hours.",
+        "one open case is overdue by less than two hours.",
     ),
     (
         figures({"001": (9, 0), "003": (9, 0)}, filters=Filters(rate="residents"), compared=False),
