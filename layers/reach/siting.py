@@ -170,7 +170,8 @@ class _Task:
         elif self.aim == "walk":
             chosen = shorten_most(self.walk, self.now, self.weights, add)
         else:
-            chosen = shorten_longest(self.walk, self.now, add)
+            # whom nothing serves does not decide where the others' sites stand
+            chosen = shorten_longest(self.walk[self.served], self.now[self.served], add)
         return self._settled(chosen)
 
     def worth(self, metres: Lengths) -> tuple[Lengths, Lengths]:
