@@ -16,6 +16,7 @@ from layers.errors import LayersError
 from partition.arrays import Flags, Lengths, Numbers
 
 SECONDS = 30.0  # after which the solver is stopped: then there is no answer, rather than a poor one
+MOST_CENTRED = 5_000  # homes × candidates beyond which the p-center is found by covering
 MOST_ENTRIES = 60_000  # homes × candidates that a model is built for; PuLP holds an object for each
 
 
@@ -103,12 +104,35 @@ def shorten_longest(walk: Lengths, now: Lengths, add: int) -> Numbers:
     useful = np.flatnonzero((walk < now[:, None]).any(axis=0))
     if len(useful) <= add:
         return useful.astype(np.int64)
-    _check(len(now), len(useful) + 1)
+    if len(now) * (len(useful) + 1) > MOST_CENTRED:
+        return useful[_within_least(walk[:, useful], now, add)]
     _, _, PCenter, solver = _models()  # noqa: N806
     cost = np.column_stack([now, np.minimum(walk[:, useful], now[:, None])])
     fixed = np.array([1] + [0] * len(useful))
     model = PCenter.from_cost_matrix(cost, p_facilities=add + 1, predefined_facilities_arr=fixed)
     return useful[_solved(model, solver)[1:] - 1].astype(np.int64)
+
+
+def _within_least(walk: Lengths, now: Lengths, add: int) -> Numbers:
+    """The same by covering: the least metres within which `add` candidates, or what stands, serve everybody.
+
+    Between two walks that somebody has nothing changes, so the least is one of these, found by halving.
+    """
+    steps = np.unique(np.concatenate([walk[walk < now.max()], [now.max()]]))
+    low, high = 0, len(steps) - 1  # as far as now, everybody is served
+    best = np.empty(0, dtype=np.int64)
+    while low < high:
+        middle = (low + high) // 2
+        left = now > steps[middle]
+        near = walk[left] <= steps[middle]
+        chosen = np.empty(0, dtype=np.int64)
+        if near.any(axis=1).all():
+            chosen = cover_most(near, np.ones(len(near)), np.arange(walk.shape[1]), add)
+        if len(chosen) and near[:, chosen].any(axis=1).all():
+            best, high = chosen, middle
+        else:
+            low = middle + 1
+    return best
 
 
 def _check(homes: int, candidates: int) -> None:

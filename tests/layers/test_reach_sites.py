@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from itertools import combinations
 
 import geopandas as gpd
@@ -106,6 +107,22 @@ def test_one_site_tried_is_one_site_solved() -> None:
         assert judge(ground, walks, sites, aim, 2.5, tuple(chosen[aim].tolist())) == pytest.approx(
             judge(ground, walks, sites, aim, 2.5, (tried.gains[0].site,))
         )
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), add=st.integers(1, 3))
+def test_the_longest_walk_is_as_short_by_covering(seed: int, add: int) -> None:
+    """Where the p-center's own model would be large."""
+    rng = np.random.default_rng(seed)
+    walk = rng.integers(1, 60, (14, 7)).astype(float)
+    now = rng.integers(20, 70, 14).astype(float)
+
+    def longest(chosen: Iterable[int]) -> float:
+        return float(np.minimum(walk[:, list(chosen)].min(axis=1, initial=np.inf), now).max())
+
+    best = min(longest(plan) for size in range(add + 1) for plan in combinations(range(7), size))
+    assert longest(models._within_least(walk, now, add).tolist()) == best
+    assert longest(shorten_longest(walk, now, add).tolist()) == best
 
 
 def test_the_solver_goes_with_the_one_that_divides_communities() -> None:
