@@ -30,6 +30,7 @@ from service.routes import (
     exports,
     features_write,
     figures,
+    guide,
     health,
     item,
     items,
@@ -63,7 +64,7 @@ ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
     *(exports, tiles, locate, maps, centre, statistics, reach, cards, compare),
-    *(figures, audit, static, login, options),
+    *(figures, audit, guide, static, login, options),
 )
 
 # bytes of answers of the centre that are kept

@@ -107,8 +107,8 @@ def write_found(
         },
         "clusters": _clusters(found.scan, mesh) if answered and found.scan is not None else None,
         "explained": {
-            "notebook": "notebooks/03_hot_spots.ipynb",
-            "docs": {"zh": "docs/statistics.zh-CN.md", "en": "docs/statistics.md"},
+            "notebook": "/guide/notebooks/03_hot_spots.ipynb",
+            "docs": {"zh": "/guide/docs/statistics.zh-CN.md", "en": "/guide/docs/statistics.md"},
         },
         "links": [link(f"{path}/statistics/{ask.method}" + (f"?{whole}" if whole else ""), "self", JSON)],
     }

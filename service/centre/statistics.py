@@ -43,7 +43,8 @@ answers (every text is `{"zh": …, "en": …}`)
                        "cases": 12,                # counted in it (compare: after)
                        …}}, …]},                   # by method, see below; only units inside the division
      "clusters": {"type": "FeatureCollection", "features": […]} | null,   # scan, recent: circles
-     "explained": {"notebook": "notebooks/03_hot_spots.ipynb", "docs": {"zh": "docs/statistics.zh-CN.md", …}},
+     "explained": {"notebook": "/guide/notebooks/03_hot_spots.ipynb",
+                   "docs": {"zh": "/guide/docs/statistics.zh-CN.md", …}},
      "links": [{"rel": "self", "href": …}]}
 
 Properties of a unit besides these, `null` where there is none:

@@ -43,6 +43,8 @@ LEVEL = 16
 # paths that are no reading of data: a stream without end, a file of our own, the way in
 APART = {
     "/static/{name:path}": "files",
+    "/guide": "a way to the guide",
+    "/guide/{name:path}": "files of the guide, the same for everybody",
     "/login": "the way in",
     "/session": "who asks",
     "/metrics": "the process's own measures, for administrators; see test_upkeep",

@@ -184,7 +184,7 @@
       if (entry) centre.bring(L.polygon(entry.rings).getBounds());
     };
 
-    centre.themes.grids = { show: fill, hide: function () { fill(); }, legend: legend };
+    centre.themes.grids = { show: fill, hide: function () { fill(); }, legend: legend, page: "centre" };
     wangge.on("figures", function (figures) {
       told = {};
       figures.by_grid.forEach(function (row) { told[row.grid] = row; });

@@ -137,7 +137,7 @@
       if (!surface) return { title: say("legend.cases_unit"), notes: [] };
       const few = surface.few ? wangge.choose(surface.few.words) : "";
       const values = { days: centre.short(surface.days), cases: wangge.number(surface.cases), min: surface.min_cases, bandwidth: Math.round(surface.bandwidth_m), cell: Math.round(surface.cell_m) };
-      const notes = [say("legend.cases_method", values), say("centre.heat_caveat"), say("centre.read", { where: "notebooks/02_heatmap.ipynb · docs/heat" + (wangge.language() === "zh" ? ".zh-CN.md" : ".md") })];
+      const notes = [say("legend.cases_method", values), say("centre.heat_caveat")];
       if (centre.figures && centre.figures.approximate) notes.push(say("centre.approximate"));
       if (differs() && frame === null) {
         const breaks = surface.difference.breaks, entries = [];
@@ -165,7 +165,7 @@
       show_frame: function (number) { frame = number; draw(); },
       load: load
     };
-    centre.themes.heat = { show: function () { if (surface && asked === centre.query(centre.player_frames ? { frames: centre.player_frames } : {})) draw(); else load(); }, hide: function () { if (picture) picture.remove(); }, legend: legend };
+    centre.themes.heat = { show: function () { if (surface && asked === centre.query(centre.player_frames ? { frames: centre.player_frames } : {})) draw(); else load(); }, hide: function () { if (picture) picture.remove(); }, legend: legend, page: "heat", notebook: "02_heatmap" };
     wangge.on("view", function (names) { if (centre.asks_anew(names)) { asked = ""; load(); } });
     wangge.on("happened", function () { asked = ""; under_way = false; load(); });
     load();

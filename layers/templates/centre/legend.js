@@ -19,6 +19,14 @@
     return drawing;
   }
 
+  // Where the theme is explained: a page of the guide, and a notebook that works it through.
+  function reading(theme) {
+    const page = "/guide/docs/" + theme.page + (wangge.language() === "zh" ? ".zh-CN.md" : ".md");
+    const links = wangge.element("p", { class: "cc-read" }, wangge.element("a", { href: page }, wangge.say("centre.read")));
+    if (theme.notebook) links.append(" · ", wangge.element("a", { href: "/guide/notebooks/" + theme.notebook + ".ipynb" }, wangge.say("centre.example")));
+    return links;
+  }
+
   // told: {title, action ({label, act}), verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text]}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
@@ -40,14 +48,17 @@
     const lines = [told.method, told.caveat].filter(Boolean), narrow = centre.narrow();
     if (!narrow) lines.forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
     const notes = (narrow ? lines : []).concat(told.notes || []).filter(Boolean);
+    const theme = centre.themes[centre.view.theme];
     if (notes.length) {
       const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
       notes.forEach(function (note) { more.append(wangge.element("p", {}, note)); });
+      if (theme) more.append(reading(theme));
       const before = box.querySelector("details");
       // closed on a phone, where there is no room; else as it was
       more.open = before ? before.open : !centre.narrow() && window.innerHeight > 860;
       parts.push(more);
     }
+    if (theme && !notes.length) parts.push(reading(theme));
     if (told.action) {
       const button = wangge.element("button", { type: "button", class: "cc-action" }, told.action.label);
       button.addEventListener("click", told.action.act);

@@ -22,7 +22,8 @@
 
     centre.themes.people = {
       name: function () { return "group:" + (group() ? group().group : ""); },
-      legend: legend
+      legend: legend,
+      page: "privacy"
     };
   });
 })();

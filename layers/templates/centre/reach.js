@@ -114,6 +114,6 @@
       draw();
     }
 
-    centre.themes.reach = { show: load, hide: function () { centre.paint_grids(null); layer.remove(); sites.remove(); }, legend: legend };
+    centre.themes.reach = { show: load, hide: function () { centre.paint_grids(null); layer.remove(); sites.remove(); }, legend: legend, page: "reach" };
   });
 })();

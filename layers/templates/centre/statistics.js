@@ -115,7 +115,6 @@
       });
       const notes = told.notes.map(wangge.choose);
       if (told.approximate) notes.push(wangge.say("centre.approximate"));
-      if (told.explained) notes.push(wangge.say("centre.read", { where: told.explained.notebook + " · " + wangge.choose(told.explained.docs) }));
       return {
         title: wangge.choose(told.title), verdict: wangge.choose(told.verdict), entries: entries,
         method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes, action: other_units()
@@ -146,7 +145,7 @@
       }, function (error) { fault = error; centre.draw_legend(); });
     }
 
-    centre.themes.statistics = { show: load, hide: function () { layer.remove(); }, legend: legend };
+    centre.themes.statistics = { show: load, hide: function () { layer.remove(); }, legend: legend, page: "statistics", notebook: "03_hot_spots" };
     wangge.on("view", function (names) { if (centre.asks_anew(names)) load(); });
     wangge.on("happened", function () { asked = ""; });
   });
