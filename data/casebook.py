@@ -52,6 +52,9 @@ class Category:
 
 
 TIERS = ("grid", "community", "street")
+# Hours within which a case is to be closed, and those of all other categories.
+LIMITS = {"refuse": 48, "street_light": 120, "safety": 168, "dispute": 240, "manhole": 72}
+LIMIT = 96
 
 EVEN = (1.0,) * 12
 SUMMER = (0.6, 0.6, 0.8, 1.0, 1.3, 1.7, 2.0, 2.0, 1.5, 1.0, 0.7, 0.6)
@@ -232,7 +235,7 @@ def _on_streets(town: Town) -> Callable[[np.random.Generator], Point]:
 
 
 def write_cases(town: Town, households: Floats, rng: np.random.Generator) -> gpd.GeoDataFrame:
-    """The year's cases in order of time: id, category, time, status, tier and point (metres of the plan).
+    """The year's cases in order of time: id, category, time, due, status, tier, point (metres of the plan).
 
     `households` by building weighs where people report from. Times carry +08:00 and whole minutes.
     """
@@ -258,12 +261,17 @@ def write_cases(town: Town, households: Floats, rng: np.random.Generator) -> gpd
             rows.append((time, category.name, TIERS[tier[k]], places[where[k]](rng)))
     rows.sort(key=lambda row: (row[0], row[1], row[3].x))
     times = pd.Series([row[0] for row in rows])
+    limits = pd.to_timedelta([LIMITS.get(row[1], LIMIT) for row in rows], unit="h")
+    statuses = pd.Series(_statuses(times, rng))
+    # one that was returned has no limit until it is filed again
+    due = (times + limits).where(statuses != "returned")
     return gpd.GeoDataFrame(
         {
             "id": [f"A{k:05d}" for k in range(1, len(rows) + 1)],
             "category": [row[1] for row in rows],
             "time": times.dt.tz_localize(ZONE).dt.as_unit("ms"),
-            "status": _statuses(times, rng),
+            "due": due.dt.tz_localize(ZONE).dt.as_unit("ms"),
+            "status": statuses,
             "tier": [row[2] for row in rows],
         },
         geometry=[row[3] for row in rows],

@@ -124,8 +124,9 @@ def write_sample(path: Path) -> None:
     """
     with replacing(path) as draft:
         for k, (name, frame) in enumerate(make_sample().items()):
-            if "time" in frame:  # a GeoPackage keeps times in UTC
-                frame = frame.assign(time=frame["time"].dt.tz_convert("UTC"))
+            # a GeoPackage keeps times in UTC
+            times = [column for column in ("time", "due") if column in frame]
+            frame = frame.assign(**{column: frame[column].dt.tz_convert("UTC") for column in times})
             pyogrio.write_dataframe(frame, draft, layer=name, driver="GPKG", append=k > 0)
 
 

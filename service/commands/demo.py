@@ -173,6 +173,7 @@ def _serve(
     inside = is_loopback(bound.getsockname()[0])
     lines = [("serve.landing", f"{address}/")]
     if division is not None:
+        lines.append(("serve.centre", f"{address}/centre/{division}"))
         lines.append(("serve.map", f"{address}/maps/{division}"))
     for role in (Role.PLANNER, Role.CENTRE) if inside else ():
         token = accounts.invite(Principal(role, subject=user()))

@@ -37,7 +37,7 @@ COLUMNS = {
     "buildings": {"id", "households", "residents", "use", "floors", "name", "geometry"},
     "compounds": {"id", "name", "geometry"},
     "facilities": {"id", "kind", "name", "condition", "geometry"},
-    "cases": {"id", "category", "time", "status", "tier", "geometry"},
+    "cases": {"id", "category", "time", "due", "status", "tier", "geometry"},
     "population_groups": {"building", "category", "count"},
     "staff": {"grid", "role", "name", "phone"},
 }
@@ -125,7 +125,8 @@ def test_stored_file_is_what_the_code_makes(made: sample.Frames) -> None:
         stored = pyogrio.read_dataframe(path, layer=name)
         plain, expected = (pd.DataFrame(f).drop(columns="geometry", errors="ignore") for f in (stored, frame))
         if name == "cases":  # the same instants, kept in UTC
-            expected["time"] = expected["time"].dt.tz_convert("UTC")
+            for column in ("time", "due"):
+                expected[column] = expected[column].dt.tz_convert("UTC")
         assert_frame_equal(plain, expected, check_dtype=False)
         if "geometry" in frame:
             assert stored.crs == frame.crs
@@ -293,6 +294,11 @@ def test_a_year_of_cases(cases: gpd.GeoDataFrame, metric: dict[str, gpd.GeoDataF
     open_ = cases[~cases["status"].isin(["closed", "returned"])]
     assert len(open_) > 10
     assert open_["time"].min() > pd.Timestamp("2026-10-20T00:00+08:00")
+    # some are late when the year ends, most are not; what was returned has no limit
+    late = open_["due"] < cases["time"].max()
+    assert 5 < late.sum() < len(open_) / 2
+    assert cases["due"].isna().equals(cases["status"] == "returned")
+    assert (cases["due"] > cases["time"])[cases["due"].notna()].all()
 
 
 def _share(hours: pd.Series[int], first: int, last: int) -> float:
