@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from service.centre.change import LEVEL, compare, discoveries, p_values
-from service.centre.question import CASE_STATUSES, Filters, Interval, read_filters
+from service.centre.question import (
+    CASE_STATUSES,
+    LETTERS_MOST,
+    VALUES_MOST,
+    Filters,
+    Interval,
+    read_filters,
+)
 from service.faults import MalformedError
 from service.query.span import Span
 
@@ -34,10 +41,10 @@ def filters(draw: st.DrawFn) -> Filters:
         chosen = draw(st.sets(st.integers(least, most), min_size=1))
         return None if len(chosen) == most - least + 1 else tuple(sorted(chosen))
 
+    # an address may name them twice, and must not be longer than is taken
+    word = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=LETTERS_MOST)
     return Filters(
-        category=tuple(
-            sorted(draw(st.sets(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))))
-        ),
+        category=tuple(sorted(draw(st.sets(word, max_size=VALUES_MOST // 2)))),
         status=tuple(one for one in ("open", *CASE_STATUSES) if draw(st.booleans())),
         tier=tuple(one for one in ("grid", "community", "street") if draw(st.booleans())),
         last="" if span else draw(st.sampled_from(["24h", "7d", "30d"])),
