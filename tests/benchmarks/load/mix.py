@@ -61,18 +61,20 @@ class Mix:
     def kinds(self) -> dict[str, tuple[float, Ask]]:
         """Weight in percent and question of each kind."""
         return {
-            "collections": (2, lambda client, _: self._get(client, "/collections")),
+            "collections": (1, lambda client, _: self._get(client, "/collections")),
             "grids": (12, lambda client, rng: self._items(client, rng, "grids")),
             "buildings": (14, lambda client, rng: self._items(client, rng, "buildings")),
             "streets": (4, lambda client, rng: self._items(client, rng, "streets")),
             "facilities": (5, lambda client, rng: self._items(client, rng, "facilities")),
             "item": (8, self._item),
             "unchanged": (4, self._unchanged),
-            "filter": (4, self._filter),
+            "filter": (3, self._filter),
             "tile": (19, self._tile),
             "locate": (9, self._locate),
             "nearby": (2, self._nearby),
             "map": (0.25, lambda client, _: self._get(client, f"/maps/{self.server.community}")),
+            "centre": (1.75, self._centre),
+            "page": (0.25, lambda client, _: self._get(client, f"/centre/{self.server.community}", "centre")),
             "ready": (1.25, lambda client, _: self._get(client, "/readyz")),
             "case": (8, self._case),
             "cases": (1, self._batch),
@@ -136,6 +138,10 @@ class Mix:
         self._get(
             client, f"/nearby?collection=facilities&lon={x:.7f}&lat={y:.7f}&radius=500&limit=10", "consumer"
         )
+
+    def _centre(self, client: Client, rng: random.Random) -> None:
+        asked = rng.choice(("cases", "cases?last=7d&previous=true", "surface", "surface?last=24h&hours=8-18"))
+        self._get(client, f"/centre/{self.server.community}/{asked}", rng.choice(("public", "centre")))
 
     # --- writes ---
 
