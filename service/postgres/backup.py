@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from service.postgres.cluster_files import BOOTSTRAP_SQL, DEBIAN_ROOT, ClusterError, ServerUser
+from service.postgres.timelines import BEGIN
 
 if TYPE_CHECKING:
     import psycopg
@@ -153,6 +154,7 @@ def restore(target: Place, file: Path) -> None:
             )
             _prepare(target, fresh)
             _fill(target, fresh, file, contents)
+            _begin_timeline(target, fresh)
             if owner:
                 connection.execute(sql.SQL("alter database {} allow_connections false").format(name))
             try:
@@ -232,6 +234,14 @@ def _fill(target: Place, database: str, file: Path, contents: bytes) -> None:
         )
     if done.returncode:
         raise ClusterError("restore-failed", file=file, reason=_reason(done.stderr))
+
+
+def _begin_timeline(target: Place, database: str) -> None:
+    """What servers and clients have of the database before, they have of another time line."""
+    with target.connect(database) as connection:
+        found = connection.execute("select to_regclass('public.collection_versions') is not null").fetchone()
+        if found == (True,):  # a backup may be older than the table
+            connection.execute(BEGIN.encode())
 
 
 def _drop_relics(connection: psycopg.Connection, mark: str) -> None:

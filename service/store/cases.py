@@ -7,7 +7,7 @@ them anew, so that no case is left in a grid that was closed while it came.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from service.query.draft import Draft
 from service.registry import Collection
 from service.store import features
 from service.store.features import Found, Written, refusing
+from service.store.items import version_sql
 from service.store.places import find_places_of
 
 # the first key of advisory locks on a community's cases
@@ -55,11 +56,11 @@ _DIVISIONS = text("""
     cross join lateral (select st_setsrid(st_makepoint(n.x, n.y), 4326) as point) p
     order by n.place
 """)
-_SHARE = text("""
+_SHARE = text(f"""
     select count(pg_advisory_xact_lock_shared(:space, hashtext(c.code))),
-           (select coalesce(sum(version), 0)::bigint from collection_versions where collection = 'buildings')
+           ({version_sql("true")})
     from (select code from unnest(cast(:codes as text[])) as u(code) order by code) c
-""")
+""")  # noqa: S608  # nothing of a caller's is in it
 _ADD = text("""
     insert into cases
         (division_code, case_id, category, time, due_at, tier, building_id, grid_code, place, geom)
@@ -193,7 +194,8 @@ def add_cases(
                 raise MalformedError("write-nowhere")
             raise ForbiddenError("write-forbidden")
     divisions = [str(division) for division in found]
-    places = share_and_place(connection, collection, divisions, np.column_stack((xs, ys)))
+    homes = [case.building for case in cases]
+    places = share_and_place(connection, collection, divisions, np.column_stack((xs, ys)), buildings=homes)
     with refusing(collection, cases[0].case_id if len(cases) == 1 else "…"):
         rows = connection.execute(
             _ADD,
@@ -235,18 +237,37 @@ def _check_ids(collection: Collection, cases: Iterable[NewCase]) -> None:
 
 
 def share_and_place(
-    connection: Connection, collection: Collection, divisions: Sequence[str], points: Any
+    connection: Connection,
+    collection: Collection,
+    divisions: Sequence[str],
+    points: Any,
+    *,
+    buildings: Sequence[str | None] | None = None,
+    grids: Callable[[], Sequence[str | None]] | None = None,
 ) -> Any:
-    """Keep publications from the communities until the transaction ends; the places of the points."""
+    """Keep publications from the communities until the transaction ends; the places of the points.
+
+    buildings: that the cases name; grids: finds those of the cases, once no publication can change them.
+    """
     codes, owners = np.unique(np.asarray(divisions, dtype=str), return_inverse=True)
     with refusing(collection):
-        _, version = connection.execute(_SHARE, {"space": _SPACE, "codes": codes.tolist()}).one()
+        _, version = connection.execute(
+            _SHARE, {"space": _SPACE, "codes": codes.tolist(), "sources": ["buildings"]}
+        ).one()
+    located = None if grids is None else grids()
     places = np.full(points.shape, np.nan)
     ordered = np.argsort(owners, kind="stable")
     ends = np.searchsorted(owners[ordered], np.arange(len(codes) + 1))
     for code, first, last in zip(codes.tolist(), ends[:-1], ends[1:], strict=True):
         mine = ordered[first:last]
-        places[mine] = find_places_of(connection, code, points[mine], version)
+        places[mine] = find_places_of(
+            connection,
+            code,
+            points[mine],
+            version,
+            buildings=None if buildings is None else [buildings[row] for row in mine.tolist()],
+            grids=None if located is None else [located[row] for row in mine.tolist()],
+        )
     return places
 
 
@@ -293,7 +314,8 @@ def change_case(
     places = None
     if moved and draft.shape is not None:
         point = np.array([[draft.shape.x, draft.shape.y]])
-        places = share_and_place(connection, collection, [found.division], point)
+        home = sent["building_id"] if "building_id" in sent else found.values.get("building_id")
+        places = share_and_place(connection, collection, [found.division], point, buildings=[home or None])
     written = features.change_feature(connection, collection, access, found, draft, whole=whole)
     if places is not None:
         x, y = (None if np.isnan(one) else one for one in places[0].tolist())

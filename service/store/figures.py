@@ -17,6 +17,7 @@ from service.query.span import Span, meets
 from service.registry import COLLECTIONS, Collection
 from service.store.freezing import read_frozen, uncleared
 from service.store.grid_cases import find_grids, own_sql, place_sql
+from service.store.timelines import TIMELINE
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -244,5 +245,6 @@ def select_state(connection: Connection, division: str) -> str:
             *("published_figures", "grid_staff"),
         )
     )
+    parts += f" union all select 'time line', 0, '', ({TIMELINE})"  # rows taken out leave no trace
     rows = connection.execute(text(parts), {"division": division})
     return ";".join(f"{row[0]}:{row[1]}:{row[2]}:{row[3]}" for row in rows)

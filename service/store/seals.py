@@ -8,13 +8,15 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, event
 
-from service.db import EVERYWHERE
+from service.db import EVERYWHERE, keyed
 from service.privacy.seals import Seals
 from service.store.reading import WHO, read_row
+from service.store.timelines import TIMELINE
 
 _READ = f"""
     select s.bits, s.home from {WHO} cross join lateral (
-        select bits, (select oid::text from pg_database where datname = current_database()) as home
+        select bits, (select oid from pg_database where datname = current_database())
+            || ' ' || ({TIMELINE} and who.told is not null) as home
         from secrets where who.told is not null and name = 'noise'
     ) s
 """  # noqa: S608  # nothing of a caller's is in it
@@ -34,19 +36,22 @@ def seals_of(engine: Engine) -> Seals:
     """What seals the places of rows in this database.
 
     Read again whenever a new connection is made: behind it there may be another database, restored from a
-    backup in the place of the one before.
+    backup in the place of the one before, or the same one in another time line.
     """
     kept = _kept.get(engine)
     if kept is None:
         kept = _kept.setdefault(engine, _Kept())
-        event.listen(engine, "connect", _forgetting(kept))
+        for one in {engine, keyed(engine)}:
+            event.listen(one, "connect", _forgetting(kept))
     if kept.seals is not None:
         return kept.seals
-    connected = kept.connected
-    bits, home = read_row(engine, _READ, _SELF, by_key=True)
-    seals = Seals(bytes(bits), home)
-    if kept.connected == connected:
-        kept.seals = seals
+    for _ in range(2):  # the first reading may have made a connection itself
+        connected = kept.connected
+        bits, home = read_row(engine, _READ, _SELF, by_key=True)
+        seals = Seals(bytes(bits), home)
+        if kept.connected == connected:
+            kept.seals = seals
+            break
     return seals
 
 

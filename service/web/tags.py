@@ -1,9 +1,9 @@
 """Tags (ETag) of what is read, and what a client says that it has.
 
 A page's tag holds the version of its collection, a feature's the key and version of its row, sealed, since
-keys count hidden rows too; both a digest of who sees it and how it is written out. So what a tag stands for
-is known before anything is read. Where rows or columns are hidden from the reader, it is a digest of what is
-shown: a version counts hidden changes too.
+keys count hidden rows too, and for this time line of this database only; both a digest of who sees it and how
+it is written out. So what a tag stands for is known before anything is read. Where rows or columns are hidden
+from the reader, it is a digest of what is shown: a version counts hidden changes too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def page_tag(version: int, mark: str) -> str:
 
 def feature_tag(seals: Seals, row: int, version: int, mark: str) -> str:
     """The tag of a feature."""
-    return f'"{seals.seal("row", struct.pack(">qq", row, version))}-{mark}"'
+    return f'"{seals.seal("row", struct.pack(">qq", row, version), seals.mark)}-{mark}"'
 
 
 def content_tag(mark: str, *parts: bytes) -> str:
@@ -67,5 +67,5 @@ def row_versions(seals: Seals, header: str) -> set[tuple[int, int]] | None:
     if header.strip() == "*":
         return None
     named = re.findall(r'(?:^|,)\s*"([A-Za-z0-9_-]{43})-[0-9a-f]{20}"', header)
-    opened = [seals.open("row", one) for one in named]
+    opened = [seals.open("row", one, seals.mark) for one in named]
     return {struct.unpack(">qq", one) for one in opened if one is not None}
