@@ -7,7 +7,7 @@ them anew, so that no case is left in a grid that was closed while it came.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -194,8 +194,7 @@ def add_cases(
                 raise MalformedError("write-nowhere")
             raise ForbiddenError("write-forbidden")
     divisions = [str(division) for division in found]
-    homes = [case.building for case in cases]
-    places = share_and_place(connection, collection, divisions, np.column_stack((xs, ys)), buildings=homes)
+    places = share_and_place(connection, collection, divisions, np.column_stack((xs, ys)))
     with refusing(collection, cases[0].case_id if len(cases) == 1 else "…"):
         rows = connection.execute(
             _ADD,
@@ -237,37 +236,20 @@ def _check_ids(collection: Collection, cases: Iterable[NewCase]) -> None:
 
 
 def share_and_place(
-    connection: Connection,
-    collection: Collection,
-    divisions: Sequence[str],
-    points: Any,
-    *,
-    buildings: Sequence[str | None] | None = None,
-    grids: Callable[[], Sequence[str | None]] | None = None,
+    connection: Connection, collection: Collection, divisions: Sequence[str], points: Any
 ) -> Any:
-    """Keep publications from the communities until the transaction ends; the places of the points.
-
-    buildings: that the cases name; grids: finds those of the cases, once no publication can change them.
-    """
+    """Keep publications from the communities until the transaction ends; the places of the points."""
     codes, owners = np.unique(np.asarray(divisions, dtype=str), return_inverse=True)
     with refusing(collection):
         _, version = connection.execute(
             _SHARE, {"space": _SPACE, "codes": codes.tolist(), "sources": ["buildings"]}
         ).one()
-    located = None if grids is None else grids()
     places = np.full(points.shape, np.nan)
     ordered = np.argsort(owners, kind="stable")
     ends = np.searchsorted(owners[ordered], np.arange(len(codes) + 1))
     for code, first, last in zip(codes.tolist(), ends[:-1], ends[1:], strict=True):
         mine = ordered[first:last]
-        places[mine] = find_places_of(
-            connection,
-            code,
-            points[mine],
-            version,
-            buildings=None if buildings is None else [buildings[row] for row in mine.tolist()],
-            grids=None if located is None else [located[row] for row in mine.tolist()],
-        )
+        places[mine] = find_places_of(connection, code, points[mine], version)
     return places
 
 
@@ -314,8 +296,7 @@ def change_case(
     places = None
     if moved and draft.shape is not None:
         point = np.array([[draft.shape.x, draft.shape.y]])
-        home = sent["building_id"] if "building_id" in sent else found.values.get("building_id")
-        places = share_and_place(connection, collection, [found.division], point, buildings=[home or None])
+        places = share_and_place(connection, collection, [found.division], point)
     written = features.change_feature(connection, collection, access, found, draft, whole=whole)
     if places is not None:
         x, y = (None if np.isnan(one) else one for one in places[0].tolist())
