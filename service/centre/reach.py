@@ -157,6 +157,11 @@ class Footing:
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(at_once)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait now."""
+        return self._waiting
+
     @contextmanager
     def room(self) -> Iterator[None]:
         """Time of the processor for one answer. Raises BusyError where too many wait, or none gets free."""

@@ -78,7 +78,6 @@ from service.centre.answer import write_interval
 from service.centre.figures import View
 from service.centre.mesh import Floats, Mesh, Whole, count_cases, lay_mesh, people_of
 from service.centre.question import Interval, write_time
-from service.centre.reach import Footing
 from service.centre.statistic_answer import Found, plain, plain_list, write_found
 from service.centre.statistic_question import Ask
 from service.faults import MalformedError, TooLargeError
@@ -153,19 +152,17 @@ def draw_statistic(
     cases: Access,
     view: View,
     ask: Ask,
-    footing: Footing,
     path: str,
 ) -> dict[str, Any]:
-    """The answer. path: the division's address. Raises MalformedError, TooLargeError, BusyError."""
+    """The answer. path: the division's address. Raises MalformedError, TooLargeError."""
     from layers.statistics.errors import MissingExtra
 
-    with footing.room():
-        mesh = lay_mesh(connection, principal, view.division, ask.units, ask.cell_m)
-        desk = Desk(connection, principal, cases, view, ask, mesh)
-        try:
-            found = _METHODS[ask.method](desk)
-        except MissingExtra as missing:
-            found = _missing(desk, missing)
+    mesh = lay_mesh(connection, principal, view.division, ask.units, ask.cell_m)
+    desk = Desk(connection, principal, cases, view, ask, mesh)
+    try:
+        found = _METHODS[ask.method](desk)
+    except MissingExtra as missing:
+        found = _missing(desk, missing)
     return write_found(found, mesh, view, ask, principal, path)
 
 

@@ -29,7 +29,7 @@ from service.faults import MalformedError, UnknownError
 from service.query.box import read_number
 from service.query.question import read_whole
 from service.registry import COLLECTIONS
-from service.routes.viewing import answer_kept, path_of, seen_as
+from service.routes.viewing import Make, answer_in_turn, answer_kept, path_of, seen_as
 from service.store import centre as store
 from service.store import walks
 from service.web.context import Context, InContext
@@ -105,7 +105,7 @@ def _answer(
         raise UnknownError("collection", name="buildings")
     footing: Footing = context.request.app.state.footing
 
-    def answer(make: Callable[[Connection, Division], Mapping[str, Any]]) -> Response:
+    def answer(make: Make[Division]) -> Response:
         with context.recording() as connection:
             version = store.select_version(connection, walks.SOURCES)
             division = find_division(connection, principal, code)
@@ -114,22 +114,10 @@ def _answer(
                 context, key, version, lambda: make(connection, division), allowed, cases=False
             )
 
-    try:
-        return answer(_not_kept)
-    except _NotKeptError:
-        pass
-    with footing.room():  # while one waits here no connection is held
-        return answer(
-            lambda connection, division: draw(connection, principal, division, footing, path_of(division))
-        )
+    def make(connection: Connection, division: Division) -> Mapping[str, Any]:
+        return draw(connection, principal, division, footing, path_of(division))
 
-
-class _NotKeptError(Exception):
-    """The answer must be reckoned."""
-
-
-def _not_kept(connection: Connection, division: Division) -> Mapping[str, Any]:
-    raise _NotKeptError
+    return answer_in_turn(answer, make, footing)
 
 
 def _kind(value: str) -> str:

@@ -13,7 +13,7 @@ from service.centre.figures import View
 from service.centre.reach import Footing
 from service.centre.statistic_question import PARAMETERS, read_ask, read_method
 from service.centre.statistics import draw_statistic
-from service.routes.viewing import answer_view, find_asking, path_of
+from service.routes.viewing import Make, answer_in_turn, answer_view, find_asking, path_of
 from service.web.schemas import CaseViewQuery
 
 router = APIRouter(tags=["centre"])
@@ -60,8 +60,9 @@ def show_statistic(
     footing: Footing = request.app.state.footing
 
     def make(connection: Connection, view: View) -> dict[str, Any]:
-        return draw_statistic(
-            connection, asking.principal, asking.cases, view, ask, footing, path_of(view.division)
-        )
+        return draw_statistic(connection, asking.principal, asking.cases, view, ask, path_of(view.division))
 
-    return answer_view(asking, "statistics", make, extra=(ask,))
+    def answer(making: Make[View]) -> Response:
+        return answer_view(asking, "statistics", making, extra=(ask,))
+
+    return answer_in_turn(answer, make, footing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import Request
@@ -20,6 +20,7 @@ from service.access import Access, Principal, may_know_versions
 from service.centre.figures import View, read_view
 from service.centre.place import Division, cases_access, find_division
 from service.centre.question import REPEATABLE, Filters, read_filters
+from service.centre.reach import Footing
 from service.links import JSON
 from service.registry import COLLECTIONS
 from service.store import centre as store
@@ -30,6 +31,10 @@ from service.web.tags import content_tag, digest, is_known, known_version, page_
 
 # parameters of every address that are no filters
 GENERAL = frozenset({"f", "lang"})
+
+Asked = TypeVar("Asked")
+# what makes an answer of a connection and what is asked about, as it was found there
+Make = Callable[[Connection, Asked], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,30 @@ def answer_view(
         return answer_kept(
             asking.context, key, version, lambda: make(connection, view), asking.cases, cases=True
         )
+
+
+class _NotKeptError(Exception):
+    """The answer must be reckoned."""
+
+
+def answer_in_turn(
+    answer: Callable[[Make[Asked]], Response], make: Make[Asked], footing: Footing
+) -> Response:
+    """What `answer` says with an answer that is kept, or with one that `make` makes when it is its turn.
+
+    Whoever waits for the processor holds no connection: what is asked is looked up again afterwards.
+    Raises BusyError where too many wait, or it takes too long.
+    """
+    try:
+        return answer(_not_kept)
+    except _NotKeptError:
+        pass
+    with footing.room():
+        return answer(make)
+
+
+def _not_kept(connection: Connection, asked: object) -> Mapping[str, Any]:
+    raise _NotKeptError
 
 
 def answer_kept(

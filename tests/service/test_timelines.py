@@ -18,12 +18,13 @@ from service.centre.place import find_division
 from service.centre.reach import Footing
 from service.centre.surface import Grounds
 from service.maps.community import introduce
+from service.postgres.timelines import NAME
 from service.registry import COLLECTIONS
 from service.store import centre, items, places
 from service.store.catalogue import Catalogues
 from service.store.networks import Networks
 from service.store.seals import seals_of
-from service.store.timelines import NAME, begin_timeline
+from service.store.timelines import begin_timeline
 from service.tiles.cache import MadeTile, TileCache
 from service.web.tags import feature_tag, row_versions
 
