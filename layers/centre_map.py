@@ -48,6 +48,8 @@ _MEASURES = {
     "households": "case_rate_households",
     "residents": "case_rate_residents",
     "previous": "cases_change",
+    "previous_households": "case_rate_households_change",
+    "previous_residents": "case_rate_residents_change",
 }
 # Up to so many grids, how large a corner may be that is left out (the root of its area in metres: the measure
 # of Visvalingam and Whyatt 1993). Neighbours stay neighbours: shared edges are drawn alike.
@@ -213,6 +215,7 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         "ground": {"ground": palette.GROUND, "water": palette.WATER, "buildings": palette.BUILDINGS},
         "colours": {
             "cases": list(palette.CASES),
+            "density": list(palette.DENSITY),
             "groups": list(palette.GROUPS),
             "change": list(palette.CHANGE),
             "spots": dict(palette.SPOTS),

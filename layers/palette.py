@@ -11,6 +11,12 @@ GRIDS = ("#f4cd7a", "#b7dfc6", "#d0938f", "#7faad3", "#d9d0ee", "#b4844c", "#7ca
 CASES = ("#fbe3b5", "#f8c377", "#ee9a4c", "#d86c2f", "#a8421b")
 GROUPS = ("#e3edf4", "#c6dbe8", "#a5c8dc", "#82b1cd", "#5f98bb", "#407ea6", "#2a648b", "#174a6c")
 
+# The same on the fixed ladder of densities (`layers.density.breaks.LADDER`): one colour a class.
+DENSITY = (
+    *("#fdf0cf", "#fbdca0", "#f8c377", "#f2a456", "#e5833f"),
+    *("#cf622a", "#ae441e", "#87291d", "#5a1625"),
+)
+
 # Any other figure by area, few to many; the first is nought, or below the first break.
 FIGURES = ("#f5f2e3", "#d9e5b8", "#a9d3ae", "#71b8ae", "#3f98a8", "#2a6c93", "#24436f")
 

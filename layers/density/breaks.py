@@ -6,6 +6,13 @@ import math
 
 _CLASSES = 5
 
+# Cases per km² and 30 days: the lower bounds of the classes above the first, fixed once for all, so that a
+# colour means the same on every day, through every filter and in every step of an animation. Ten thousand
+# households on a km², each with one case a year, make eight hundred.
+LADDER = (100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0)
+# Bounds of a difference of that, mirrored about nought; the class in the middle is "about the same".
+CHANGE_LADDER = (-2000.0, -500.0, -100.0, 100.0, 500.0, 2000.0)
+
 
 def round_breaks(highest: float) -> tuple[float, ...]:
     """Upper bounds of five classes from the series 1, 2, 5, 10, 20, 50 …; the last one reaches `highest`.

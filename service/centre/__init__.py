@@ -49,9 +49,9 @@ The filters (`question.py`), the same for the page's own address and for every a
     {"crs": "+proj=merc …", "origin": [x of the west edge, y of the north edge], "cell_m": 25.0,
      "columns": 120, "rows": 90, "bounds": [west, south, east, north],         # degrees, of the lattice
      "values": [null, 12.5, …] | null,   # row-major, the northernmost row first; null: outside, or too few
-     "breaks": [5, 10, 20, 50, 100],     # upper bounds of the classes, for every frame too
+     "breaks": [100, 200, …, 20000],     # bounds between the classes, always these; for every frame too
      "unit": "cases/km²/month", "bandwidth_m": 100.0, "cases": 231, "days": 30.0, "min_cases": 5,
-     "difference": {"values": […], "breaks": [-10, -5, 5, 10, 20], "previous_cases": 198} | null,
+     "difference": {"values": […], "breaks": [-2000, …, 2000], "previous_cases": 198} | null,
      "frames": [{"begin": "…Z", "end": "…Z", "cases": 20, "values": […]}, …],  # frames=N
      "few": null | {…}, "span": {…}, "previous_span": {…} | null}
 

@@ -71,7 +71,7 @@ def draw_surface(
     frames: int = 0,
 ) -> dict[str, Any]:
     """The surface as the answer has it, but for its links. frames: steps in time besides, of 2 or more."""
-    from layers.density import case_change, case_frames, case_lattice, round_breaks
+    from layers.density import CHANGE_LADDER, LADDER, case_change, case_frames, case_lattice
 
     ground = grounds.of(connection, principal, view.division.codes)
     filters, interval = view.filters, view.interval
@@ -89,7 +89,7 @@ def draw_surface(
     )
     places, counts, steps = deal_points(connection, points)
     now = steps >= 0
-    lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now])
+    lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now], breaks=LADDER)
     few = _few(lattice)
     told = lattice.as_json()
     if few:
@@ -116,7 +116,7 @@ def draw_surface(
             shown = change.as_json()
             told["difference"] = {
                 "values": shown["values"],
-                "breaks": shown["breaks"],
+                "breaks": list(CHANGE_LADDER),
                 "previous_cases": int(counts[~now].sum()),
             }
     if frames and few is None:
@@ -128,6 +128,7 @@ def draw_surface(
             frames=frames,
             days=parts[0].days,
             counts=counts[now],
+            breaks=LADDER,
         )
         told["frames"] = [
             {
@@ -138,9 +139,6 @@ def draw_surface(
             }
             for part, frame in zip(parts, moving, strict=True)
         ]
-        # one legend for the whole and for every step of it
-        highest = max(float(np.nanmax(one.values)) for one in (lattice, *moving) if not one.few)
-        told["breaks"] = list(round_breaks(highest))
     return told
 
 

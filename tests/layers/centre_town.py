@@ -28,7 +28,7 @@ from layers.assets import read
 from layers.cards import describe_grid
 from layers.centre_map import CentreView, Choice, render
 from layers.coordinates import packed, packed_lines
-from layers.density import round_breaks
+from layers.density import CHANGE_LADDER, LADDER
 from layers.view import CommunityView
 from partition.texts import Language
 from tests.layers import views
@@ -162,13 +162,13 @@ class Town:
     streams: set[Any] = field(default_factory=set)
     told: int = 0
 
-    def add(self, count: int = 1, category: str = "noise") -> dict[str, Any]:
-        """New cases, and whoever listens is told of each."""
+    def add(self, count: int = 1, category: str = "noise", grid: str = "") -> dict[str, Any]:
+        """New cases, in `grid` or the first case's; whoever listens is told of each."""
         for _ in range(count):
             number = len(self.cases)
             case = {**self.cases[0], "id": f"990101001001:N{number}", "category": category}
             case |= {"time": datetime.now(UTC), "due": datetime.now(UTC) + timedelta(hours=2)}
-            case |= {"status": "discovered"}
+            case |= {"status": "discovered", "grid": grid or case["grid"]}
             self.cases.append(case)
             self.told += 1
             data = json.dumps({"collection": "cases", "at": NOW.isoformat(), "feature": feature(case)})
@@ -242,6 +242,9 @@ class Town:
                     "verdict": "more" if count > 2 * earlier + 5 else "chance",
                     "rate": 1000 * count / base if known and state != "hidden" else None,
                     "rate_state": state,
+                    "rate_difference": 1000 * (count - earlier) / base
+                    if known and state != "hidden"
+                    else None,
                     "denominator": int(base) if known else None,
                 }
             )
@@ -330,7 +333,7 @@ class Town:
             "bounds": [min(lng), min(lat), max(lng), max(lat)],
             "corners": [[p.x, p.y] for p in corners],
             "values": listed(values) if len(found) >= 10 else None,
-            "breaks": list(round_breaks(float(values.max()))) if len(found) >= 10 else [],
+            "breaks": list(LADDER) if len(found) >= 10 else [],
             "unit": "cases/km²/month",
             "bandwidth_m": 100.0,
             "cases": len(found),
@@ -353,7 +356,7 @@ class Town:
                     None if a is None else round(a - float(b), 1)
                     for a, b in zip(listed(values), lay(before, days).ravel(), strict=True)
                 ],
-                "breaks": [-500.0, -100.0, 100.0, 500.0],
+                "breaks": list(CHANGE_LADDER),
                 "previous_cases": len(before),
             }
         frames = int(query.get("frames", ["0"])[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -550,3 +551,143 @@ def test_who_sees_less_is_shown_less(page: Page, address: str, town: Town) -> No
     expect(page.locator(".cc-figure")).to_have_count(3)
     expect(page.locator("#cc-legend")).to_contain_text("约数")
     assert len(page.locator("[data-filter=category] input").all()) == len(CATEGORIES)
+
+
+def test_statistics_follow_the_cases(page: Page, address: str, town: Town) -> None:
+    """After a change the verdict is asked anew, the old one standing until then; not at every change."""
+    open_page(page, address, "theme=statistics:gi")
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+    legend = page.locator("#cc-legend")
+    before = legend.locator(".cc-verdict").inner_text()
+    page.evaluate(
+        """() => { window.blank = 0; new MutationObserver(() => {
+             if (!document.querySelector("#cc-legend .cc-verdict")) window.blank += 1;
+           }).observe(document.getElementById("cc-legend"), {childList: true}); }"""
+    )
+    questions = sum(question.startswith("statistics") for question in town.asked)
+    for number in range(1, 7):
+        town.add(50, grid=f"99010100100100{number}")
+    expect(legend.locator(".cc-verdict")).not_to_have_text(before)
+    expect(page.locator(".leaflet-cc-units-pane path[fill='#b2182b']")).to_have_count(6)
+    assert page.evaluate("window.blank") == 0
+    for _ in range(3):
+        town.add(1)
+        page.wait_for_timeout(1300)
+    assert sum(question.startswith("statistics") for question in town.asked) - questions <= 2
+
+
+@pytest.mark.parametrize("query", ["", "at=40.000000,116.300000,15"])
+def test_a_phone_is_turned(browser: Browser, address: str, query: str) -> None:
+    """From upright to wide to sideways the map is fitted anew between the panels, without a fault."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, 390, 844) as page:
+        open_page(page, address, query)
+        for width, height in ((1280, 720), (844, 390), (390, 844), (320, 300), (844, 390)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(250)
+            assert page.evaluate("[centre.map.getSize().x, centre.map.getSize().y]") == [width, height]
+            if query or (width, height) == (320, 300):
+                continue
+            for shape in page.locator("path.wg-grid").all():
+                box = shape.bounding_box()
+                assert box is not None
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
+                assert box["y"] + box["height"] <= height
+    assert trouble == Trouble()
+
+
+def test_a_phone_held_sideways(browser: Browser, address: str) -> None:
+    """At 844 by 390 the panels are sheets; the map has most of the screen, and the area is seen whole."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, 844, 390) as page:
+        open_page(page, address)
+        expect(page.locator("#cc-left")).to_be_hidden()
+        expect(page.locator("#cc-right")).to_be_hidden()
+        boxes = [shape.bounding_box() for shape in page.locator("path.wg-grid").all()]
+        known = [box for box in boxes if box is not None]
+        west, east = min(box["x"] for box in known), max(box["x"] + box["width"] for box in known)
+        assert east - west > 280
+        page.click("[data-sheet=cc-right]")
+        sheet = page.locator("#cc-right").bounding_box()
+        assert sheet is not None
+        assert sheet["x"] > 400
+        assert sheet["y"] + sheet["height"] <= 390
+        page.click("#cc-right .cc-sheet-close")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 844
+    assert trouble == Trouble()
+
+
+def test_the_heats_classes_never_move(page: Page, address: str, town: Town) -> None:
+    """More cases, another filter and a step of the animation leave every class where it was."""
+    open_page(page, address)
+    live = page.locator("#cc-live")
+    expect(live).to_have_attribute("data-state", "live")
+    classes_of = page.locator("#cc-legend li:has(.wg-fill)")
+    legend = classes_of.all_inner_texts()
+    assert len(legend) == 9
+    town.add(300)
+    expect(page.locator(".cc-figure dd").first).to_contain_text(str(len(town.chosen({})[0])))
+    assert classes_of.all_inner_texts() == legend
+    page.check("input[name=category][value=noise]")
+    expect(page).to_have_url(re.compile("category=noise"))
+    page.wait_for_timeout(300)
+    assert classes_of.all_inner_texts() == legend
+    page.click(".cc-animate")
+    expect(page.locator(".cc-player output b")).to_contain_text("–")
+    assert classes_of.all_inner_texts() == legend
+    expect(page.locator("#cc-legend")).to_contain_text("每一步")
+
+
+def test_a_step_has_its_own_cases(page: Page, address: str, town: Town) -> None:
+    """While the time is stepped through only the step's cases are points on the map."""
+    open_page(page, address)
+    everything = page.locator(".cc-case").count()
+    assert everything == 50
+    page.click(".cc-animate")
+    expect(page.locator(".cc-player output b")).to_contain_text("–")
+    read, found = datetime.fromisoformat, []
+    for _ in range(3):
+        step = page.evaluate("centre.surface.step()")
+        times = [read(feature["properties"]["time"]) for feature in town.figures({})["newest"]]
+        found.append(sum(read(step["begin"]) <= time < read(step["end"]) for time in times))
+        expect(page.locator(".cc-case")).to_have_count(found[-1])
+        page.click(".cc-back")
+    assert 0 < max(found) < everything
+    page.click(".cc-stop")
+    expect(page.locator(".cc-case")).to_have_count(everything)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (390, 844)])
+def test_both_days_of_a_span_are_seen(browser: Browser, address: str, size: tuple[int, int]) -> None:
+    """Neither field of the span is cut off by the panel."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, *size) as page:
+        open_page(page, address)
+        if size[0] < 760:
+            page.click("[data-sheet=cc-left]")
+        page.click("label:has(input[name=cc-last][value=span])")
+        panel = page.locator("#cc-span").bounding_box()
+        assert panel is not None
+        for name in ("#cc-from", "#cc-to"):
+            field = page.locator(name).bounding_box()
+            assert field is not None
+            assert field["width"] >= 120
+            assert field["x"] + field["width"] <= panel["x"] + panel["width"] + 0.5
+    assert trouble == Trouble()
+
+
+def test_the_change_of_a_rate_is_drawn(page: Page, address: str, town: Town) -> None:
+    """With a denominator and the time before the map shows the difference of the rates, in its classes."""
+    open_page(page, address, "theme=grids&rate=households&previous=true")
+    expect(page.locator("#cc-legend h2")).to_contain_text("每千户")
+    told = town.figures({"rate": ["households"], "previous": ["true"]})
+    row = next(row for row in told["by_grid"] if row["rate_difference"] is not None)
+    spec = classes("case_rate_households_change")
+    shape = page.locator(f"path.wg-grid[data-code='{row['grid']}']")
+    expect(shape).to_have_attribute("fill", spec.colours[spec.place(row["rate_difference"])])
+    few = next(row for row in told["by_grid"] if row["rate_state"] == "hidden")
+    expect(page.locator(f"path.wg-grid[data-code='{few['grid']}']")).to_have_attribute(
+        "fill", re.compile("wg-few")
+    )
+    expect(page.locator("input[name=cc-measure][value=previous]")).to_be_checked()

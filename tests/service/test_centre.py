@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from shapely.geometry import Point, shape
 from sqlalchemy import text
 
+from layers.density import CHANGE_LADDER, LADDER
 from service import db
 from service.access import Role
 from service.centre import surface as room
@@ -487,12 +488,20 @@ def test_the_surface_holds_the_cases_of_the_figures(town: Town, role: Role) -> N
         *(frame["values"] for frame in told["frames"]),
     ):
         assert len(values) == cells
-        shown = [value for value in values if value is not None]
-        assert not shown or max(shown) <= told["breaks"][-1]
     # the surface's mass is its cases: their density times the area, over the time
     shown = np.array([value for value in told["values"] if value is not None])
     mass = shown.sum() * told["cell_m"] ** 2 / 1e6 * told["days"] / 30
     assert 0.5 * told["cases"] < mass < 1.1 * told["cases"]
+
+
+def test_the_classes_of_the_surface_never_move(town: Town) -> None:
+    """The same bounds for a day and a month, for one category, for every step and for the difference."""
+    span = {"datetime": "2026-01-30/2026-02-12"}
+    asked: tuple[dict[str, Any], ...] = (span, {**span, "frames": 12}, {**span, "previous": "true"}, {})
+    found = [ask(town.clients[Role.CENTRE], "surface", **query) for query in asked]
+    assert [told["few"] for told in found[:3]] == [None] * 3
+    assert {tuple(told["breaks"]) for told in found if told["few"] is None} == {LADDER}
+    assert tuple(found[2]["difference"]["breaks"]) == CHANGE_LADDER
 
 
 def test_too_few_cases_are_said_plainly_and_not_drawn(town: Town) -> None:

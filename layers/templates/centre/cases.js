@@ -22,7 +22,9 @@
       if (!figures) return;
       // where people live and how far they walk is read without cases on it
       const apart = ["people", "reach"].indexOf(centre.view.theme) >= 0;
-      const shown = apart ? [] : centre.view.list === "overdue" ? figures.overdue || [] : centre.view.list === "newest" ? figures.newest : [];
+      const step = centre.surface.step(), begin = step && new Date(step.begin), end = step && new Date(step.end);
+      const listed = apart ? [] : centre.view.list === "overdue" ? figures.overdue || [] : centre.view.list === "newest" ? figures.newest : [];
+      const shown = step ? listed.filter(function (feature) { const at = new Date(feature.properties.time); return at >= begin && at < end; }) : listed;
       layer.clearLayers();
       points = {};
       shown.forEach(function (feature) {
@@ -129,6 +131,7 @@
     };
 
     wangge.on("figures", draw);
+    wangge.on("step", draw);
     wangge.on("view", function (names) { if (["list", "wall", "theme"].some(function (name) { return names.has(name); })) draw(); });
     map.on("zoomend", function () { centre.point_at_case(""); });
     wangge.on("escape", function () { map.closePopup(); });

@@ -1,10 +1,11 @@
-// Classes by upper bounds and colours for them.
+// Classes by the bounds between them, and colours for them.
 (function () {
   "use strict";
 
   function rank(value, breaks) {
-    for (let i = 0; i < breaks.length; i++) if (value <= breaks[i]) return i;
-    return breaks.length - 1;
+    let count = 0;  // a value on a bound belongs to the class that begins there
+    while (count < breaks.length && breaks[count] <= value) count++;
+    return count;
   }
 
   function ramp(colours, classes) {

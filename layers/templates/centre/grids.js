@@ -7,8 +7,10 @@
     const view = centre.view;
     if (view.theme !== "grids" || !centre.page.cases) return view.theme === "grids" ? "none" : "";
     if (view.choice === "none") return "none";
-    return view.previous ? "previous" : view.rate || "count";
+    return view.previous ? view.rate ? "previous_" + view.rate : "previous" : view.rate || "count";
   }
+
+  function rate() { return centre.view.rate; }
 
   // The classes of a measure, fixed once for all: layers/choropleth.py
   function classes() { return centre.page.classes[measure()] || null; }
@@ -20,10 +22,12 @@
     if (kind === "none") return { colour: grid.colour, text: grid.households === null ? "" : wangge.say("card.households_short", { count: wangge.number(grid.households) }) };
     if (!kind || !row) return {};
     if (kind === "count") return { value: row.cases, text: centre.short(row.cases) };
-    if (kind === "previous") {
-      if (row.difference === null) return { state: "none" };
+    if (kind.indexOf("previous") === 0) {
+      if (rate() && row.rate_state === "hidden") return { state: "few" };
+      const difference = rate() ? row.rate_difference : row.difference;
+      if (difference === null) return { state: "none" };
       const mark = row.verdict === "more" ? " ▲" : row.verdict === "fewer" ? " ▼" : "";
-      return { value: row.difference, text: centre.signed(row.difference) + mark, strong: Boolean(mark) };
+      return { value: difference, text: centre.signed(difference) + mark, strong: Boolean(mark) };
     }
     if (row.rate_state === "hidden") return { state: "few" };
     if (row.rate === null) return { state: "none" };
@@ -36,7 +40,8 @@
     const figures = centre.figures, title = say("centre.legend_" + (kind || "count"));
     if (!figures) return { title: title, notes: [] };
     const states = new Set(centre.page.grids.map(function (grid) { return look(grid).state; }).filter(Boolean));
-    if (kind === "previous") {
+    if (kind.indexOf("previous") === 0) {
+      if (rate()) notes.push(say("centre.rate_note_" + rate(), { hidden: figures.rate ? figures.rate.cases_hidden_below : 10, unstable: figures.rate ? figures.rate.cases_unstable_below : 20 }));
       if (figures.previous_span) notes.push(say("centre.previous_note", { begin: centre.clock(figures.previous_span.begin).date, end: centre.last_day(figures.previous_span.end) }));
       else notes.push(say("centre.no_previous"));
       notes.push(say("centre.verdict_note"));
@@ -147,7 +152,9 @@
       const room = centre.room(), size = map.getSize();
       const north_west = map.latLngToContainerPoint(box.getNorthWest()), south_east = map.latLngToContainerPoint(box.getSouthEast());
       const sheet = centre.narrow() && document.querySelector(".cc-panel.cc-open");
-      const free = [room.paddingTopLeft[0], room.paddingTopLeft[1], size.x - room.paddingBottomRight[0], sheet ? sheet.getBoundingClientRect().top - 12 : size.y - room.paddingBottomRight[1]];
+      const free = [room.paddingTopLeft[0], room.paddingTopLeft[1], size.x - room.paddingBottomRight[0], size.y - room.paddingBottomRight[1]];
+      if (sheet && centre.sideways()) free[2] = sheet.getBoundingClientRect().left - 12;
+      else if (sheet) free[3] = sheet.getBoundingClientRect().top - 12;
       const shift = function (from, to, least, most) {
         if (to - from > most - least) return (from + to) / 2 - (least + most) / 2;
         return from < least ? from - least : to > most ? to - most : 0;
@@ -202,7 +209,7 @@
 
     // rates, and the difference to before, are questions to the server; the four colours are not
     const inputs = document.querySelectorAll("input[name=cc-measure]");
-    const mark = function () { inputs.forEach(function (input) { input.checked = input.value === (measure() || "count"); }); };
+    const mark = function () { inputs.forEach(function (input) { input.checked = input.value === (measure() || "count").replace(/^previous_.*/, "previous"); }); };
     inputs.forEach(function (input) {
       input.addEventListener("change", function () {
         centre.change({

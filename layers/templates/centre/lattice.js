@@ -24,7 +24,7 @@
     const outline = page.communities.map(function (one) { return centre.unpack(one.rings); });
 
     function differs() { return Boolean(centre.view.previous && surface && surface.difference); }
-    function colours() { return differs() ? null : centre.colours.ramp(page.colours.cases, surface.breaks.length).map(centre.colours.rgb); }
+    function colours() { return differs() ? null : centre.colours.ramp(page.colours.density, surface.breaks.length + 1).map(centre.colours.rgb); }
 
     function colour_of(value, ramp) {
       if (ramp) return ramp[centre.colours.rank(value, surface.breaks)];
@@ -128,6 +128,7 @@
         draw();
         centre.draw_legend();
         wangge.emit("surface", told);
+        wangge.emit("step");
       }, function (error) { under_way = false; fault = error; centre.draw_legend(); });
     }
 
@@ -150,19 +151,29 @@
         }
         return { title: say("centre.legend_heat_change"), entries: entries, notes: notes, warning: few };
       }
-      const ramp = centre.colours.ramp(page.colours.cases, surface.breaks.length), entries = [];
+      const breaks = surface.breaks, ramp = centre.colours.ramp(page.colours.density, breaks.length + 1), entries = [];
       if (surface.values || frame !== null) {
-        surface.breaks.forEach(function (upper, at) {
-          entries.push({ symbol: "fill", colour: ramp[at], label: centre.short(at ? surface.breaks[at - 1] : 0) + "–" + centre.short(upper) });
+        ramp.forEach(function (colour, at) {
+          const label = at === breaks.length ? say("centre.or_more", { value: centre.short(breaks[at - 1]) }) : centre.short(at ? breaks[at - 1] : 0) + "–" + centre.short(breaks[at]);
+          entries.push({ symbol: "fill", colour: colour, label: label });
         });
         entries.push({ symbol: "blank", label: say("legend.cases_floor", values) });
       }
-      return { title: say("legend.cases_unit"), entries: entries, notes: notes, warning: few };
+      notes.push(say("centre.heat_fixed"));
+      return { title: say("legend.cases_unit"), entries: entries, caveat: frame === null ? "" : say("centre.heat_step"), notes: notes, warning: few };
     }
 
     centre.surface = {
       told: function () { return surface; },
-      show_frame: function (number) { frame = number; draw(); },
+      show_frame: function (number) {
+        const other = (frame === null) !== (number === null);
+        frame = number;
+        draw();
+        if (other) centre.draw_legend();
+        wangge.emit("step");
+      },
+      // the step that is shown, {begin, end}; null: the whole span
+      step: function () { return centre.view.theme === "heat" && surface && frame !== null ? surface.frames[frame] || null : null; },
       load: load
     };
     centre.themes.heat = { show: function () { if (surface && asked === centre.query(centre.player_frames ? { frames: centre.player_frames } : {})) draw(); else load(); }, hide: function () { if (picture) picture.remove(); }, legend: legend, page: "heat", notebook: "02_heatmap" };

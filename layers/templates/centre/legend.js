@@ -27,7 +27,7 @@
     return links;
   }
 
-  // told: {title, action ({label, act}), verdict, method, caveat, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text]}
+  // told: {title, action ({label, act}), verdict, method, caveat, key, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text]}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
     box.hidden = !told;
@@ -44,6 +44,8 @@
       wangge.choropleth.legend(list, told.spec, told.states || []);
       parts.push(list);
     }
+    // without which the figures on the map could not be read
+    if (told.key) parts.push(wangge.element("p", { class: "cc-caveat cc-key" }, told.key));
     // one line each; on a phone, where the map would be covered by them, below the rest
     const lines = [told.method, told.caveat].filter(Boolean), narrow = centre.narrow();
     if (!narrow) lines.forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });

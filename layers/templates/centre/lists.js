@@ -36,10 +36,12 @@
       const told = {};
       if (centre.figures) centre.figures.by_grid.forEach(function (row) { told[row.grid] = row; });
       const by_rate = Boolean(centre.view.rate), by_change = centre.view.previous;
+      // with both, as on the map: the change of the rate
+      const changed = function (row) { return by_rate ? row.rate_state === "hidden" ? null : row.rate_difference : row.difference; };
       const weight = function (grid) {
         const row = told[grid.code];
         if (!row) return -Infinity;
-        if (by_change) return row.difference === null ? -Infinity : row.difference;
+        if (by_change) { const change = changed(row); return change === null ? -Infinity : change; }
         if (by_rate) return row.rate === null || row.rate_state === "hidden" ? -Infinity : row.rate;
         return row.cases;
       };
@@ -49,7 +51,7 @@
         const row = told[grid.code], small = wangge.element("small", {});
         let value = "";
         if (row) {
-          value = by_change && row.difference !== null ? centre.signed(row.difference) : by_rate ? row.rate === null || row.rate_state === "hidden" ? wangge.say("centre.few_short") : centre.short(row.rate) + (row.rate_state === "unstable" ? " *" : "") : centre.short(row.cases);
+          value = by_change && changed(row) !== null ? centre.signed(changed(row)) : by_rate ? row.rate === null || row.rate_state === "hidden" ? wangge.say("centre.few_short") : centre.short(row.rate) + (row.rate_state === "unstable" ? " *" : "") : centre.short(row.cases);
           if (row.difference !== null) small.append(wangge.element("span", { class: "cc-" + (row.verdict || "chance") }, (row.verdict === "more" ? "▲ " : row.verdict === "fewer" ? "▼ " : "") + wangge.say("centre.tip_change", { change: centre.signed(row.difference) })));
         } else if (grid.households !== null) small.append(wangge.element("span", {}, wangge.say("card.households_short", { count: wangge.number(grid.households) })));
         if (grid.head) small.append(wangge.element("span", {}, grid.head));

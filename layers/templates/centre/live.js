@@ -23,13 +23,18 @@
       if (words.textContent !== text) words.textContent = text;
     }
 
-    function gather() {
+    let kinds = new Set();
+
+    function gather(kind) {
+      if (kind) kinds.add(kind);
       if (gathering) return;
       const wait = Math.max(GATHER_MS, asked + LEAST_MS - Date.now());
       gathering = setTimeout(function () {
         gathering = null;
         asked = Date.now();
-        wangge.emit("happened");
+        const told = kinds;
+        kinds = new Set();
+        wangge.emit("happened", told);
       }, wait);
     }
 
@@ -58,7 +63,7 @@
         heard = Date.now();
         tries = 0;
         // what happened while the connection was away may not be told again
-        if (away_since) gather();
+        if (away_since) gather("reset");
         away_since = 0;
         show("live");
       };
@@ -68,7 +73,7 @@
           heard_of(event);
           if (kind === "reset") last_id = "";
           if (kind === "created") mark_fresh(event);
-          if (mine(event, kind)) gather();
+          if (mine(event, kind)) gather(kind);
         });
       });
     }

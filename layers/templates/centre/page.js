@@ -77,7 +77,9 @@ const centre = (function () {
     },
 
     calm: function () { return window.matchMedia("(prefers-reduced-motion: reduce)").matches; },
-    narrow: function () { return window.innerWidth <= 760; },
+    // a phone, upright or held sideways: as the style sheet has it
+    narrow: function () { return window.innerWidth <= 760 || window.innerHeight <= 520; },
+    sideways: function () { return self.narrow() && window.innerWidth > 560 && window.innerHeight <= 520; },
 
     // A short figure: 1,234; 12.5; 0.4
     short: function (value) {
@@ -90,10 +92,27 @@ const centre = (function () {
 
     // What the panels leave of the map, as padding for fitBounds.
     room: function () {
+      const size = self.map.getSize(), told = self.edges();
+      const across = self.clamp(told[0], told[2], size.x), down = self.clamp(told[1], told[3], size.y);
+      return { paddingTopLeft: [across[0], down[0]], paddingBottomRight: [across[1], down[1]] };
+    },
+
+    // Two margins that leave something between them, however small the window.
+    clamp: function (before, after, length) {
+      const most = Math.max(0, length - 80), share = Math.min(1, most / Math.max(1, before + after));
+      return [before * share, after * share];
+    },
+
+    // left, top, right, bottom
+    edges: function () {
+      if (self.sideways()) {
+        const legend = self.node("cc-legend").getBoundingClientRect(), top = self.node("cc-themes").getBoundingClientRect().bottom + 6;
+        return [legend.width ? legend.right + 10 : 12, top, 64, 12];
+      }
       if (self.narrow()) {
         const legend = self.node("cc-legend").getBoundingClientRect(), top = self.node("cc-themes").getBoundingClientRect().bottom + 8;
         const bottom = legend.height && legend.top > top + 120 ? window.innerHeight - legend.top + 8 : 96;
-        return { paddingTopLeft: [12, top], paddingBottomRight: [12, bottom] };
+        return [12, top, 12, bottom];
       }
       // the legend stands beside what is to be seen, never on it
       const edge = function (id, side) {
@@ -103,7 +122,7 @@ const centre = (function () {
         return side === "left" ? box.right + 16 : window.innerWidth - box.left + 16;
       };
       const themes = self.node("cc-themes").getBoundingClientRect();
-      return { paddingTopLeft: [Math.max(edge("cc-left", "left"), edge("cc-legend", "left")), themes.bottom + 14], paddingBottomRight: [Math.max(edge("cc-right", "right"), edge("wg-in", "right")), 48] };
+      return [Math.max(edge("cc-left", "left"), edge("cc-legend", "left")), themes.bottom + 14, Math.max(edge("cc-right", "right"), edge("wg-in", "right")), 48];
     },
 
     // Say something once, in passing, where all can see it.

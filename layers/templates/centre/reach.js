@@ -9,7 +9,7 @@
     wangge.pane(map, "cc-homes", 545, true);
     wangge.pane(map, "cc-sites", 595, true);
     const layer = L.layerGroup(), sites = L.layerGroup();
-    let told = null, advice = null, asked = "", fault = null;
+    let told = null, advice = null, asked = "", old = false, fault = null;
 
     function kind() { return centre.view.choice.replace(SITE, "") || (page.reach[0] && page.reach[0].value) || ""; }
     function sited() { return centre.view.choice.slice(-SITE.length) === SITE; }
@@ -72,7 +72,7 @@
       const say = wangge.say, name = page.reach.find(function (one) { return one.value === kind(); });
       const title = say("centre.legend_reach", { kind: name ? wangge.choose(name.label) : kind() });
       const action = { label: say(sited() ? "centre.site_hide" : "centre.site_show"), act: function () { centre.change({ choice: kind() + (sited() ? "" : SITE) }); } };
-      if (fault) return { title: title, warning: centre.why(fault) };
+      if (fault && !told) return { title: title, warning: centre.why(fault) };
       if (!told) return { title: title, notes: [], method: say("centre.loading") };
       const entries = told.minutes.map(function (minutes, n) {
         const share = told.total.percent ? " · " + centre.short(told.total.percent[n]) + " %" : "";
@@ -82,8 +82,8 @@
       if (sited() && advice && advice.sites.length) entries.push({ symbol: "line", colour: "#7a3e9d", dashes: "5 4", label: say("centre.with_site") });
       const verdict = [wangge.choose(told.summary)].concat(sited() && advice ? [wangge.choose(advice.summary)] : []).join(" ");
       const notes = [wangge.choose(told.method)].concat(sited() && advice ? [wangge.choose(advice.method)] : []);
-      if (told.total.percent) notes.unshift(say("centre.grid_share", { minutes: told.minutes[telling()] }));
-      return { title: title, verdict: verdict, entries: entries, notes: notes, action: action };
+      const share = told.total.percent ? say("centre.grid_share", { minutes: told.minutes[telling()] }) : "";
+      return { title: title, verdict: verdict, entries: entries, key: share, warning: fault ? centre.why(fault) : "", notes: notes, action: action };
     }
 
     function load() {
@@ -91,8 +91,10 @@
       const wanted = kind();
       fault = null;
       const failed = function (error) { fault = error; centre.draw_legend(); };
-      if (!told || asked !== wanted) {
-        told = advice = null;
+      const renewed = old && asked === wanted;  // the same question: the old picture stays until its answer is there
+      old = false;
+      if (!told || asked !== wanted || renewed) {
+        if (!renewed) told = advice = null;
         draw();
         centre.draw_legend();
         centre.ask("reach", "reach?kind=" + encodeURIComponent(wanted)).then(function (answer) {
@@ -103,7 +105,7 @@
           centre.draw_legend();
         }, failed);
       }
-      if (sited() && (!advice || asked !== wanted)) {
+      if (sited() && (!advice || asked !== wanted || renewed)) {
         centre.ask("siting", "siting?kind=" + encodeURIComponent(wanted)).then(function (answer) {
           if (!answer) return;
           advice = answer;
@@ -114,6 +116,12 @@
       draw();
     }
 
+    // walks change with grids, buildings and ways, not with cases
+    wangge.on("happened", function (kinds) {
+      if (!kinds || !["published", "reset"].some(function (kind) { return kinds.has(kind); })) return;
+      old = true;
+      load();
+    });
     centre.themes.reach = { show: load, hide: function () { centre.paint_grids(null); layer.remove(); sites.remove(); }, legend: legend, page: "reach" };
   });
 })();

@@ -5,6 +5,7 @@
   const LIKE = { hot: "hot", cold: "cold", high: "high_high", low: "low_low", more: "hot", fewer: "cold", cluster: "hot" };
   const PLAIN = ["none", "alone", "control"];
   const HATCHED = ["unknown", "hidden", "few"];
+  const LEAST_MS = 10000;  // between two answers after changes: a statistic takes the server seconds
 
   centre.part(function (map, page) {
     wangge.pane(map, "cc-units", 310, true);
@@ -12,7 +13,7 @@
     const layer = L.layerGroup();
     const renderer = map.getRenderer(L.polygon([], { pane: "cc-units" }));
     renderer.addTo(map);
-    let told = null, asked = "", fault = null;
+    let told = null, asked = "", told_of = "", fault = null, under_way = "", stale = false, again = null, renewed = 0;
 
     // "gi", or "gi@grids": a method, and the units that it is asked for
     function method() { return centre.view.choice.split("@")[0] || (page.statistics[0] && page.statistics[0].value) || ""; }
@@ -107,7 +108,7 @@
     function legend() {
       const name = page.statistics.find(function (one) { return one.value === method(); });
       const title = name ? wangge.choose(name.label) : wangge.say("centre.theme_statistics");
-      if (fault) return { title: title, warning: centre.why(fault) };
+      if (fault && !told) return { title: title, warning: centre.why(fault) };
       if (!told) return { title: title, notes: [wangge.say("centre.loading")] };
       const entries = !told.answered ? [] : told.legend.filter(function (entry) { return entry.units > 0 || !/unknown|hidden|few|alone/.test(entry.kind); }).map(function (entry) {
         const kind = String(entry.kind);
@@ -116,7 +117,7 @@
       const notes = told.notes.map(wangge.choose);
       if (told.approximate) notes.push(wangge.say("centre.approximate"));
       return {
-        title: wangge.choose(told.title), verdict: wangge.choose(told.verdict), entries: entries,
+        title: wangge.choose(told.title), warning: fault ? centre.why(fault) : "", verdict: wangge.choose(told.verdict), entries: entries,
         method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes, action: other_units()
       };
     }
@@ -132,21 +133,45 @@
       if (centre.view.theme !== "statistics" || !page.statistics.length) return;
       const wanted = "statistics/" + method() + "?" + centre.query(units() ? { units: units() } : {});
       if (wanted === asked && told) { draw(); centre.draw_legend(); return; }
-      told = null;
+      if (wanted === under_way) return;
+      // of the same question the old picture stays until the new one is there
+      if (wanted !== told_of) { told = null; told_of = ""; }
       fault = null;
+      stale = false;
+      under_way = wanted;
       draw();
       centre.draw_legend();
       centre.ask("statistics", wanted).then(function (answer) {
         if (!answer) return;
+        under_way = "";
         told = answer;
-        asked = wanted;
+        asked = told_of = wanted;
         draw();
         centre.draw_legend();
-      }, function (error) { fault = error; centre.draw_legend(); });
+        if (stale) renew();
+      }, function (error) {
+        under_way = "";
+        fault = error;
+        centre.draw_legend();
+        if (told) renew();
+      });
+    }
+
+    // The cases changed: asked anew, but not while an answer is under way and not too often.
+    function renew() {
+      asked = "";
+      stale = true;
+      if (again || under_way) return;
+      again = setTimeout(function () {
+        again = null;
+        if (!stale || under_way) return;
+        renewed = Date.now();
+        load();
+      }, Math.max(0, renewed + LEAST_MS - Date.now()));
     }
 
     centre.themes.statistics = { show: load, hide: function () { layer.remove(); }, legend: legend, page: "statistics", notebook: "03_hot_spots" };
     wangge.on("view", function (names) { if (centre.asks_anew(names)) load(); });
-    wangge.on("happened", function () { asked = ""; });
+    wangge.on("happened", renew);
   });
 })();

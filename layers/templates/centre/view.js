@@ -113,6 +113,7 @@
     function whole() {
       const bounds = centre.page.bounds;
       fitting = true;
+      map.invalidateSize({ animate: false });  // after a turn of the phone the map does not know its size yet
       map.fitBounds([[bounds[1], bounds[0]], [bounds[3], bounds[2]]], Object.assign({ animate: false }, centre.room()));
       fitting = false;
     }
