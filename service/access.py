@@ -132,13 +132,6 @@ def access(principal: Principal, collection: Collection) -> Access | None:
     )
 
 
-def shown_of_others(principal: Principal, collection: Collection) -> tuple[Column, ...]:
-    """The columns that the principal sees of rows that are not its own."""
-    return tuple(
-        column for column in collection.columns if principal.reaches(column.least) and not column.own_rows
-    )
-
-
 def _column_sql(principal: Principal, column: Column, own: str) -> str:
     if column.guarded and not principal.reaches(column.whole):
         return column.guarded

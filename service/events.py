@@ -23,7 +23,7 @@ from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.access import Principal, Role, access, shown_of_others
+from service.access import Principal, Role, access
 from service.privacy.disclosure import rules
 from service.privacy.seals import Seals
 from service.registry import COLLECTIONS
@@ -206,50 +206,64 @@ def tell(engine: Engine, principal: Principal, batch: Sequence[Event]) -> list[b
     cases, communities = COLLECTIONS["cases"], COLLECTIONS["communities"]
     rows: dict[int, str] = {}
     allowed = access(principal, cases)
-    noticed = [event for event in batch if event.collection != "cases" or is_noticed(principal, event)]
-    wanted = sorted({event.row for event in noticed if event.collection == "cases" and event.row is not None})
+    kinds = {event: kind for event in batch if (kind := kind_told(principal, event))}
+    wanted = sorted({event.row for event in kinds if event.collection == "cases" and event.row is not None})
     if allowed is not None and wanted:
         rows = store.read_rows(engine, principal, cases, allowed, wanted)
-    codes = sorted({event.division for event in noticed if event.kind in ("imported", "published")})
+    codes = sorted({event.division for event in kinds if event.kind in ("imported", "published")})
     seen: set[str] = set()
     allowed = access(principal, communities)
     if allowed is not None and codes:
         seen = store.read_communities(engine, principal, communities, allowed, codes)
-    seals, told = seals_of(engine), set(noticed)
-    return [_text(seals, event, rows, seen) if event in told else b"" for event in batch]
+    seals = seals_of(engine)
+    return [_text(seals, event, kinds[event], rows, seen) if event in kinds else b"" for event in batch]
 
 
-def is_noticed(principal: Principal, event: Event) -> bool:
-    """Whether the principal could see that something happened to cases, had it looked before and after.
+def kind_told(principal: Principal, event: Event) -> str:
+    """As what the principal is told of the event: as if nothing were there but what it sees. "": not at all.
 
-    A change of what is hidden is not told, though the case itself may be seen; nor many cases at once of
-    which none is shown.
+    A case that it did not see before is new to it; of one that it sees no longer it is told nothing, as of
+    one that was forgotten.
     """
-    if principal.reaches(Role.CENTRE) or event.grids & principal.grids:
-        return True
-    shown = {column.sql for column in shown_of_others(principal, COLLECTIONS["cases"])}
-    changed = {f"t.{name}" for name in event.columns}
-    if event.kind == "imported" and not any(not rules().sensitive(one) for one in event.categories):
-        return False
-    if event.kind == "imported" and not event.columns:
-        return True  # they are new
-    return event.kind == "created" or bool(changed & (shown | {COLLECTIONS["cases"].place}))
+    if event.collection != "cases":
+        return event.kind
+    if principal.reaches(Role.CENTRE):
+        return event.kind if "centre" in event.audience else ""
+    own = principal.grids if principal.role is Role.GRID_WORKER else frozenset()
+    audience = "open" if principal.role is Role.PUBLIC else "known"
+    if event.kind == "imported":
+        shown = audience in event.audience and any(not rules().sensitive(one) for one in event.categories)
+        return event.kind if shown or event.grids & own else ""
+    # of what is or was in his own grid a worker is told as its worker alone
+    mine = event.grid in own or event.was_grid in own
+    told = bool(event.grids & own) if mine else audience in event.audience
+    if not told or not (event.grid in own or _is_shown(event.category)):
+        return ""
+    return "changed" if event.was_grid in own or _is_shown(event.was_category) else "created"
 
 
-def _text(seals: Seals, event: Event, rows: dict[int, str], communities: set[str]) -> bytes:
-    about: dict[str, Any] = {"collection": event.collection, "at": event.at.isoformat()}
+def _is_shown(category: str | None) -> bool:
+    return category is not None and not rules().sensitive(category)
+
+
+def _text(seals: Seals, event: Event, kind: str, rows: dict[int, str], communities: set[str]) -> bytes:
+    # whole seconds: finer ones would measure how long a batch took, with what is hidden in it
+    about: dict[str, Any] = {
+        "collection": event.collection,
+        "at": event.at.replace(microsecond=0).isoformat(),
+    }
     if event.kind in ("imported", "published"):
         if event.division not in communities:
             return b""
         about["community"] = event.division
         if event.collection == "plans":
             about["plan"] = event.row
-        return frame(event.kind, json.dumps(about, ensure_ascii=False), store.seal_event(seals, event))
+        return frame(kind, json.dumps(about, ensure_ascii=False), store.seal_event(seals, event))
     feature = rows.get(event.row or 0) if event.collection == "cases" else None
     if feature is None:
         return b""
     head = json.dumps(about, ensure_ascii=False)[:-1]
-    return frame(event.kind, f'{head}, "feature": {feature}}}', store.seal_event(seals, event))
+    return frame(kind, f'{head}, "feature": {feature}}}', store.seal_event(seals, event))
 
 
 def frame(kind: str, data: str, place: str) -> bytes:

@@ -28,7 +28,9 @@ def downgrade() -> None:
     _run("drop function wangge_four_eyes(), wangge_purge_answers(interval)")
     _run("drop table answers, case_imports")
     _run("alter table cases drop column import_id")
-    _run("alter table events drop column columns, drop column categories, drop column grids")
+    for column in ("audience", "categories", "grids", "category", "was_category", "was_grid"):
+        _run(f"alter table events drop column {column}")
+    _run("alter table events alter column at set default clock_timestamp()")
 
 
 def _run(sql: str) -> None:

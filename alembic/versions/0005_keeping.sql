@@ -2,67 +2,91 @@
 
 -- --- events: enough to know whom a change may be told without telling that something hidden changed ---
 
-alter table events add column columns text[] default '{}' not null;
+alter table events alter column at set default statement_timestamp();
+alter table events add column audience text[] default '{}' not null;
 alter table events add column categories text[] default '{}' not null;
 alter table events add column grids text[] default '{}' not null;
+alter table events add column category text;
+alter table events add column was_category text;
+alter table events add column was_grid text;
 
+-- Many at once are one event, but how many are many is decided for each kind of reader from rows that they see
+-- alone: the centre by the division; who sees what is shown at a place by its category (only some categories are
+-- shown, and which ones the service knows); a grid's own worker by the grid.
 create or replace function wangge_case_events() returns trigger
     language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-    many constant integer := 1000;
+    moved text;
 begin
     if tg_op = 'INSERT' then
-        if (select count(*) from (select from after_rows limit many + 1) few) > many then
-            insert into events (division_code, kind, collection, categories, grids)
-                select division_code, 'imported', 'cases',
-                    coalesce(array_agg(distinct category) filter (where placed), '{}'),
-                    coalesce(array_agg(distinct grid_code) filter (where grid_code is not null), '{}')
-                from (select division_code, category, grid_code, place is not null as placed
-                      from after_rows group by 1, 2, 3, 4) kinds
-                group by division_code;
-        else
-            insert into events (division_code, kind, collection, row_id, feature, grid_code)
-                select division_code, 'created', 'cases', id, division_code || ':' || case_id, coalesce(grid_code, '')
-                from after_rows order by id;
-        end if;
-        return null;
-    end if;
-    if (select count(*) from (
-            select from after_rows a join before_rows b using (id) where a.version <> b.version limit many + 1) few) > many
-    then
-        insert into events (division_code, kind, collection, columns, categories, grids)
-            select division_code, 'imported', 'cases',
-                array_remove(array[
-                    case when bool_or(named) then 'case_id' end, case when bool_or(kind) then 'category' end,
-                    case when bool_or(timed) then 'time' end, case when bool_or(due) then 'due_at' end,
-                    case when bool_or(stood) then 'status' end, case when bool_or(raised) then 'tier' end,
-                    case when bool_or(shown) then 'place' end], null),
-                coalesce(array_agg(distinct category) filter (where placed), '{}'),
-                coalesce(array_agg(distinct grid_code) filter (where grid_code is not null), '{}')
-                    || coalesce(array_agg(distinct old_grid) filter (where old_grid is not null), '{}')
-            from (
-                select a.division_code, a.category, a.grid_code, b.grid_code as old_grid, a.place is not null as placed,
-                    bool_or(a.case_id <> b.case_id) as named, bool_or(a.category <> b.category) as kind,
-                    bool_or(a.time <> b.time) as timed, bool_or(a.due_at is distinct from b.due_at) as due,
-                    bool_or(a.status <> b.status) as stood, bool_or(a.tier <> b.tier) as raised,
-                    bool_or(a.place is distinct from b.place) as shown
-                from after_rows a join before_rows b using (id) where a.version <> b.version group by 1, 2, 3, 4, 5
-            ) kinds
-            group by division_code;
+        moved := $moved$
+            select id, division_code, case_id, 'created' as kind, grid_code, null as was_grid,
+                case when place is not null then category end as category, null as was_category,
+                true as open, true as known
+            from after_rows $moved$;
     else
-        insert into events (division_code, kind, collection, row_id, feature, grid_code, columns, grids)
-            select a.division_code, 'changed', 'cases', a.id, a.division_code || ':' || a.case_id,
-                coalesce(a.grid_code, ''),
-                array_remove(array[
-                    case when a.case_id <> b.case_id then 'case_id' end,
-                    case when a.category <> b.category then 'category' end,
-                    case when a.time <> b.time then 'time' end,
-                    case when a.due_at is distinct from b.due_at then 'due_at' end,
-                    case when a.status <> b.status then 'status' end, case when a.tier <> b.tier then 'tier' end,
-                    case when a.place is distinct from b.place then 'place' end], null),
-                array_remove(array[a.grid_code, b.grid_code], null)
-            from after_rows a join before_rows b using (id) where a.version <> b.version order by a.id;
+        moved := $moved$
+            select m.*, m.open or m.due or m.raised as known from (
+                select a.id, a.division_code, a.case_id, 'changed' as kind, a.grid_code, b.grid_code as was_grid,
+                    case when a.place is not null then a.category end as category,
+                    case when b.place is not null then b.category end as was_category,
+                    (a.case_id, a.category, a.time, a.status) <> (b.case_id, b.category, b.time, b.status)
+                        or a.place is distinct from b.place as open,
+                    a.due_at is distinct from b.due_at as due, a.tier <> b.tier as raised
+                from after_rows a join before_rows b using (id) where a.version <> b.version
+            ) m $moved$;
     end if;
+    execute 'with moved as materialized (' || moved || $events$ ),
+        counted as materialized (
+            select *, count(*) over (partition by division_code) as together,
+                case when category is not null and known
+                     then count(*) filter (where known) over (partition by division_code, category) end as known_alike,
+                case when category is not null and open
+                     then count(*) filter (where open) over (partition by division_code, category) end as open_alike
+            from moved
+        ),
+        crowded as (
+            select division_code, grid_code from (
+                select id, division_code, grid_code from moved union select id, division_code, was_grid from moved
+            ) touched
+            where grid_code is not null group by 1, 2 having count(*) > $2
+        ),
+        single as (
+            select c.id, c.division_code, c.kind, c.division_code || ':' || c.case_id as feature,
+                coalesce(c.grid_code, '') as grid_code, c.was_grid, c.category, c.was_category,
+                array_remove(array[
+                    case when together <= $1 then 'centre' end, case when known_alike <= $2 then 'known' end,
+                    case when open_alike <= $2 then 'open' end], null) as audience,
+                array_remove(array[
+                    case when now.grid_code is null then c.grid_code end,
+                    case when before.grid_code is null then c.was_grid end], null) as grids
+            from counted c
+            left join crowded now on now.division_code = c.division_code and now.grid_code = c.grid_code
+            left join crowded before on before.division_code = c.division_code and before.grid_code = c.was_grid
+        ),
+        many (division_code, audience, categories, grids) as (
+            select division_code, array['centre'], array[]::text[], array[]::text[]
+            from counted where together > $1 group by division_code
+            union all
+            select division_code, array['known'], array_agg(distinct category), array[]::text[]
+            from counted where known_alike > $2 group by division_code
+            union all
+            select division_code, array['open'], array_agg(distinct category), array[]::text[]
+            from counted where open_alike > $2 group by division_code
+            union all
+            select division_code, array[]::text[], array[]::text[], array_agg(grid_code)
+            from crowded group by division_code
+        )
+        insert into events (division_code, kind, collection, row_id, feature, grid_code, was_grid, category,
+                            was_category, audience, categories, grids)
+        select division_code, kind, 'cases', id, feature, grid_code, was_grid, category, was_category, audience,
+            array[]::text[], grids
+        from single where audience <> '{}' or grids <> '{}'
+        union all
+        select division_code, 'imported', 'cases', null, '', '', null, null, null, audience, categories, grids
+        from many
+        order by 4 nulls last, 1, 10 $events$
+    using 1000, 100;
     return null;
 end $$;
 

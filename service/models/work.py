@@ -76,21 +76,26 @@ case_steps = table(
 case_imports = ledger("case_imports", words("actor"), moment("at", now=True))
 
 # What happened, in the order of commits as far as `xid` tells; holds keys only, so that a reader is told of
-# a row what the access function lets it see, at that time. columns: of a changed case, what changed;
-# categories and grids: of many cases at once, those shown at a place, and those that they lie or lay in. So
-# who sees nothing of a change is not told that there was one. Kept for a day.
+# a row what the access function lets it see, at that time. Kept for a day.
+# audience: who is told of it: "centre", "open" (who sees what is shown to everybody), "known" (to those with
+# a key); grids: whose own workers are. Many cases at once are one event, but as many as one of these see: so
+# nobody hears from it how much there is that they do not see. category: of the case, if it had a place;
+# was_category, was_grid: before it changed, for what was not shown before is new. categories: of many.
 events = table(
     "events",
-    Column("at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=text("statement_timestamp()")),
     Column("xid", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),
     words("kind", None),
     words("collection", None),
     Column("row_id", BigInteger),
     words("feature"),
     words("grid_code"),
-    members("columns"),
+    members("audience"),
     members("categories"),
     members("grids"),
+    Column("category", Text),
+    Column("was_category", Text),
+    Column("was_grid", Text),
     Index(None, "xid", "id"),
     Index(None, "at"),
     of_division=False,

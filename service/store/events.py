@@ -46,8 +46,9 @@ class Event:
     """Something that happened: keys only. kind: created, changed, imported (many at once), published, or
     purged: those before it are forgotten.
 
-    columns: of the table, that changed; none where rows are new. categories, of many cases at once: those
-    that are shown at a place. grids: where the cases are, or were.
+    audience: who is told ("centre", "known", "open"); grids: whose own workers are. categories: of many cases
+    at once. category, grid: of the case then; was_category, was_grid: before it changed. Categories are None
+    where the case had no place that is shown.
     """
 
     cursor: Cursor
@@ -56,9 +57,13 @@ class Event:
     collection: str
     division: str
     row: int | None
-    columns: frozenset[str] = frozenset()
+    audience: frozenset[str] = frozenset()
     categories: tuple[str, ...] = ()
     grids: frozenset[str] = frozenset()
+    category: str | None = None
+    grid: str = ""
+    was_category: str | None = None
+    was_grid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ class Place:
 
 # Transactions that began earlier may still write; what is younger than the oldest of them waits for it.
 _READ = text("""
-    select xid, id, at, kind, collection, division_code, row_id, columns, categories, grids from events
+    select xid, id, at, kind, collection, division_code, row_id, audience, categories, grids,
+           category, grid_code, was_category, was_grid
+    from events
     where (xid, id) > (:xid, :id)
       and xid < cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)
     order by xid, id limit :most
@@ -128,9 +135,10 @@ def read_events(engine: Engine, after: Cursor, most: int) -> list[Event]:
             Cursor(row.xid, row.id),
             row.at,
             *(row.kind, row.collection, row.division_code, row.row_id),
-            frozenset(row.columns),
+            frozenset(row.audience),
             tuple(row.categories),
             frozenset(row.grids),
+            *(row.category, row.grid_code, row.was_category, row.was_grid),
         )
         for row in rows
     ]
