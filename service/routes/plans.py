@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -185,13 +186,15 @@ def take_step(
     number = plan_number(plan)
     with context.writing() as connection:
         find_plan(context, connection, number)
+        version, changed_at = version_of(if_match)
         done = notes.take_step(
             connection,
             context.principal,
             number,
             body.status,
             note=body.reason,
-            version=version_of(if_match),
+            version=version,
+            changed_at=changed_at,
             over=body.over,
         )
         row = find_plan(context, connection, number)
@@ -254,18 +257,21 @@ def whole(name: str, text: str, lower: int, upper: int) -> int:
 
 
 def tag(row: RowMapping) -> str:
-    """The ETag of a plan."""
-    return f'"{row["version"]}"'
+    """The ETag of a plan: its version, and when it came to be, which no other time line has."""
+    return f'"{row["version"]}-{notes.changed_of(row):x}"'
 
 
-def version_of(if_match: str | None) -> int | None:
-    """The version that If-Match names; None for none. Raises MalformedError."""
+def version_of(if_match: str | None) -> tuple[int | None, int | None]:
+    """Version and time of change (`tag`) that If-Match names, each None where it does not.
+
+    The version alone is enough, as the plan's document tells it. Raises MalformedError.
+    """
     if if_match is None or if_match.strip() == "*":
-        return None
-    text = if_match.strip().removeprefix("W/").strip('"')
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        return None, None
+    found = re.fullmatch(r'(?:W/)?"?([0-9]{1,9})(?:-([0-9a-f]{1,15}))?"?', if_match.strip())
+    if found is None:
         raise MalformedError("text-value", name="If-Match", value=if_match[:60], wanted='"7"')
-    return int(text)
+    return int(found[1]), None if found[2] is None else int(found[2], 16)
 
 
 def describe(context: Context, row: RowMapping) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, insert, select, text, update
 
@@ -21,10 +22,13 @@ STEPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def lock_plan(connection: Connection, plan: int, version: int | None = None) -> RowMapping:
+def lock_plan(
+    connection: Connection, plan: int, version: int | None = None, changed_at: int | None = None
+) -> RowMapping:
     """The plan's row, which nobody else changes until the transaction ends.
 
-    Raises NotFoundError, or OutdatedError where it is no longer of that version.
+    changed_at: microseconds (Unix time) of the last change at that version, for after a restore there is
+    another row of the same version. Raises NotFoundError, or OutdatedError where it is no longer that one.
     """
     found = (
         connection.execute(select(models.plans).where(models.plans.c.id == plan).with_for_update())
@@ -33,9 +37,15 @@ def lock_plan(connection: Connection, plan: int, version: int | None = None) -> 
     )
     if found is None:
         raise NotFoundError("plan-unknown", plan=plan)
-    if version is not None and found["version"] != version:
+    if version not in (None, found["version"]) or changed_at not in (None, changed_of(found)):
         raise OutdatedError("plan-changed", plan=plan, version=found["version"])
     return found
+
+
+def changed_of(row: RowMapping) -> int:
+    """Microseconds (Unix time) of a row's last change."""
+    changed_at: datetime = row["updated_at"]
+    return round(changed_at.timestamp() * 1_000_000)
 
 
 def take_step(
@@ -46,6 +56,7 @@ def take_step(
     *,
     note: str = "",
     version: int | None = None,
+    changed_at: int | None = None,
     over: int | None = None,
 ) -> Publication | None:
     """Take the plan one step further, with a note of who and why; returns what a publication did.
@@ -53,7 +64,7 @@ def take_step(
     A plan is approved by somebody else than whoever made, edited or submitted it. Only approved plans are
     published. Raises ConflictError, OutdatedError, NotFoundError or PlanRefusedError.
     """
-    row = lock_plan(connection, plan, version)
+    row = lock_plan(connection, plan, version, changed_at)
     before = row["status"]
     if to not in STEPS[before]:
         raise ConflictError("plan-step", plan=plan, before=before, after=to)

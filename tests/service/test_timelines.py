@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ from service.centre.surface import Grounds
 from service.maps.community import introduce
 from service.postgres.timelines import NAME
 from service.registry import COLLECTIONS
-from service.store import centre, items, places
+from service.routes.plans import tag
+from service.routes.plans import version_of as version_of_plan
+from service.store import centre, communities, figures, items, notes, places
 from service.store.catalogue import Catalogues
+from service.store.errors import OutdatedError
 from service.store.networks import Networks
 from service.store.seals import seals_of
 from service.store.timelines import begin_timeline
@@ -201,6 +205,38 @@ def test_collections_that_were_added_are_read_again(town: db.Database) -> None:
     assert catalogues.current() is first
     counts_back(town, "select 1", "added_collections")
     assert catalogues.current() is not first
+
+
+def test_a_plan_of_the_same_version_in_another_time_line_is_another(town: db.Database) -> None:
+    with town.owner.connect() as connection:
+        (plan,) = connection.execute(text("select min(id) from plans")).one()
+        row = notes.lock_plan(connection, plan)
+        assert version_of_plan(tag(row)) == (row["version"], notes.changed_of(row))
+        assert notes.lock_plan(connection, plan, *version_of_plan(tag(row)))["id"] == plan
+        lost = {**row, "updated_at": row["updated_at"] + timedelta(seconds=1)}
+        with pytest.raises(OutdatedError):
+            notes.lock_plan(connection, plan, *version_of_plan(tag(lost)))  # type: ignore[arg-type]
+        assert notes.lock_plan(connection, plan, *version_of_plan(f'"{row["version"]}"'))["id"] == plan
+        connection.rollback()
+
+
+def test_pages_whose_rows_were_taken_out_know_the_time_line(
+    town: db.Database, asking: Callable[[Callable[[Connection], Any]], Any]
+) -> None:
+    """Counts, sums and the last change are the same whichever row is gone; so is what a plan is made from."""
+
+    def look(connection: Connection) -> tuple[str, ...]:
+        return (
+            centre.select_state(connection, (CODE,)),
+            figures.select_state(connection, CODE),
+            communities.fingerprint(connection, CODE),
+        )
+
+    first = asking(look)
+    assert asking(look) == first
+    with town.owner.begin() as connection:
+        begin_timeline(connection)
+    assert not set(asking(look)) & set(first)
 
 
 def test_readers_and_a_new_time_line_do_not_wait_for_each_other(town: db.Database) -> None:
