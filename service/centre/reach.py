@@ -44,7 +44,7 @@ question, however it is put, tells more than the collections do.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ from sqlalchemy import Connection
 from partition.texts import LANGUAGES, catalogue
 from service.access import Access, Principal, access
 from service.centre.place import Division
-from service.faults import BusyError, MalformedError, TooLargeError, UnknownError
+from service.faults import BusyError, MalformedError, RateError, TooLargeError, UnknownError
 from service.links import JSON, link
 from service.query.box import Box, short
 from service.registry import COLLECTIONS, Collection
@@ -77,6 +77,9 @@ GROUNDS_MOST = 8  # kept
 AT_ONCE = 2  # reckoned at the same time
 QUEUE_MOST = 16  # others that wait, each so long; more are told to come again
 PATIENCE_S = 15.0
+# of one asker at once, waiting or reckoned: of somebody who is known, and of an address that brings no key
+EACH, PUBLIC_EACH = 12, 4
+RETRY_S = 10
 UNREACHED_MOST = 200
 MINUTES_MOST = 60
 STEPS_MOST = 4  # isochrones of one answer
@@ -153,33 +156,59 @@ class Footing:
     ) -> None:
         self._kept: OrderedDict[tuple[object, ...], tuple[int, Place]] = OrderedDict()
         self._most, self._queue, self._patience = most, queue, patience
-        self._waiting = 0
         self._lock = threading.Lock()
-        self._room = threading.BoundedSemaphore(at_once)
+        self._turn = threading.Condition()
+        # by whether they are of the public, whose share leaves a place for those who are known
+        self._places = {True: max(1, at_once - 1), False: at_once}
+        self._running, self._waiting = {True: 0, False: 0}, {True: 0, False: 0}
+        self._askers: Counter[str] = Counter()
 
     @property
     def waiting(self) -> int:
         """How many wait now."""
-        return self._waiting
+        return self._waiting[True] + self._waiting[False]
 
     @contextmanager
-    def room(self) -> Iterator[None]:
-        """Time of the processor for one answer. Raises BusyError where too many wait, or none gets free."""
-        with self._lock:
-            if self._waiting >= self._queue:
+    def room(self, asker: str = "", *, public: bool = False) -> Iterator[None]:
+        """Time of the processor for one answer. asker: whose; public: whether nobody in particular asks.
+
+        However many of the public ask, a place is left for the others. Raises RateError where one asks for
+        too much at once, BusyError where too many wait, or none gets free.
+        """
+        each = PUBLIC_EACH if public else EACH
+        with self._turn:
+            if asker and self._askers[asker] >= each:
+                raise RateError("turn-many", RETRY_S, most=each)
+            if self._waiting[public] >= self._queue:
                 raise BusyError("busy")
-            self._waiting += 1
-        try:
-            mine = self._room.acquire(timeout=self._patience)
-        finally:
-            with self._lock:
-                self._waiting -= 1
-        if not mine:
-            raise BusyError("busy")
+            self._askers[asker] += 1
+            self._waiting[public] += 1
+            mine = False
+            try:
+                mine = self._turn.wait_for(lambda: self._free(public), self._patience)
+            finally:
+                self._waiting[public] -= 1
+                if not mine:
+                    self._leave(asker)
+            if not mine:
+                raise BusyError("busy")
+            self._running[public] += 1
         try:
             yield
         finally:
-            self._room.release()
+            with self._turn:
+                self._running[public] -= 1
+                self._leave(asker)
+                self._turn.notify_all()
+
+    def _free(self, public: bool) -> bool:
+        running = self._running[True] + self._running[False]
+        return running < self._places[False] and (not public or self._running[True] < self._places[True])
+
+    def _leave(self, asker: str) -> None:
+        self._askers[asker] -= 1
+        if not self._askers[asker]:
+            del self._askers[asker]
 
     def of(self, connection: Connection, principal: Principal, division: Division) -> Place:
         """The ground of the division. Raises TooLargeError, UnknownError."""

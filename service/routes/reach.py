@@ -117,7 +117,7 @@ def _answer(
     def make(connection: Connection, division: Division) -> Mapping[str, Any]:
         return draw(connection, principal, division, footing, path_of(division))
 
-    return answer_in_turn(answer, make, footing)
+    return answer_in_turn(context, answer, make, footing)
 
 
 def _kind(value: str) -> str:

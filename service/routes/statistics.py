@@ -65,4 +65,4 @@ def show_statistic(
     def answer(making: Make[View]) -> Response:
         return answer_view(asking, "statistics", making, extra=(ask,))
 
-    return answer_in_turn(answer, make, footing)
+    return answer_in_turn(asking.context, answer, make, footing)

@@ -16,7 +16,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from service.access import Access, Principal, may_know_versions
+from service.access import Access, Principal, Role, may_know_versions
 from service.centre.figures import View, read_view
 from service.centre.place import Division, cases_access, find_division
 from service.centre.question import REPEATABLE, Filters, read_filters
@@ -25,7 +25,7 @@ from service.links import JSON
 from service.registry import COLLECTIONS
 from service.store import centre as store
 from service.tiles.cache import MadeTile, TileCache
-from service.web.context import Context, find_context
+from service.web.context import Context, client_of, find_context
 from service.web.headers import takes_gzip
 from service.web.tags import content_tag, digest, is_known, known_version, page_tag
 
@@ -112,18 +112,21 @@ class _NotKeptError(Exception):
 
 
 def answer_in_turn(
-    answer: Callable[[Make[Asked]], Response], make: Make[Asked], footing: Footing
+    context: Context, answer: Callable[[Make[Asked]], Response], make: Make[Asked], footing: Footing
 ) -> Response:
     """What `answer` says with an answer that is kept, or with one that `make` makes when it is its turn.
 
     Whoever waits for the processor holds no connection: what is asked is looked up again afterwards.
-    Raises BusyError where too many wait, or it takes too long.
+    Raises BusyError where too many wait, or it takes too long, RateError where one asks for too much at once.
     """
     try:
         return answer(_not_kept)
     except _NotKeptError:
         pass
-    with footing.room():
+    principal = context.principal
+    public = principal.role is Role.PUBLIC
+    asker = client_of(context.request) if public else f"{principal.role.value} {principal.subject}"
+    with footing.room(asker, public=public):
         return answer(make)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from service.access import PUBLIC, Role
 from service.centre import reach
 from service.centre.place import find_division
 from service.centre.reach import Footing, Question, matching
-from service.faults import BusyError
+from service.faults import BusyError, RateError
 from service.postgres.cluster import Cluster
 from service.store import centre as store
 from service.store import networks
@@ -341,6 +342,50 @@ def test_only_so_many_are_reckoned_at_once() -> None:
     thread.join()
     with footing.room():
         pass
+
+
+def test_the_public_leaves_a_place_for_those_who_are_known() -> None:
+    """Two dozen without a key, from six addresses, keep nobody out who has one; each of them has a bound."""
+    footing = Footing(at_once=2, queue=16, patience=5)
+    leave, entered, refused = threading.Event(), threading.Semaphore(0), []
+
+    def hold(address: str) -> None:
+        try:
+            with footing.room(address, public=True):
+                entered.release()
+                leave.wait(10)
+        except (BusyError, RateError) as error:
+            refused.append(type(error))
+
+    threads = [threading.Thread(target=hold, args=(f"10.0.0.{n % 6}",)) for n in range(24)]
+    for thread in threads:
+        thread.start()
+    assert entered.acquire(timeout=10)
+    while footing.waiting + len(refused) < 23:
+        threading.Event().wait(0.01)
+    assert refused == [BusyError] * 7  # sixteen wait
+    assert not entered.acquire(timeout=0.05)  # one at a time
+    with footing.room("centre Li"):
+        pass
+    leave.set()
+    for thread in threads:
+        thread.join()
+    with footing.room("10.0.0.1", public=True), footing.room("centre Li"):
+        pass
+
+
+def test_one_asker_has_a_bound() -> None:
+    footing = Footing(at_once=30)
+    for public, asker, most in ((True, "10.0.0.1", 4), (False, "centre Li", 12)):
+        with ExitStack() as stack:
+            for _ in range(most):
+                stack.enter_context(footing.room(asker, public=public))
+            with pytest.raises(RateError) as told, footing.room(asker, public=public):
+                pass
+            assert told.value.after > 0
+            stack.enter_context(footing.room(f"{asker}0", public=public))
+        with footing.room(asker, public=public):
+            pass
 
 
 def test_many_who_ask_the_same_at_once_are_all_answered(town: Served) -> None:
