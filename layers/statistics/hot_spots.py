@@ -50,10 +50,10 @@ def hot_spots(
 
     With an exposure the value is the rate, standardised by what its denominator lets vary (Assunção and
     Reis 1999), so that a unit of three households does not stand out by a single case. Gi* takes a unit
-    together with its neighbours (binary weights, Ord and Getis 1995), local Moran a unit against the mean
-    of its neighbours (Anselin 1995). Fewer than 30 units, or values that are all alike, are answered by a
-    sentence alone. Raises ValueError for a level outside (0, 0.5] or an unknown method, MissingExtra
-    without esda.
+    together with its neighbours (binary weights, Ord and Getis 1995), in its p too; local Moran a unit
+    against the mean of its neighbours (Anselin 1995). Fewer than 30 units, or values that are all alike,
+    are answered by a sentence alone. Raises ValueError for a level outside (0, 0.5] or an unknown method,
+    MissingExtra without esda.
     """
     if not 0 < level <= 0.5 or method not in get_args(Method):
         raise ValueError("the level must lie between 0 and 0.5, the method be gi or moran")
@@ -82,7 +82,7 @@ def hot_spots(
         return HotSpots(table, statement, method, level)
 
     score, high = _scores(values, near, method)
-    p, draws = permutation_p(values, near, level=level, seed=seed, threads=threads)
+    p, draws = permutation_p(values, near, level=level, seed=seed, own=method == "gi", threads=threads)
     tested = near.counts > 0
     q = np.full(len(values), np.nan)
     if tested.any():
@@ -164,15 +164,14 @@ def _scores(
 def _kinds(
     values: Floats, near: Neighbours, method: Method, above: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    """What a unit is if it is anything: by the mean of its neighbours, and for Moran by its own value."""
+    """What a unit is if it is anything: by what its p is of, and for Moran by its own value besides."""
     total = values.sum()
     around = np.array(
         [values[near.indices[near.starts[k] : near.starts[k + 1]]].sum() for k in range(len(values))]
     )
-    expected = near.counts * (total - values) / max(1, len(values) - 1)
-    surrounded = around > expected
     if method == "gi":
-        return np.where(surrounded, "hot", "cold").astype(object)
+        return np.where(around + values > (near.counts + 1) * values.mean(), "hot", "cold").astype(object)
+    surrounded = around > near.counts * (total - values) / max(1, len(values) - 1)
     own = np.where(above, "high", "low")
     return np.where(surrounded & above, "hot", np.where(~surrounded & ~above, "cold", own)).astype(object)
 

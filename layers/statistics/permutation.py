@@ -31,16 +31,24 @@ ENOUGH = 50  # so many draws at least as extreme settle a tail: its p-value is t
 
 
 def permutation_p(
-    values: Floats, neighbours: Neighbours, *, level: float, seed: int, threads: int | None = None
+    values: Floats,
+    neighbours: Neighbours,
+    *,
+    level: float,
+    seed: int,
+    own: bool = False,
+    threads: int | None = None,
 ) -> tuple[Floats, Whole]:
     """Two-sided p-values of each unit's sum over its neighbours, and the number of draws; islands: NaN and 0.
 
     The values of all other units are dealt out to a unit's neighbours at random, its own stays (Anselin
-    1995). A draw that ties with what was observed counts as more extreme in both tails, the p of a tail is
-    (extreme + 1) / (draws + 1), and the two-sided p twice the smaller one, at most 1: counts are discrete,
-    so p-values err on the safe side. A tail with `ENOUGH` extreme draws after `LEAST_DRAWS` or more is
-    settled there, with p = ENOUGH / draws (Besag and Clifford 1991); else draws go on until a p below
-    `level` / n is possible, so that a single unit of n can pass the false-discovery control.
+    1995). With `own` the sum is that of the unit and its neighbours, and the values of all units are dealt
+    out to them: the law whose mean and variance are those of Gi* (Ord and Getis 1995). A draw that ties
+    with what was observed counts as more extreme in both tails, the p of a tail is (extreme + 1) / (draws
+    + 1), and the two-sided p twice the smaller one, at most 1: counts are discrete, so p-values err on
+    the safe side. A tail with `ENOUGH` extreme draws after `LEAST_DRAWS` or more is settled there, with p
+    = ENOUGH / draws (Besag and Clifford 1991); else draws go on until a p below `level` / n is possible,
+    so that a single unit of n can pass the false-discovery control.
     """
     n = len(values)
     most = max(LEAST_DRAWS, math.ceil(2 * n / level))
@@ -58,6 +66,7 @@ def permutation_p(
             LEAST_DRAWS,
             most,
             ENOUGH,
+            own,
             first,
             last,
             p,
@@ -78,7 +87,9 @@ def run_in_parts(work: Callable[[int, int], Result], n: int, threads: int | None
 
 
 @numba.njit(cache=True, nogil=True)
-def _tails(values, starts, indices, states, slack, least, most, enough, first, last, p, draws):  # type: ignore[no-untyped-def]
+def _tails(  # type: ignore[no-untyped-def]
+    values, starts, indices, states, slack, least, most, enough, own, first, last, p, draws
+):
     n = len(values)
     deck = np.empty(n, dtype=np.int64)
     state = np.empty(1, dtype=np.uint64)
@@ -86,12 +97,15 @@ def _tails(values, starts, indices, states, slack, least, most, enough, first, l
         size = starts[unit + 1] - starts[unit]
         if size == 0:
             continue
-        observed = 0.0
+        observed, cards = 0.0, n - 1
+        if own:
+            observed, cards = values[unit], n
+            size += 1
         for at in range(starts[unit], starts[unit + 1]):
             observed += values[indices[at]]
         for k in range(n):
             deck[k] = k
-        deck[unit] = n - 1  # the last card is the unit's own and is never dealt
+        deck[unit] = n - 1  # the last card is the unit's own, which is dealt with `own` alone
         deck[n - 1] = unit
         state[0] = states[unit]
         up, down, p_up, p_down = 0, 0, -1.0, -1.0
@@ -99,7 +113,7 @@ def _tails(values, starts, indices, states, slack, least, most, enough, first, l
         while done < most and (p_up < 0 or p_down < 0):
             dealt = 0.0
             for k in range(size):
-                other = k + below(state, n - 1 - k)
+                other = k + below(state, cards - k)
                 deck[k], deck[other] = deck[other], deck[k]
                 dealt += values[deck[k]]
             done += 1

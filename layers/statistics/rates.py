@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from layers.statistics.errors import need_extra
 from layers.statistics.neighbours import Floats, Neighbours
@@ -17,6 +16,7 @@ from layers.statistics.units import Units
 LEAST_LOCAL = 30
 Whom = Literal["", "households", "residents"]
 LEAST_UNITS = 2
+_SETS = 250  # sets of counts in one pass, so that memory stays flat
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Rates:
 
     kind: `known`, or `unknown` for a unit without a denominator, whose rates are NaN. overall: the rate of
     all units together. spread: the variance between the true rates (per one, not per `per`); 0 where chance
-    explains all differences. p: of the test that all units have the same rate.
+    explains all differences. p: of the test that all units have the same rate; NaN where it was not made.
     """
 
     units: pd.DataFrame
@@ -44,15 +44,20 @@ def smoothed_rates(
     per: float = 1000.0,
     whom: Whom = "",
     least_cases: int = 0,
+    judged: bool = True,
+    runs: int = 1999,
+    seed: int = 0,
 ) -> Rates:
     """Each unit's rate, drawn towards the mean the more the smaller its denominator is (Marshall 1991).
 
     The mean is that of all units, or with `neighbours` that of the unit and its neighbours (from 30 units
     on; below that the statement says that all units were used). Where the differences are no larger than
     counts of that size must show, every smoothed rate is the mean; esda alone would then turn high rates
-    into low ones. Units without a denominator are named and left out. The verdict speaks of `whom`, and
-    names no rate on fewer than `least_cases` cases. Raises ValueError without `exposure`, MissingExtra
-    without esda.
+    into low ones. Units without a denominator are named and left out. Whether units differ at all is told by
+    Pearson's statistic, held against that of `runs` sets of as many cases dealt out by denominator alone
+    (few cases do not follow its limit, chi-square); not `judged` where counts do not lie in the units that
+    their denominators are of. The verdict speaks of `whom`, and names no rate on fewer than `least_cases`
+    cases. Raises ValueError without `exposure`, MissingExtra without esda.
     """
     if units.exposure is None:
         raise ValueError("rates need an exposure")
@@ -99,9 +104,11 @@ def smoothed_rates(
     table.loc[order, "rate"] = raw * per
     table.loc[order, "smoothed"] = smoothed * per
     expected = overall * at_risk
-    p = float(chi2.sf(((counts - expected) ** 2 / expected).sum(), len(order) - 1))
+    p = _differ(counts, expected, runs, seed) if judged else np.nan
     values = {"overall": f"{overall * per:.1f}", "per": of, "units": len(order), "p": odds(p)}
-    if p > 0.05:
+    if not judged:
+        verdict = both("statistics.rates_not_judged", **values)
+    elif p > 0.05:
         verdict = both("statistics.rates_chance", **values)
     else:
         told = smoothed[counts >= least_cases] * per
@@ -112,6 +119,17 @@ def smoothed_rates(
         )
         verdict = both("statistics.rates_differ", **values, ends=ends)
     return Rates(table, Statement(method, caveat, verdict, notes=tuple(notes)), per, overall, spread, p)
+
+
+def _differ(counts: Floats, expected: Floats, runs: int, seed: int) -> float:
+    """How often cases dealt out by what is expected differ from it as much; both sum to the same."""
+    observed = float(((counts - expected) ** 2 / expected).sum())
+    rng, total, extreme = np.random.default_rng(seed), int(counts.sum()), 0
+    for first in range(0, runs, _SETS):
+        dealt = rng.multinomial(total, expected / expected.sum(), size=min(_SETS, runs - first))
+        squares = ((dealt - expected) ** 2 / expected).sum(axis=1)
+        extreme += int((squares >= observed * (1 - 1e-9)).sum())
+    return (extreme + 1) / (runs + 1)
 
 
 def _local(counts: Floats, at_risk: Floats, near: Neighbours) -> Floats:

@@ -17,12 +17,15 @@ from layers.statistics.scan import (
 from layers.statistics.statement import Statement, both
 from layers.statistics.units import Floats, Units, Whole
 
+LEAST_CASES = 5  # of a cluster of the last days; two cases that meet are no alarm
+
 
 def scan_recent(
     places: Floats,
     by_day: Whole,
     *,
     exposure: Floats | None = None,
+    day_weights: Floats | None = None,
     longest: int = 7,
     bounds: Bounds | None = None,
     runs: int = 999,
@@ -33,20 +36,27 @@ def scan_recent(
     """Circles in which cases rose in the last 1 … `longest` days.
 
     places: n × 2, metres. by_day: n × days, cases of each unit on each day, the last column the last day.
+    day_weights: by day, its part of the time that was looked at (hours, of a filter by hours and weekdays);
+    None: all days alike. The permutation needs none: it keeps how many cases each day has.
     Without `exposure` the days are dealt out again among the cases (space-time permutation, Kulldorff et
     al. 2005): what is always worse at a place, or on a day everywhere, is not a cluster. With `exposure`
-    cases are expected in proportion to it and alike on all days (prospective Poisson scan, Kulldorff 2001).
+    cases are expected in proportion to it and to the day's weight (prospective Poisson scan, Kulldorff
+    2001). Without `bounds` a cluster has 5 cases or more: fewer are no alarm, however rare.
     Scanning afresh every day at `level` gives a false alarm in about 1 / `level` days even where nothing
-    happens. Raises ValueError where `longest` is not between 1 and half of the days, and as `scan_circles`
-    does.
+    happens. Raises ValueError where `longest` is not between 1 and half of the days, where the weights are
+    not one a day, 0 or more and not all 0, and as `scan_circles` does.
     """
-    bounds = bounds or Bounds()
+    bounds = bounds or Bounds(least_cases=LEAST_CASES)
     check_runs(runs, level)
     if by_day.ndim != 2 or not 1 <= longest <= by_day.shape[1] // 2:
         raise ValueError("longest must lie between 1 and half of the days")
+    days = by_day.shape[1]
+    day_weights = np.ones(days) if day_weights is None else day_weights.astype(np.float64)
+    if len(day_weights) != days or not (day_weights >= 0).all() or not 0 < day_weights.sum() < np.inf:
+        raise ValueError("day_weights must be one a day, 0 or more, and not all 0")
+    part = (day_weights / day_weights.sum())[::-1][:longest]  # the last day first
     units = Units(places, by_day.sum(axis=1), exposure)
     order = _order(units, by_day)
-    days = by_day.shape[1]
     counts = by_day[order]
     total = int(counts.sum())
     of_unit = counts.sum(axis=1)
@@ -57,7 +67,7 @@ def scan_recent(
     else:
         at_risk = exposure[order].astype(np.float64)
         weights = at_risk / at_risk.sum() * total if len(order) else at_risk
-        scales = np.arange(1, longest + 1) / days
+        scales = np.cumsum(part)
     windows = Windows(
         order,
         units.places[order].astype(np.float64),
@@ -78,8 +88,7 @@ def scan_recent(
         return np.cumsum(dealt, axis=0)
 
     def deal(run: int) -> Whole:
-        share = weights / total
-        shares = np.concatenate([np.repeat(share / days, longest), [(days - longest) / days]])
+        shares = np.append(np.outer(weights / total, part), 0.0)
         shares[-1] = max(0.0, 1.0 - shares[:-1].sum())
         dealt = np.random.default_rng([seed, run]).multinomial(total, shares)[:-1]
         return np.cumsum(dealt.reshape(len(order), longest).T, axis=0)

@@ -14,7 +14,7 @@ from scipy.special import xlogy
 
 from layers.statistics.permutation import run_in_parts
 from layers.statistics.scan_kernel import SAME, best_windows, highest_ratios
-from layers.statistics.statement import Both, Statement, both, odds
+from layers.statistics.statement import Both, Statement, amount, both, odds
 from layers.statistics.units import Floats, Units, Whole
 from partition.texts import LANGUAGES
 
@@ -260,13 +260,14 @@ def scan_verdict(clusters: Sequence[Cluster], units: int, total: int, level: flo
     first = clusters[0]
     found = sum(cluster.p <= level for cluster in clusters)
     sort = "high" if first.high else "low"
-    span = both("statistics.scan_span", days=first.days) if first.days else dict.fromkeys(LANGUAGES, "")
+    key = "statistics.scan_span_one" if first.days == 1 else "statistics.scan_span"
+    span = both(key, days=first.days) if first.days else dict.fromkeys(LANGUAGES, "")
     return both(
         f"statistics.scan_found_{sort}",
         found=found,
         cases=first.cases,
-        expected=f"{first.expected:.1f}",
-        risk=both("statistics.risk", times=f"{first.relative_risk:.1f}")
+        expected=amount(first.expected),
+        risk=both("statistics.risk", times=amount(first.relative_risk))
         if math.isfinite(first.relative_risk)
         else both("statistics.risk_all"),
         radius=both("statistics.scan_radius", metres=f"{first.radius_m:.0f}")

@@ -39,3 +39,8 @@ def odds(p: float, digits: int = 3) -> str:
     """A p-value as it is written: never 0, never more digits than it has."""
     least = 10.0**-digits
     return f"< {least:.{digits}f}" if p < least else f"= {p:.{digits}f}"
+
+
+def amount(value: float) -> str:
+    """An expected number or a ratio with one digit, but never 0.0."""
+    return f"{value:.1f}" if value >= 0.1 or value <= 0 else "< 0.1"

@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from service.access import Principal
+from service.access import Principal, Role
 from service.centre.place import Division
 from service.centre.surface import deal_points
 from service.faults import TooLargeError
 from service.privacy.disclosure import rules
 from service.store import centre as store
 from service.store import walks
-from service.store.grid_cases import Grids, select_grids
+from service.store.grid_cases import Grids, members, select_grids
+from service.store.places import places_of_buildings
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -132,16 +133,27 @@ def lay_mesh(
 
 
 def count_cases(
-    connection: Connection, principal: Principal, mesh: Mesh, points: store.Points, steps: int
+    connection: Connection,
+    principal: Principal,
+    mesh: Mesh,
+    points: store.Points,
+    steps: int,
+    *,
+    whole: bool = False,
 ) -> Whole:
     """Cases by unit and step, units × (steps + 1): the last column are those of step −1, the time before.
 
-    Cases at places are dealt out among the buildings of their place first; in grids they count as
-    everywhere in the service (`service.store.grid_cases`). A case outside all units counts nowhere.
+    Cases at places are dealt out among the buildings of their place first, or with `whole` all counted where
+    the place lies, as `people_of` counts its people: neighbours that share a place's cases are like each
+    other without any cause. In grids they count as everywhere in the service (`service.store.grid_cases`). A
+    case outside all units counts nowhere.
     """
     counts = np.zeros((len(mesh), steps + 1), dtype=np.int64)
     if mesh.kind == "grids":
         unit = _in_grids(mesh, principal, points)
+        numbers, step = points.counts, points.steps
+    elif whole:
+        unit = _in_shapes(mesh, points.places)
         numbers, step = points.counts, points.steps
     else:
         places, numbers, step = deal_points(connection, points)
@@ -181,22 +193,34 @@ def _in_shapes(mesh: Mesh, places: Floats) -> Whole:
 
 
 def people_of(
-    connection: Connection, principal: Principal, division: Division, mesh: Mesh, per: str
+    connection: Connection,
+    principal: Principal,
+    division: Division,
+    mesh: Mesh,
+    per: str,
+    *,
+    published: bool,
 ) -> tuple[Floats, bool]:
     """Households or residents by unit, NaN where they are not known or fewer than may stand behind a
     figure; and whether the households are those of the buildings.
 
-    Residents of a cell or a building are its households times the mean size of its grid's.
+    Who is shown cases at places gets the people of a place where its cases count; of grids with `published`
+    those that are published, which are of other buildings where a place lies across a border. Residents of a
+    cell or a building are its households times the mean size of its grid's.
     """
     rows = {row.code: row for row in store.select_grid_rows(connection, principal, division.codes)}
     totals = {code: float(row.households) for code, row in rows.items() if row.households is not None}
-    if mesh.kind == "grids":
+    at_places = not principal.reaches(Role.CENTRE)
+    if mesh.kind == "grids" and (published or not at_places):
         households, exact = np.array([totals.get(code, np.nan) for code in mesh.grids]), True
     else:
         homes, exact = walks.select_homes(connection, principal, division.codes)
         metric = homes.to_crs(mesh.crs)
         values = homes["households"].to_numpy(dtype=np.float64) if exact else _estimate(metric, totals)
-        households = _sum_up(mesh, metric, values)
+        if at_places:
+            households = _sum_up_at_places(connection, principal, division, mesh, homes, values)
+        else:
+            households = _sum_up(mesh, metric, values)
     size = np.ones(len(mesh))
     if per == "residents":
         size = np.array([_mean_size(rows.get(code)) for code in mesh.grids], dtype=np.float64)
@@ -219,6 +243,39 @@ def _sum_up(mesh: Mesh, homes: gpd.GeoDataFrame, values: Floats) -> Floats:
     if mesh.kind == "buildings":
         return values
     unit = area_of_points(gpd.GeoSeries(mesh.shapes), homes.representative_point().reset_index(drop=True))
+    inside = unit >= 0
+    sums = np.bincount(unit[inside], weights=values[inside], minlength=len(mesh))
+    return np.asarray(sums, dtype=np.float64)
+
+
+def _sum_up_at_places(
+    connection: Connection,
+    principal: Principal,
+    division: Division,
+    mesh: Mesh,
+    homes: gpd.GeoDataFrame,
+    values: Floats,
+) -> Floats:
+    """Households by the unit in which the cases of a home are counted: in a worker's own grids where it
+    stands, else where its place lies.
+    """
+    inner = homes.representative_point()
+    points = np.column_stack([inner.x, inner.y]).reshape(-1, 2)
+    moved = ~homes["grid"].isin(principal.grids).to_numpy(dtype=bool)
+    codes = division.codes
+    # where there are several communities, ids begin with theirs (`select_homes`)
+    several = len(codes) > 1
+    owners = np.array([name.split(":")[0] if several else codes[0] for name in homes["id"]], dtype=object)
+    version = store.select_version(connection, ("buildings",))
+    for community, rows in members(owners).items():
+        mine = rows[moved[rows]]
+        places = places_of_buildings(connection, community, points[mine], version)
+        known = np.isfinite(places).all(axis=1)
+        points[mine[known]] = places[known]
+        moved[mine[~known]] = False
+    once = np.ones(len(points), dtype=np.int64)
+    told = store.Points(points, owners, once, moved, np.zeros_like(once))
+    unit = _in_grids(mesh, principal, told) if mesh.kind == "grids" else _in_shapes(mesh, points)
     inside = unit >= 0
     sums = np.bincount(unit[inside], weights=values[inside], minlength=len(mesh))
     return np.asarray(sums, dtype=np.float64)

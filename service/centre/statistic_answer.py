@@ -119,7 +119,7 @@ def _clusters(scan: Scan, mesh: Mesh) -> dict[str, Any]:
     import geopandas as gpd
     import shapely
 
-    from layers.statistics.statement import both
+    from layers.statistics.statement import amount, both
 
     circles = []
     for cluster in scan.clusters:
@@ -133,12 +133,12 @@ def _clusters(scan: Scan, mesh: Mesh) -> dict[str, Any]:
     degrees = gpd.GeoSeries(circles, crs=mesh.crs).to_crs(4326).to_numpy() if circles else []
     features = []
     for number, (cluster, shape) in enumerate(zip(scan.clusters, degrees, strict=True), start=1):
-        span = "" if cluster.days is None else "_days"
+        span = "" if cluster.days is None else "_day" if cluster.days == 1 else "_days"
         label = both(
             f"statistics.cluster_label{span}",
             days=cluster.days or 0,
             cases=cluster.cases,
-            expected=f"{cluster.expected:.1f}",
+            expected=amount(cluster.expected),
         )
         features.append(
             {

@@ -20,7 +20,7 @@ _SCANS = ("seed", "runs", "share", "radius")
 PARAMETERS: Mapping[Method, frozenset[str]] = {
     "gi": frozenset({"units", "cell", "seed"}),
     "moran": frozenset({"units", "cell", "seed"}),
-    "rates": frozenset({"units", "cell"}),
+    "rates": frozenset({"units", "cell", "seed"}),
     "scan": frozenset({"units", "cell", *_SCANS, "side"}),
     "recent": frozenset({"units", "cell", *_SCANS, "longest"}),
     "compare": frozenset({"units", "cell", "at", "areas"}),

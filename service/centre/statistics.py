@@ -5,7 +5,7 @@
     method       what it tells                                        parameters
     gi           hot and cold spots (Getis-Ord Gi*)                   units, cell, seed
     moran        units like or unlike their surroundings              units, cell, seed
-    rates        smoothed rates (`rate=`, households by default)      units, cell
+    rates        smoothed rates (`rate=`, households by default)      units, cell, seed
     scan         clusters: circles with too many (or few) cases       units, cell, seed, runs, share,
                                                                       radius, side
     recent       circles that rose in the last days                   units, cell, seed, runs, share,
@@ -73,11 +73,11 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from service.access import Access, Principal
+from service.access import Access, Principal, Role
 from service.centre.answer import write_interval
 from service.centre.figures import View
 from service.centre.mesh import Floats, Mesh, Whole, count_cases, lay_mesh, people_of
-from service.centre.question import Interval, write_time
+from service.centre.question import Interval, Per, write_time
 from service.centre.statistic_answer import Found, plain, plain_list, write_found
 from service.centre.statistic_question import Ask
 from service.faults import MalformedError, TooLargeError
@@ -124,26 +124,45 @@ class Desk:
             (begin.begin, main.begin, main.end),
             steps,
         )
-        return count_cases(self.connection, self.principal, self.mesh, points, steps)
+        return count_cases(
+            self.connection, self.principal, self.mesh, points, steps, whole=self.per != "" and end is None
+        )
 
-    def units(self, counts: Whole) -> tuple[Units, tuple[Both, ...]]:
-        """The units with what their cases are compared with, and notes on that."""
+    @property
+    def per(self) -> Per:
+        """What rates are of; empty: numbers alone are compared."""
+        if self.ask.method == "rates":
+            return self.view.filters.rate or "households"
+        return self.view.filters.rate
+
+    @property
+    def at_places(self) -> bool:
+        """Whether cases lie at places of several buildings."""
+        return not self.principal.reaches(Role.CENTRE)
+
+    def units(self, counts: Whole) -> tuple[Units, tuple[Both, ...], bool]:
+        """The units with what their cases are compared with, notes on that, and whether that is of the very
+        buildings whose cases are counted.
+        """
         from layers.statistics.statement import both
         from layers.statistics.units import Units
 
-        rate = self.view.filters.rate
-        if self.ask.method == "rates" and not rate:
-            rate = "households"
-        if not rate:
+        if not self.per:
             note = both("statistics.note_counts")
             if self.mesh.kind == "buildings":
-                return Units(self.mesh.middles, counts), (note,)
-            return Units(self.mesh.middles, counts, self.mesh.area_m2 / 1e4, "area"), (note,)
-        people, exact = people_of(self.connection, self.principal, self.view.division, self.mesh, rate)
-        notes = [both(f"statistics.note_{rate}", least=rules().floor.households)]
+                return Units(self.mesh.middles, counts), (note,), True
+            return Units(self.mesh.middles, counts, self.mesh.area_m2 / 1e4, "area"), (note,), True
+        published = self.ask.method == "rates"
+        people, exact = people_of(
+            self.connection, self.principal, self.view.division, self.mesh, self.per, published=published
+        )
+        notes = [both(f"statistics.note_{self.per}", least=rules().floor.households)]
         if not exact:
             notes.append(both("statistics.note_estimated"))
-        return Units(self.mesh.middles, counts, people), tuple(notes)
+        if self.at_places and not (published and self.mesh.kind == "grids"):
+            notes.append(both("statistics.note_places"))
+        matching = exact and not (self.at_places and published and self.mesh.kind == "grids")
+        return Units(self.mesh.middles, counts, people), tuple(notes), matching
 
 
 def draw_statistic(
@@ -179,7 +198,7 @@ def _hot_spots(desk: Desk) -> Found:
     from layers.statistics.hot_spots import hot_spots
 
     counts = desk.count(desk.view.interval)[:, 0]
-    units, notes = desk.units(counts)
+    units, notes, _ = desk.units(counts)
     method: Literal["gi", "moran"] = "moran" if desk.ask.method == "moran" else "gi"
     spots = hot_spots(units, desk.mesh.neighbours(), method=method, seed=desk.ask.seed, threads=THREADS)
     table = spots.units
@@ -193,9 +212,11 @@ def _rates(desk: Desk) -> Found:
     from layers.statistics.statement import both
 
     counts = desk.count(desk.view.interval)[:, 0]
-    units, notes = desk.units(counts)
-    per = desk.view.filters.rate or "households"
-    rates = smoothed_rates(units, whom=per, least_cases=rules().floor.rate_hidden)
+    units, notes, matching = desk.units(counts)
+    per = desk.per
+    rates = smoothed_rates(
+        units, whom=per, least_cases=rules().floor.rate_hidden, judged=matching, seed=desk.ask.seed
+    )
     table, floor = rates.units, rules().floor
     known = (table["kind"] == "known").to_numpy()
     states = np.where(
@@ -230,7 +251,9 @@ def _scan(desk: Desk) -> Found:
     from layers.statistics.scan import scan_circles
 
     counts = desk.count(desk.view.interval)[:, 0]
-    units, notes = desk.units(counts)
+    units, notes, matching = desk.units(counts)
+    if not matching:
+        return _unmatched(desk, counts, notes)
     ask = desk.ask
     _bounded(len(desk.mesh), ask.runs)
     scan = scan_circles(units, bounds=_bounds(ask), runs=ask.runs, seed=ask.seed, threads=THREADS)
@@ -241,7 +264,7 @@ def _scan(desk: Desk) -> Found:
 
 
 def _recent(desk: Desk) -> Found:
-    from layers.statistics.recent import scan_recent
+    from layers.statistics.recent import LEAST_CASES, scan_recent
     from layers.statistics.statement import Statement, both
 
     ask, view = desk.ask, desk.view
@@ -260,15 +283,18 @@ def _recent(desk: Desk) -> Found:
         return Found(statement, counts, ["none"] * len(counts), empty)
     by_day = desk.count(history, steps=days)[:, :days]
     counts = by_day.sum(axis=1)
-    units, notes = desk.units(counts)
+    units, notes, matching = desk.units(counts)
+    if not matching:
+        return _unmatched(desk, counts, notes)
     _bounded(len(desk.mesh), ask.runs * ask.longest)
     people = units.exposure if units.tested == "rates" else None
     scan = scan_recent(
         desk.mesh.middles,
         by_day,
         exposure=people,
+        day_weights=np.array([view.filters.exposure(day) for day in history.split(days)]),
         longest=ask.longest,
-        bounds=_bounds(ask),
+        bounds=replace(_bounds(ask), least_cases=LEAST_CASES),
         runs=ask.runs,
         seed=ask.seed,
         threads=THREADS,
@@ -277,6 +303,16 @@ def _recent(desk: Desk) -> Found:
     return replace(
         found, notes=notes if people is not None else (), more={"history": write_interval(history)}
     )
+
+
+def _unmatched(desk: Desk, counts: Whole, notes: tuple[Both, ...]) -> Found:
+    """That circles are not looked for: estimated people err, which would look like clusters."""
+    from layers.statistics.statement import Statement, both
+
+    words = both("statistics.not_at_places", per=both(f"statistics.whom_{desk.per}"))
+    statement = Statement(both(f"statistics.title_{desk.ask.method}"), words, words, False)
+    empty: dict[str, Sequence[Any]] = {"expected": [None] * len(counts), "cluster": [None] * len(counts)}
+    return Found(statement, counts, ["none"] * len(counts), empty, notes=notes)
 
 
 def _clustered(

@@ -143,19 +143,22 @@ def draw_surface(
 
 
 def deal_points(connection: Connection, points: store.Points) -> tuple[Places, Counts, Counts]:
-    """Points, numbers and steps of the cases, those at places dealt out among its buildings."""
+    """Points, numbers and steps of the cases, those at places dealt out among its buildings.
+
+    All steps together are what the cases of all times dealt at once are (`Places.deal`).
+    """
     exact = ~points.moved
     places, counts, steps = [points.places[exact]], [points.counts[exact]], [points.steps[exact]]
     version = store.select_version(connection, ("buildings",)) if points.moved.any() else 0
     moved = np.flatnonzero(points.moved)
     for community, rows in members(points.communities[moved]).items():
         mine = moved[rows]
-        for step in np.unique(points.steps[mine]).tolist():
-            at = mine[points.steps[mine] == step]
-            dealt, numbers = deal_cases(connection, community, points.places[at], points.counts[at], version)
-            places.append(dealt)
-            counts.append(numbers)
-            steps.append(np.full(len(dealt), step))
+        dealt, numbers, at = deal_cases(
+            connection, community, points.places[mine], points.counts[mine], points.steps[mine], version
+        )
+        places.append(dealt)
+        counts.append(numbers)
+        steps.append(at)
     return np.concatenate(places), np.concatenate(counts), np.concatenate(steps)
 
 

@@ -98,16 +98,25 @@ def find_places_of(connection: Connection, division: str, points: Points, versio
     return np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7)
 
 
-def deal_cases(
-    connection: Connection, division: str, places: Points, counts: Numbers, version: int
-) -> tuple[Points, Numbers]:
-    """Numbers of cases at places (degrees), dealt out evenly among the buildings of each: points, numbers.
+def places_of_buildings(connection: Connection, division: str, points: Points, version: int) -> Points:
+    """The places (degrees; NaN: none) at which cases in buildings are told, by a point of each building.
 
     version: as in `find_places_of`.
     """
     kept = _keep(connection, division, version)
-    points, dealt = kept.places.deal(places * kept.stretch, counts)
-    return points / kept.stretch, dealt
+    return np.asarray(np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7))
+
+
+def deal_cases(
+    connection: Connection, division: str, places: Points, counts: Numbers, steps: Numbers, version: int
+) -> tuple[Points, Numbers, Numbers]:
+    """Numbers of cases at places (degrees) by step, dealt out among the buildings: points, numbers, steps.
+
+    version: as in `find_places_of`.
+    """
+    kept = _keep(connection, division, version)
+    points, dealt, at = kept.places.deal(places * kept.stretch, counts, steps)
+    return points / kept.stretch, dealt, at
 
 
 def _keep(connection: Connection, division: str, version: int) -> _Kept:

@@ -100,6 +100,31 @@ def test_p_values_are_those_of_all_permutations() -> None:
         assert p[unit] == pytest.approx(exact, abs=5 * math.sqrt(2 * exact / LEAST_DRAWS) * 1.5 + 0.004)
 
 
+def test_the_own_value_takes_part_in_gi() -> None:
+    """Gi* is of a unit and its neighbours: counts of 0 and 1 among k + 1 of all are hypergeometric."""
+    rng = np.random.default_rng(3)
+    values = (rng.random(120) < 0.3).astype(np.float64)
+    p, _ = permutation_p(values, QUEEN, level=0.05, seed=1, own=True)
+    for unit in range(120):
+        seen = values[QUEEN.indices[QUEEN.starts[unit] : QUEEN.starts[unit + 1]]].sum() + values[unit]
+        law = hypergeom(120, int(values.sum()), int(QUEEN.counts[unit]) + 1)
+        exact = min(1.0, 2 * min(law.cdf(seen), law.sf(seen - 1)))
+        assert p[unit] == pytest.approx(exact, abs=5 * math.sqrt(2 * exact / LEAST_DRAWS) * 1.5 + 0.004)
+
+
+def test_the_ring_round_a_cell_of_nought_is_hot_too() -> None:
+    counts = np.random.default_rng(0).poisson(3, 120)
+    ring = (np.abs(COLUMNS - 5) <= 1) & (np.abs(ROWS - 5) <= 1)
+    middle = (COLUMNS == 5) & (ROWS == 5)
+    counts[ring] = 9
+    counts[middle] = 0
+    found = hot_spots(Units(PLACES, counts), QUEEN)
+    hot = (found.units["kind"] == "hot").to_numpy()
+    assert (hot & ring & ~middle).any()
+    assert "may be low itself" in found.statement.caveat["en"]
+    assert "自身也可能不高" in found.statement.caveat["zh"]
+
+
 def test_one_unit_of_many_can_pass_the_control_of_false_discoveries() -> None:
     values = np.zeros(120)
     values[HEAP] = 50
@@ -275,6 +300,25 @@ def test_smoothed_rates_are_marshalls() -> None:
     assert np.argsort(drawn[np.argsort(people)].to_numpy()).tolist() == list(range(50))
 
 
+def test_few_cases_are_held_against_what_few_cases_do() -> None:
+    """Three cases in one of two units alike: one time in four. Chi-square would say one in twelve."""
+    found = smoothed_rates(Units(PLACES[:2], np.array([3, 0]), np.array([50.0, 50.0])), seed=4)
+    assert found.p == pytest.approx(0.25, abs=0.04)
+    again = smoothed_rates(Units(PLACES[:2], np.array([3, 0]), np.array([50.0, 50.0])), seed=4)
+    assert again.p == found.p
+    unequal = smoothed_rates(Units(PLACES[:2], np.array([90, 10]), np.array([50.0, 50.0])))
+    assert unequal.p == 1 / 2000
+
+
+def test_rates_that_do_not_match_are_not_judged() -> None:
+    units = Units(PLACES[:2], np.array([90, 10]), np.array([50.0, 50.0]))
+    found = smoothed_rates(units, judged=False, whom="households")
+    assert math.isnan(found.p)
+    assert found.statement.answered
+    assert "is not judged" in found.statement.verdict["en"]
+    assert "不判断" in found.statement.verdict["zh"]
+
+
 def test_noise_is_not_turned_upside_down() -> None:
     """Counts more even than chance: esda's weight would be negative; every rate is then the mean."""
     people = np.full(40, 100.0)
@@ -332,7 +376,12 @@ def test_denominators_that_are_nought_or_unknown_are_named() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     "experiment",
-    [chance.gi, chance.gi_sparse, chance.gi_rates, chance.moran, chance.moran_rates, chance.rates],
+    [
+        *(chance.gi, chance.gi_sparse, chance.gi_rates, chance.moran, chance.moran_rates),
+        *(chance.rates, chance.few_rates, chance.rates_at_places),
+        *(chance.gi_at_places, chance.gi_rates_at_places, chance.gi_estimated_at_places),
+        *(chance.moran_at_places, chance.moran_rates_at_places, chance.moran_estimated_at_places),
+    ],
 )
 def test_false_discoveries(experiment: Callable[[int], int]) -> None:
     """Of maps of nothing but chance at most 5 % show a hot spot or a difference."""

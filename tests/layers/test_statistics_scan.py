@@ -246,6 +246,37 @@ def test_a_rise_everywhere_is_no_cluster_of_the_permutation() -> None:
     assert "more than by chance" in scan.statement.verdict["en"]
 
 
+def test_days_that_were_looked_at_less_are_expected_less() -> None:
+    """Cases of weekends alone, the same on each: the last two days, a weekend, are no rise."""
+    rng = np.random.default_rng(3)
+    weekend = np.arange(28) % 7 >= 5
+    by_day = rng.poisson(0.6, (64, 28)) * weekend
+    people = np.ones(64)
+    told = scan_recent(lattice(8, 8), by_day, exposure=people, day_weights=weekend * 24.0, longest=4)
+    assert not told.found
+    assert scan_recent(lattice(8, 8), by_day, exposure=people, longest=4).found
+    # the days' numbers are kept by the permutation
+    assert not scan_recent(lattice(8, 8), by_day, longest=4).found
+    two = told.clusters[0]
+    assert two.expected == pytest.approx(by_day.sum() * len(two.units) / 64 * {1: 1, 2: 2}[two.days or 0] / 8)
+    for wrong in (np.ones(27), np.zeros(28), np.full(28, np.nan), np.full(28, -1.0)):
+        with pytest.raises(ValueError, match="one a day"):
+            scan_recent(lattice(8, 8), by_day, exposure=people, day_weights=wrong, longest=4)
+
+
+def test_a_few_cases_are_no_alarm_and_small_numbers_are_not_nought() -> None:
+    by_day = np.zeros((64, 40), dtype=np.int64)
+    by_day[np.arange(0, 60, 3), np.arange(20)] = 1
+    by_day[9, -1] += 4
+    assert not scan_recent(lattice(8, 8), by_day, longest=5).clusters
+    by_day[9, -1] += 1
+    people = np.ones(64)
+    scan = scan_recent(lattice(8, 8), by_day, exposure=people, longest=5)
+    assert len(scan.found) == 1
+    assert "5 cases in the last day where < 0.1 were expected" in scan.statement.verdict["en"]
+    assert "最近一天内发生 5 件，期望 < 0.1 件" in scan.statement.verdict["zh"]
+
+
 def test_longest_must_fit() -> None:
     with pytest.raises(ValueError, match="half"):
         scan_recent(lattice(3, 3), np.ones((9, 10), dtype=np.int64), longest=6)
@@ -255,6 +286,20 @@ def test_longest_must_fit() -> None:
 
 
 # --- what chance alone gives ---
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        *(chance.circles_at_places, chance.few_circles_at_places),
+        *(chance.days_alike_at_places, chance.days_dealt_again_at_places),
+    ],
+)
+def test_places_raise_no_more_false_alarms(experiment: Callable[[int], int]) -> None:
+    """Of maps of nothing but chance at most 5 % have a cluster."""
+    maps = 1000
+    assert experiment(maps) <= 0.05 * maps + 3.3 * math.sqrt(maps * 0.05 * 0.95)
 
 
 @pytest.mark.long

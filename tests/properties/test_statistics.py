@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from layers.statistics.hot_spots import hot_spots
 from layers.statistics.neighbours import nearest
 from layers.statistics.rates import smoothed_rates
-from layers.statistics.recent import scan_recent
+from layers.statistics.recent import LEAST_CASES, scan_recent
 from layers.statistics.scan import Bounds, Cluster, scan_circles
 from layers.statistics.units import Floats, Units, Whole
 
@@ -108,7 +108,9 @@ def test_cylinders_are_those_of_brute_force(seed: int, n: int, longest: int, peo
     places = rng.integers(0, 4, (n, 2)) * 10.0
     by_day = rng.poisson(rng.choice([0.1, 0.8]), (n, 10))
     exposure = rng.integers(1, 30, n).astype(np.float64) if people else None
-    scan = scan_recent(places, by_day, exposure=exposure, longest=longest, runs=19)
+    bounds = Bounds(least_cases=LEAST_CASES)
+    day_weights = rng.integers(0, 3, 10).astype(np.float64) + (np.arange(10) == 0)
+    scan = scan_recent(places, by_day, exposure=exposure, day_weights=day_weights, longest=longest, runs=19)
     total = int(by_day.sum())
     counts = np.stack([by_day[:, -days:].sum(axis=1) for days in range(1, longest + 1)])
     if exposure is None:
@@ -116,8 +118,8 @@ def test_cylinders_are_those_of_brute_force(seed: int, n: int, longest: int, peo
         scales = counts.sum(axis=1) / max(1, total)
     else:
         weights = exposure / exposure.sum() * total
-        scales = np.arange(1, longest + 1) / 10
-    assert_best(scan.clusters, places, counts, weights, scales, total, Bounds())
+        scales = np.array([day_weights[-days:].sum() for days in range(1, longest + 1)]) / day_weights.sum()
+    assert_best(scan.clusters, places, counts, weights, scales, total, bounds)
 
 
 @quick

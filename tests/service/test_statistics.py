@@ -15,6 +15,7 @@ import pytest
 from shapely.geometry import Point, shape
 from sqlalchemy import text
 
+from layers.statistics import recent
 from service import db
 from service.access import Role
 from service.centre import mesh
@@ -238,6 +239,65 @@ def test_denominators_are_those_of_the_collections(clients: dict[Role, httpx.Cli
     assert not any("estimated" in note["en"] for note in centre["notes"])
 
 
+def test_rates_at_places_are_of_the_buildings_whose_cases_are_counted(
+    clients: dict[Role, httpx.Client],
+) -> None:
+    """Planners: people and cases lie at the same places. Without households of buildings: no judgement."""
+    for units in ("cells&cell=120", "grids"):
+        found = ask(clients[Role.PLANNER], "scan", f"{ALL}&units={units}&rate=households")
+        assert found["answered"]
+        told = [unit["properties"] for unit in found["units"]["features"] if unit["properties"]["expected"]]
+        assert sum(one["expected"] for one in told) == pytest.approx(
+            sum(one["cases"] for one in told), rel=0.01
+        )
+        for method in ("scan", "recent"):
+            for role in (Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER):
+                refused = ask(
+                    clients[role],
+                    method,
+                    f"{ALL}&units={units}&rate=residents&longest=3"
+                    if method == "recent"
+                    else f"{ALL}&units={units}&rate=residents",
+                )
+                assert not refused["answered"]
+                assert "errors of the estimate" in refused["verdict"]["en"]
+                assert "不作判断" in refused["verdict"]["zh"]
+                assert not (refused["clusters"] or {"features": []})["features"]
+                assert {u["properties"]["kind"] for u in refused["units"]["features"]} == {"none"}
+                assert all(u["properties"]["expected"] is None for u in refused["units"]["features"])
+    # a place's cases lie in one cell together with all households of its buildings
+    exact, moved = (
+        ask(clients[role], "gi", f"{ALL}&cell=60&rate=households")["units"]["features"]
+        for role in (Role.CENTRE, Role.PLANNER)
+    )
+    holding = [sum(unit["properties"]["cases"] > 0 for unit in units) for units in (exact, moved)]
+    assert holding[1] < holding[0]
+    assert "is not judged" in ask(clients[Role.PUBLIC], "rates", ALL)["verdict"]["en"]
+    assert "is not judged" in ask(clients[Role.PLANNER], "rates", ALL)["verdict"]["en"]
+    assert (
+        "is not judged"
+        not in ask(clients[Role.PLANNER], "rates", f"{ALL}&units=cells&cell=120")["verdict"]["en"]
+    )
+    assert "is not judged" not in ask(clients[Role.CENTRE], "rates", ALL)["verdict"]["en"]
+
+
+def test_days_are_expected_by_the_hours_looked_at(
+    clients: dict[Role, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    scanned = recent.scan_recent
+
+    def spy(*told: Any, **named: Any) -> Any:
+        seen.append(named["day_weights"])
+        return scanned(*told, **named)
+
+    monkeypatch.setattr(recent, "scan_recent", spy)
+    ask(clients[Role.CENTRE], "recent", f"{ALL}&cell=60&rate=households&longest=3&weekdays=6,7&hours=8-18")
+    assert seen[0].sum() / 10 == pytest.approx(len(seen[0]) * 2 / 7, abs=2)
+    assert set(np.unique(np.round(seen[0], 6))) <= {0.0, 10.0} or seen[0].max() <= 10
+    assert (seen[0] == 0).sum() > len(seen[0]) / 2
+
+
 def test_before_and_after(clients: dict[Role, httpx.Client], served: Served) -> None:
     centre = clients[Role.CENTRE]
     newest = served.rows("select max(time) from cases where case_id not like 'heap%'")[0][0]
@@ -287,7 +347,7 @@ def test_buildings_are_for_the_centre(clients: dict[Role, httpx.Client]) -> None
         ("gi", "cell=100&cell=200"),
         ("gi", "seed=-1"),
         ("gi", "runs=99"),
-        ("rates", "seed=1"),
+        ("rates", "runs=99"),
         ("scan", "runs=10"),
         ("scan", "runs=100000"),
         ("scan", "share=0.9"),
