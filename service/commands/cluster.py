@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
     db = typer.Typer(
         no_args_is_help=True, help="The database: start, stop, back up, restore · 数据库启停与备份"
     )
-    for command in (start, stop, status, migrate, backup, restore):
+    for command in (start, stop, status, migrate, backup, restore, restored):
         db.command()(command)
     app.add_typer(db, name="db", rich_help_panel=PANEL)
     app.command(rich_help_panel=PANEL)(doctor)
@@ -125,6 +125,26 @@ def restore(file: BackupFile) -> None:
         with place(_settings()) as found:
             read(found, file)
         term.say("db-restored", path=file)
+
+
+def restored() -> None:
+    """Say that the database was brought back by other means · 声明数据库已用其他方式恢复
+
+    After a recovery to a point in time, or when a replica that may lack the last changes takes over: before
+    servers work with it, or restart them afterwards. What servers and clients keep of the lost changes then
+    counts for nothing. `wangge db restore` does this itself.
+
+    用于时间点恢复之后，或由可能缺少最近改动的副本接管之后：应在服务连接之前运行，否则运行后重启服务。
+    服务和客户端所存的、已丢失改动的内容从此一律作废。wangge db restore 会自动完成这一步。
+    """
+    term = terminal()
+    with term.answering_errors():
+        from service.db import engines
+        from service.store.timelines import begin_timeline
+
+        with engines(_settings()) as opened, opened.owner.begin() as connection:
+            begin_timeline(connection)
+        term.say("db-timeline")
 
 
 def doctor() -> None:

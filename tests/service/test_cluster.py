@@ -286,6 +286,26 @@ def test_backup_and_restore(filled: Cluster, tmp_path: Path) -> None:
     assert names(filled) == ["朝阳社区"]
 
 
+def test_a_database_that_was_brought_back_by_other_means(
+    filled: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recovery to a point in time, or a replica that takes over, is told by its owner."""
+    socket = filled.status().socket
+    monkeypatch.setenv("WANGGE_DATABASE_URL", f"postgresql://wangge_owner:unused@/wangge?host={socket}")
+    app = Typer()
+    commands.add_to(app)
+    asked = (
+        "select coalesce(sum(version), 0)::bigint from collection_versions where collection = '(timeline)'"
+    )
+    found = [ask(filled, "owner", asked)]
+    for _ in range(2):
+        told = CliRunner().invoke(app, ["db", "restored"])
+        assert told.exit_code == 0, told.output
+        found.append(ask(filled, "owner", asked))
+    begun = [int(str(one)) for one in found]
+    assert begun == sorted(set(begun))
+
+
 def test_broken_backup_leaves_the_database(filled: Cluster, tmp_path: Path) -> None:
     whole = tmp_path / "whole.dump"
     filled.backup(whole)
