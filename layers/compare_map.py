@@ -181,7 +181,18 @@ def render(
 
 def _heads(view: CompareView, name: str) -> dict[str, Any]:
     side: Side = getattr(view, name)
-    return {"title": dict(side.title), "note": dict(side.note), "label": both(f"compare.side_{name}")}
+    return {
+        "title": dict(side.title),
+        "note": dict(side.note),
+        "label": both(f"compare.side_{name}"),
+        "measure": _measure(view),
+    }
+
+
+def _measure(view: CompareView) -> dict[str, Any] | None:
+    if view.measure is None:
+        return None
+    return {"title": dict(view.measure.title), "unit": dict(view.measure.unit)}
 
 
 def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> dict[str, Any]:
@@ -235,9 +246,7 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         ],
         "notes": [dict(note) for note in view.notes],
         "legend": view.measure is not None,
-        "measure": None
-        if view.measure is None
-        else {"title": dict(view.measure.title), "unit": dict(view.measure.unit)},
+        "measure": _measure(view),
         "role": {
             language: texts.say("map.role", language, role=texts.say(f"role.{view.role}", language))
             for language in LANGUAGES

@@ -81,8 +81,11 @@ def _largest(polygon: shapely.Geometry) -> shapely.Geometry:
     return max(shapely.get_parts(polygon), key=lambda part: part.area)
 
 
-def place_labels(labels: Sequence[Label], obstacles: Iterable[Box] = ()) -> list[Placed | None]:
-    """Where each label stands; None for those that are hidden at this scale.
+def place_labels(
+    labels: Sequence[Label], obstacles: Iterable[Box] = (), frame: Box | None = None
+) -> list[Placed | None]:
+    """Where each label stands; None for those that are hidden at this scale. frame: out of which no label is
+    moved that has its place in it.
 
     No label that is shown overlaps another, another's line, or an obstacle; nor do lines cross.
     """
@@ -92,7 +95,7 @@ def place_labels(labels: Sequence[Label], obstacles: Iterable[Box] = ()) -> list
     placed: list[Placed | None] = [None] * len(labels)
     order = sorted(range(len(labels)), key=lambda n: (-labels[n].priority, -labels[n].radius, n))
     for n in order:
-        found = _inside(labels[n], taken) or _beside(labels[n], taken)
+        found = _inside(labels[n], taken, frame) or _beside(labels[n], taken, frame)
         if found is None:
             continue
         placed[n] = found
@@ -103,7 +106,14 @@ def place_labels(labels: Sequence[Label], obstacles: Iterable[Box] = ()) -> list
     return placed
 
 
-def _inside(label: Label, taken: _Taken) -> Placed | None:
+def _kept(label: Label, frame: Box | None, x: float, y: float) -> bool:
+    if frame is None or not (frame[0] <= label.x <= frame[2] and frame[1] <= label.y <= frame[3]):
+        return True
+    half, tall = label.width / 2, label.height / 2
+    return x - half >= frame[0] and y - tall >= frame[1] and x + half <= frame[2] and y + tall <= frame[3]
+
+
+def _inside(label: Label, taken: _Taken, frame: Box | None) -> Placed | None:
     half, tall = label.width / 2, label.height / 2
     if half > label.radius * 1.1 or tall > label.radius * 1.1:
         return None
@@ -113,11 +123,13 @@ def _inside(label: Label, taken: _Taken) -> Placed | None:
         away = ring * label.radius * 0.28
         for across, down in DIRECTIONS:
             if abs(across * away) + half <= room and abs(down * away) + tall <= room:
-                places.append((label.x + across * away, label.y + down * away))
+                x, y = label.x + across * away, label.y + down * away
+                if _kept(label, frame, x, y):
+                    places.append((x, y))
     return next((Placed(x, y) for x, y in places if taken.is_free(_box(label, x, y))), None)
 
 
-def _beside(label: Label, taken: _Taken) -> Placed | None:
+def _beside(label: Label, taken: _Taken, frame: Box | None) -> Placed | None:
     if label.radius < LEAST:
         return None
     half, tall = label.width / 2, label.height / 2
@@ -128,6 +140,8 @@ def _beside(label: Label, taken: _Taken) -> Placed | None:
             x = label.x + across * (away + half)
             y = label.y + down * (away + tall)
             line = (label.x, label.y, x - across * half, y - down * tall)
+            if not _kept(label, frame, x, y):
+                continue
             if taken.is_free(_box(label, x, y)) and all(taken.is_free(box) for box in _along(line)):
                 return Placed(x, y, line)
         away += _STEP

@@ -67,6 +67,7 @@
     });
 
     wangge.obstacles.push(function () {
+      if (getComputedStyle(map.getPane("wg-places")).display === "none") return [];
       var half = wangge.metres_per_pixel(map) > 1.7 ? 6 : 13;
       return places.filter(function (place) { return map.hasLayer(layers[place.kind]); }).map(function (place) {
         var at = map.latLngToLayerPoint(place.marker.getLatLng());

@@ -51,7 +51,14 @@
     return boxes;
   }
 
-  function inside(label, taken) {
+  // a label that is moved stays in the frame in which its place is
+  function kept(label, frame, x, y) {
+    if (!frame || label.x < frame[0] || label.y < frame[1] || label.x > frame[2] || label.y > frame[3]) return true;
+    var half = label.width / 2, tall = label.height / 2;
+    return x - half >= frame[0] && y - tall >= frame[1] && x + half <= frame[2] && y + tall <= frame[3];
+  }
+
+  function inside(label, taken, frame) {
     var half = label.width / 2, tall = label.height / 2;
     if (half > label.radius * 1.1 || tall > label.radius * 1.1) return null;
     if (taken.free(box_at(label, label.x, label.y))) return { x: label.x, y: label.y, line: null };
@@ -62,13 +69,13 @@
         var across = DIRECTIONS[n][0], down = DIRECTIONS[n][1];
         if (Math.abs(across * away) + half > room || Math.abs(down * away) + tall > room) continue;
         var x = label.x + across * away, y = label.y + down * away;
-        if (taken.free(box_at(label, x, y))) return { x: x, y: y, line: null };
+        if (kept(label, frame, x, y) && taken.free(box_at(label, x, y))) return { x: x, y: y, line: null };
       }
     }
     return null;
   }
 
-  function beside(label, taken) {
+  function beside(label, taken, frame) {
     if (label.radius < LEAST) return null;
     var half = label.width / 2, tall = label.height / 2;
     function is_free(box) { return taken.free(box); }
@@ -77,14 +84,15 @@
         var across = DIRECTIONS[n][0], down = DIRECTIONS[n][1];
         var x = label.x + across * (away + half), y = label.y + down * (away + tall);
         var line = [label.x, label.y, x - across * half, y - down * tall];
-        if (taken.free(box_at(label, x, y)) && along(line).every(is_free)) return { x: x, y: y, line: line };
+        if (kept(label, frame, x, y) && taken.free(box_at(label, x, y)) && along(line).every(is_free)) return { x: x, y: y, line: line };
       }
     }
     return null;
   }
 
   // labels: {x, y, radius, width, height, priority} in pixels → {x, y, line: [x, y, x, y] or null}, or null if hidden
-  wangge.place_labels = function (labels, obstacles) {
+  // frame: [west, north, east, south], out of which no label is moved
+  wangge.place_labels = function (labels, obstacles, frame) {
     var taken = new Taken();
     (obstacles || []).forEach(function (box) { taken.add(box); });
     var order = labels.map(function (_, n) { return n; }).sort(function (a, b) {
@@ -92,7 +100,7 @@
     });
     var placed = labels.map(function () { return null; });
     order.forEach(function (n) {
-      var found = inside(labels[n], taken) || beside(labels[n], taken);
+      var found = inside(labels[n], taken, frame) || beside(labels[n], taken, frame);
       if (!found) return;
       placed[n] = found;
       taken.add(box_at(labels[n], found.x, found.y));

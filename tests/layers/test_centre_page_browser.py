@@ -691,3 +691,22 @@ def test_the_change_of_a_rate_is_drawn(page: Page, address: str, town: Town) -> 
         "fill", re.compile("wg-few")
     )
     expect(page.locator("input[name=cc-measure][value=previous]")).to_be_checked()
+
+
+@pytest.mark.parametrize("query", ["theme=people", "theme=grids"])
+def test_no_icon_covers_a_figure(page: Page, address: str, query: str) -> None:
+    """Icons and figures keep apart at any zoom; bands of people are read without icons."""
+    open_page(page, address, query)
+    for press in ("#wg-in", "#wg-in", "#wg-out", "#wg-out", "#wg-out"):
+        page.click(press)
+        page.wait_for_timeout(350)
+        covered = page.evaluate(
+            """() => { const box = node => node.getBoundingClientRect();
+               const seen = query => [...document.querySelectorAll(query)].map(box).filter(b => b.width);
+               const icons = seen(".wg-place span");
+               const figures = seen(".wg-number:not([hidden]), .wg-band:not([hidden])");
+               return [icons.length, icons.filter(a => figures.some(b => a.left < b.right - 3 &&
+                 b.left < a.right - 3 && a.top < b.bottom - 3 && b.top < a.bottom - 3)).length]; }"""
+        )
+        assert covered[1] == 0
+        assert (covered[0] == 0) == ("people" in query)

@@ -240,9 +240,14 @@ def test_periods_share_their_classes(page: Page, tmp_path: Path) -> None:
     assert fills["left"][2] != fills["right"][2]
     assert fills["left"][4] == fills["right"][4] == "url(#wg-withheld-f4f2ee)"
     assert (fills["left"][5] or "").startswith("url(#wg-unstable")
-    legend = page.locator("#cm-legend li").all_inner_texts()
+    legend = page.locator("[data-side=left] .cm-key li").all_inner_texts()
     assert legend[:2] == ["0", "1"]
     assert legend[-2:] == ["few cases: unstable", "withheld to protect privacy"]
+    # under both titles, and the grids' own figures with it: without scrolling, at 1280 by 720
+    for name in ("left", "right"):
+        expect(page.locator(f"[data-side={name}] .cm-key li").last).to_be_in_viewport()
+        figures = page.locator(f"[data-side={name}] .wg-number small").all_inner_texts()
+        assert sum(text != "" for text in figures) >= 5
 
 
 @pytest.mark.browser

@@ -74,6 +74,21 @@ def test_nothing_shown_overlaps(labels: list[Label], obstacles: list[Box], scale
             assert not any(meets(at.line, box) for m, box in enumerate(boxes) if m != n)
 
 
+@given(labels=labels_drawn, obstacles=boxes_drawn)
+def test_nothing_is_moved_out_of_the_frame(labels: list[Label], obstacles: list[Box]) -> None:
+    """A label whose place is seen is moved to where all of it is seen."""
+    frame = (100.0, 60.0, 460.0, 330.0)
+    for label, at in zip(labels, place_labels(labels, obstacles, frame), strict=True):
+        seen = frame[0] <= label.x <= frame[2] and frame[1] <= label.y <= frame[3]
+        if at is None or not seen or (at.x, at.y) == (label.x, label.y):
+            continue
+        west, north, east, south = box_of(label, at)
+        assert west >= frame[0]
+        assert north >= frame[1]
+        assert east <= frame[2]
+        assert south <= frame[3]
+
+
 @given(labels=labels_drawn)
 def test_a_label_is_hidden_only_for_a_reason(labels: list[Label]) -> None:
     """Alone it is shown, unless its area is too small for a line even; by its place, or with a line to it."""
@@ -142,15 +157,16 @@ def test_the_browser_places_alike(page: Page, tmp_path: Path) -> None:
         ]
         corners = rng.uniform((0, 0, 5, 5), (600, 400, 90, 60), (6, 4)).tolist()
         obstacles: list[Box] = [(x, y, x + width, y + height) for x, y, width, height in corners]
-        asked.append([[vars(label) for label in labels], obstacles])
+        frame: Box | None = None if seed % 2 else (150.0, 100.0, 520.0, 380.0)
+        asked.append([[vars(label) for label in labels], obstacles, frame])
         wanted.append(
             [
                 None if at is None else {"x": at.x, "y": at.y, "line": at.line and list(at.line)}
-                for at in place_labels(labels, obstacles)
+                for at in place_labels(labels, obstacles, frame)
             ]
         )
     found = page.evaluate(
-        "asked => asked.map(([labels, boxes]) => wangge.place_labels(labels, boxes))", asked
+        "asked => asked.map(([labels, boxes, frame]) => wangge.place_labels(labels, boxes, frame))", asked
     )
     assert found == wanted
     kinds = {"hidden" if at is None else "line" if at["line"] else "in place" for one in found for at in one}

@@ -243,5 +243,5 @@ def test_the_page_in_a_browser(
         expect(page.locator(".cm-panel")).to_contain_text("The two plans are the same.")
         page.goto(f"{world.served.address}{ADDRESS}?lang=zh")
         expect(page.locator("html")).to_have_attribute("data-ready", "true")
-        expect(page.locator("#cm-legend li")).not_to_have_count(0)
+        expect(page.locator("[data-side=left] .cm-key li")).not_to_have_count(0)
     assert trouble == Trouble()

@@ -123,7 +123,9 @@
         const small = radius < 20 * big;
         return { x: at.x, y: at.y, radius: radius, width: big * Math.max(small ? 24 : 34, long), height: big * (text ? 38 : small ? 16 : 23), priority: entry.grid.code === centre.view.grid ? 2 : 0 };
       });
-      const placed = wangge.place_labels(labels, blocked);
+      const room = centre.room(), size = map.getSize();
+      const first = map.containerPointToLayerPoint(room.paddingTopLeft), last = map.containerPointToLayerPoint([size.x - room.paddingBottomRight[0], size.y - room.paddingBottomRight[1]]);
+      const placed = wangge.place_labels(labels, blocked, [first.x, first.y, last.x, last.y]);
       leads.replaceChildren();
       shapes.forEach(function (entry, n) {
         const at = placed[n], label = labels[n];
@@ -204,8 +206,11 @@
     });
     wangge.on("language", fill);
     wangge.on("kind", words);
+    wangge.on("theme", words);
     wangge.on("started", function () { fill(); choose(false); });
-    map.on("zoomend", words);
+    // after `zoomend`, at which icons step aside for each other; and where the map only moved, since no label
+    // stands across the edge of what is seen
+    map.on("moveend", words);
 
     // rates, and the difference to before, are questions to the server; the four colours are not
     const inputs = document.querySelectorAll("input[name=cc-measure]");

@@ -124,10 +124,10 @@ const compare = (function () {
     const labels = self.shapes.map(function (entry) {
       const radius = entry.grid.radius / scale, at = map.latLngToLayerPoint(entry.grid.centre), text = said(entry.grid.cells[0]);
       entry.small = radius < 20;
-      entry.text = text !== null && radius > 30 ? text : "";
+      entry.text = text !== null && radius > 16 ? text : "";
       return {
         x: at.x, y: at.y, radius: radius, priority: entry.grid.code === chosen ? 1 : 0,
-        width: entry.text ? Math.max(40, 10 + 8 * entry.text.length) : entry.small ? 28 : 38, height: entry.text ? 41 : entry.small ? 17 : 25
+        width: entry.text ? Math.max(entry.small ? 28 : 40, 6 + 7.2 * entry.text.length) : entry.small ? 28 : 38, height: entry.text ? entry.small ? 33 : 41 : entry.small ? 17 : 25
       };
     });
     const lines = [];
@@ -216,7 +216,8 @@ const compare = (function () {
     SIDES.forEach(function (side) {
       page[side].grids.forEach(function (grid) { states[wangge.choropleth.fill(page.measure, grid.value, grid.state).pattern] = true; });
     });
-    wangge.choropleth.legend(document.getElementById("cm-legend"), page.measure, Object.keys(states));
+    // under both titles: what is compared is read by the same colours
+    document.querySelectorAll(".cm-key").forEach(function (list) { wangge.choropleth.legend(list, page.measure, Object.keys(states)); });
   }
 
   function names() {
