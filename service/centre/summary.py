@@ -100,8 +100,8 @@ def _where(figures: Figures, lang: Language) -> str:
     if figures.filters.rate and not figures.few:
         return _where_rated(figures, lang)
     most = max((grid.cases for grid in figures.grids), default=0)
-    if not most:
-        return ""
+    if not most or (figures.few and figures.total > 1):
+        return ""  # where the most of a few are is no pattern
     first = [grid for grid in figures.grids if grid.cases == most]
     names = [grid_name(figures, grid, lang) for grid in first[:NAMED]]
     if figures.total == 1:
@@ -109,7 +109,7 @@ def _where(figures: Figures, lang: Language) -> str:
     if most == figures.total:
         return _say("at_all", lang, grid=names[0])
     if len(first) > NAMED:
-        return "" if figures.few else _say("at_many", lang, count=len(first), cases=most)
+        return _say("at_many", lang, count=len(first), cases=most)
     if len(first) > 1:
         return _say("at_several", lang, grids=_listed(names, lang), cases=most)
     share = 100 * most / figures.total

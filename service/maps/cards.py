@@ -112,9 +112,9 @@ def _fresh(row: Mapping[str, Any] | None, principal: Principal) -> dict[str, str
 
 
 def recent_case(row: Mapping[str, Any]) -> dict[str, str]:
-    """A case on a card: its day, category and status in words."""
+    """A case on a card: its day in Beijing, category and status in words."""
     texts = catalogue("service")
-    entry = {"date": row["time"].date().isoformat()}
+    entry = {"date": row["time"].astimezone(BEIJING).date().isoformat()}
     for lang in LANGUAGES:
         for kind, group in (("category", "category"), ("status", "case_status")):
             key = f"{group}.{row[kind]}"

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from sqlalchemy import text
 
 from service.access import Principal, Role
+from service.maps.cards import recent_case
 from service.maps.colours import select_colours
 from tests.browser import Trouble, closed_page
 
@@ -292,3 +293,10 @@ def test_grids_keep_their_colours_from_publication_to_publication(served: Served
 def touch(one: shapely.Geometry, other: shapely.Geometry) -> bool:
     """Whether two grids share a length of border, in degrees."""
     return bool(one.intersection(other).length > 5e-5)
+
+
+def test_the_day_of_a_case_is_beijing_s() -> None:
+    from datetime import UTC, datetime
+
+    row = {"time": datetime(2026, 10, 1, 17, 30, tzinfo=UTC), "category": "noise", "status": "discovered"}
+    assert recent_case(row)["date"] == "2026-10-02"

@@ -92,8 +92,8 @@ CASES: tuple[tuple[Figures, str, str], ...] = (
     ),
     (
         figures({"001": (4, 0), "002": (2, 0)}, compared=False),
-        "近30天只有6件事件，最集中的是001网格（4件，占67%），不足10件，数量太少，看不出规律。此前没有可比的完整数据，无法判断升降。",
-        "In the last 30 days there were 6 cases, most of them in grid 001 (4, 67 %), fewer than 10: "
+        "近30天只有6件事件，不足10件，数量太少，看不出规律。此前没有可比的完整数据，无法判断升降。",
+        "In the last 30 days there were 6 cases, fewer than 10: "
         "too few to show a pattern. "
         "There are no complete data from before, so a rise or fall cannot be told.",
     ),
@@ -191,7 +191,7 @@ def test_times_of_unequal_hours_are_told_so() -> None:
 def test_in_several_communities_a_grid_is_named_with_its_own() -> None:
     office = Division("990101001", (*TOWN.communities, Community("990101001002", "", False, "")))
     told = figures({"001": (20, 20), "002": (5, 5)}, division=office)
-    assert "最集中的是桃源社区001网格（20件，占80%）" in summarise(told)["zh"]
+    assert "件数最多的是桃源社区001网格（20件，占80%）" in summarise(told)["zh"]
     assert "grid 001 of 桃源社区" in summarise(told)["en"]
     named = dataclasses.replace(
         told,
@@ -201,7 +201,7 @@ def test_in_several_communities_a_grid_is_named_with_its_own() -> None:
             for one in told.grids
         ),
     )
-    assert "最集中的是学堂网格（20件" in summarise(named)["zh"]
+    assert "件数最多的是学堂网格（20件" in summarise(named)["zh"]
 
 
 def test_words_are_never_too_many_for_two_sentences() -> None:
