@@ -66,7 +66,11 @@ async def add_cases(context: Context, collection: Collection, allowed: Access) -
         read = []
         for place, one in enumerate(nodes, start=1):
             try:
-                read.append(cases.read_case(read_feature(one, collection, known, crs), now))
+                draft = read_feature(one, collection, known, crs)
+                if context.principal.role is not Role.CENTRE and draft.values.get("case_id"):
+                    # were a taken number refused, one would learn which withheld cases there are
+                    raise ForbiddenError("case-number")
+                read.append(cases.read_case(draft, now))
             except MalformedError as error:
                 if not several:
                     raise

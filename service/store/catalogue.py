@@ -101,8 +101,10 @@ def _read_about(
     ends = collection.ends or "null::timestamptz"
     origin = "array[]::text[]"
     if collection.divided:
-        origin = """(select array_agg(distinct d.attribution order by d.attribution) from divisions d
-            where v.version is not null and d.attribution <> '')"""
+        # those of communities in which the principal sees something: that others are there is not told
+        origin = f"""(select array_agg(distinct d.attribution order by d.attribution) from divisions d
+            where v.version is not null and d.attribution <> '' and exists (
+                select from {collection.table} t where t.division_code = d.code and {access.always}))"""  # noqa: S608
     row = read_row(
         engine,
         f"""

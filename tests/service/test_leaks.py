@@ -357,6 +357,16 @@ CHANGES: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "whence a community comes that is not published",
+        (Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER),
+        (
+            "update divisions set attribution = 'HIDDEN OFFICE 7' where code = :hidden",
+            """insert into facilities (division_code, facility_id, kind, geom)
+               select code, 'hidden' || :run, 'clinic', st_centroid(geom)
+               from divisions where code = :hidden""",
+        ),
+    ),
+    (
         "floors, times and tiers of cases, work phones",
         (Role.PUBLIC,),
         (
@@ -590,6 +600,30 @@ def test_what_is_not_for_a_role_answers_as_if_it_were_not_there(world: World, ro
         if name not in groups:
             assert answer.status_code == never.status_code == 404
             assert answer.text.replace(name, "zebra") == never.text
+
+
+def test_numbers_of_withheld_cases_cannot_be_tried(world: World) -> None:
+    """Were a taken number refused, and another not, a worker would learn which there are elsewhere."""
+    [(taken, x, y)] = world.served.rows(
+        """select (select min(case_id) from cases where category = 'dispute' and grid_code <> :own),
+                  st_x(p), st_y(p)
+           from (select st_pointonsurface(geom) p from grids where code = :own and valid_to is null) g""",
+        own=world.own,
+    )
+    answers = []
+    for number in (taken, "zebra"):
+        feature = {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [x, y]},
+            "properties": {"category": "rubbish", "case_id": number},
+        }
+        for body in (feature, {"type": "FeatureCollection", "features": [feature]}):
+            answer = world.clients[Role.GRID_WORKER].post(
+                "/collections/cases/items", json=body, headers={"content-type": "application/geo+json"}
+            )
+            answers.append((answer.status_code, answer.text.replace(number, "zebra")))
+    assert answers[:2] == answers[2:]
+    assert {status for status, _ in answers} == {403}
 
 
 # asked with a body, and no change: everybody may
