@@ -30,6 +30,7 @@ SEED = 20251101
 ID = "999901001001"
 NAME = "样例社区（合成数据）"
 SOURCE = "合成数据，名称、坐标与数字均为虚构 / synthetic data: names, coordinates and figures are invented"
+LICENCE = "CC0-1.0"
 BUILDINGS, HOUSEHOLDS, RESIDENTS = 226, 4413, 12142
 STAFFED_GRIDS = 15
 

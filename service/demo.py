@@ -61,6 +61,7 @@ def prepare(database: Database, step: Step) -> Ready:
 
 
 def _load(database: Database, path: Path) -> str:
+    from data.sample import SOURCE
     from data.vector import read_area
     from partition.intake.frames import check_area, clear_personal
     from service.intake.layers import check_layers
@@ -70,7 +71,7 @@ def _load(database: Database, path: Path) -> str:
     area = check_area(raw)
     layers = check_layers(raw.frames, area, files=raw.files, originals=raw.originals)
     with database.owner.begin() as connection:
-        return load_area(connection, area, layers, synthetic=True).divisions[0]
+        return load_area(connection, area, layers, synthetic=True, attribution=SOURCE).divisions[0]
 
 
 def _find(connection: Connection, mark: str) -> Ready | None:

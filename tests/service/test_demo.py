@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from data.sample import LICENCE, SOURCE
 from service.privacy.disclosure import rules
 
 pytestmark = pytest.mark.database
@@ -90,8 +91,13 @@ def test_the_second_run_makes_nothing_anew(home: Path) -> None:
     address = re.search(r"http://127\.0\.0\.1:\d+", printed)
     assert address is not None
     assert httpx.get(f"{address[0]}/").status_code == 200
+    collections = httpx.get(f"{address[0]}/collections").json()["collections"]
+    shown = httpx.get(f"{address[0]}/collections/grids", headers={"accept": "text/html"}).text
     assert end(process)[0] == 0
     assert call(home, "plans").stdout == before
+    assert {(one["attribution"], one["license"]) for one in collections} == {(SOURCE, LICENCE)}
+    assert LICENCE in shown
+    assert SOURCE in shown
 
 
 def test_a_printed_link_lets_in_once_and_is_not_logged(home: Path) -> None:
