@@ -37,7 +37,12 @@ def page(context: Context, name: str, /, **values: Any) -> HTMLResponse:
 
 def problem_page(request: Request, status: int, title: str, reason: str, lang: Language) -> Response:
     """A page that says what went wrong and where to go."""
-    return _page(request, "problem.html", lang, status, {"title": title, "reason": reason, "role": None})
+    # a mistyped filter: the page without any is one step away
+    plain = ""
+    if status == 400 and request.url.path.startswith("/centre/") and request.url.query:
+        plain = f"{request.url.path}?lang={lang}"
+    values = {"title": title, "reason": reason, "role": None, "plain": plain}
+    return _page(request, "problem.html", lang, status, values)
 
 
 def _page(request: Request, name: str, lang: Language, status: int, values: dict[str, Any]) -> HTMLResponse:

@@ -313,6 +313,17 @@ def test_what_cannot_be_understood_is_refused_with_its_reason(town: Town, query:
         assert len(answer.json()["detail"]) > 20
 
 
+def test_a_mistyped_filter_leads_back_to_the_divisions_page(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    refused = client.get(f"/centre/{CODE}?last=3y&lang=en", headers={"accept": "text/html"})
+    assert refused.status_code == 400
+    assert f'href="/centre/{CODE}?lang=en"' in refused.text
+    assert "Without these filters" in refused.text
+    other = client.get("/collections/cases/items?limit=x&lang=en", headers={"accept": "text/html"})
+    assert other.status_code == 400
+    assert "Without these filters" not in other.text
+
+
 def test_parameters_of_the_page_are_its_own(town: Town) -> None:
     client = town.clients[Role.CENTRE]
     assert (
