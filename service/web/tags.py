@@ -2,8 +2,9 @@
 
 A page's tag holds the version of its collection, a feature's the key and version of its row, sealed, since
 keys count hidden rows too, and for this time line of this database only; both a digest of who sees it and how
-it is written out. So what a tag stands for is known before anything is read. Where rows or columns are hidden
-from the reader, it is a digest of what is shown: a version counts hidden changes too.
+it is written out. So what a tag stands for is known before anything is read. Of cases it is a digest of what
+is shown, to all but the centre: a version counts hidden changes too. Of other collections a version tells
+that something changed somewhere, also where the reader does not see it; docs/privacy.md says so.
 """
 
 from __future__ import annotations

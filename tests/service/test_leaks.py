@@ -413,10 +413,10 @@ def _may_differ(role: Role, path: str) -> bool:
 
 
 def _same(one: Answer, other: Answer, path: str) -> bool:
-    """Equal; or equal but for the count of changes of a collection in which no row is secret.
+    """Equal; or equal but for the count of changes of a collection other than the cases.
 
-    That a footprint's or a community's collection changed somewhere is no secret, and what a version stands
-    for is known before the rows are read. Of cases it would tell of each one that is withheld.
+    That a collection other than the cases changed somewhere is told, as docs/privacy.md says: what a version
+    stands for is known before the rows are read. Of cases it would tell of each one that is withheld.
     """
     versions = [re.fullmatch(r'W/"\d+-([0-9a-f]{20})"', answer.tag) for answer in (one, other)]
     if all(versions) and "cases" not in path and not path.startswith("/tiles"):
