@@ -47,12 +47,16 @@ STANDING: Mapping[Role, int] = {
 class Principal:
     """Who asks: a role, the divisions whose code begins with one of `scope` ("": all of them; none: none), a
     worker's own grids, and a name.
+
+    holder: whose share of requests, downloads and listeners it is; "": of that role and name. It says nothing
+    of what may be seen, so principals that differ in it alone are equal.
     """
 
     role: Role = Role.PUBLIC
     scope: tuple[str, ...] = ("",)
     grids: frozenset[str] = field(default_factory=frozenset)
     subject: str = ""
+    holder: str = field(default="", compare=False)
 
     def reaches(self, least: str) -> bool:
         """Whether the principal's role stands at least as high as `least`."""

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.access import Principal, Role, access
+from service.faults import BusyError, RateError
 from service.privacy.disclosure import rules
 from service.privacy.seals import Seals
 from service.registry import COLLECTIONS
@@ -36,6 +37,10 @@ logger = logging.getLogger(__name__)
 RING = 5_000
 BATCH = 500
 LISTENERS_MOST = 2_000
+LISTENERS_EACH = 50  # of one holder: a wall, and a few tabs of everybody in the room
+LISTENERS_PUBLIC_EACH = 20  # of one address of those not logged in
+LISTENERS_PUBLIC = LISTENERS_MOST // 2  # of all of them: whoever has many addresses cannot take all places
+RETRY_S = 30
 POLL_S = 1.0  # a transaction that ends without events of its own may let others' be told
 AWAY_S = 1.0
 PURGE_S = 3600.0
@@ -44,9 +49,11 @@ TEXTS_KEPT = 64
 
 @dataclass(eq=False)
 class Listener:
-    """Someone who listens: woken whenever there may be more."""
+    """Someone who listens: woken whenever there may be more. client: for whom the place counts."""
 
     loop: asyncio.AbstractEventLoop
+    client: str
+    public: bool
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -57,6 +64,8 @@ class Hub:
         self.engine = engine
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
+        self._places: Counter[str] = Counter()
+        self._public = 0
         self._thread: threading.Thread | None = None
         self._ring: deque[Event] = deque(maxlen=RING)
         # events after it, as far as the ring goes, are in the ring; None: nobody has looked yet
@@ -77,13 +86,23 @@ class Hub:
         """How many listen."""
         return len(self._listeners)
 
-    def join(self) -> Listener | None:
-        """A new listener in the running loop; None if there are too many already."""
-        listener = Listener(asyncio.get_running_loop())
+    def join(self, client: str, *, public: bool) -> Listener:
+        """A new listener in the running loop; public: of one not logged in.
+
+        Raises RateError if the client has too many, BusyError if there are too many in all.
+        """
+        listener = Listener(asyncio.get_running_loop(), client, public)
+        each = LISTENERS_PUBLIC_EACH if public else LISTENERS_EACH
         with self._lock:
+            if self._places[client] >= each:
+                raise RateError("events-many", RETRY_S, most=each)
             if len(self._listeners) >= LISTENERS_MOST:
-                return None
+                raise BusyError("events-full")
+            if public and self._public >= LISTENERS_PUBLIC:
+                raise BusyError("events-public")
             self._listeners.add(listener)
+            self._places[client] += 1
+            self._public += public
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, name="events", daemon=True)
                 self._thread.start()
@@ -92,7 +111,13 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         """The listener is gone; the last one ends the listening."""
         with self._lock:
+            if listener not in self._listeners:
+                return
             self._listeners.discard(listener)
+            self._public -= listener.public
+            self._places[listener.client] -= 1
+            if not self._places[listener.client]:
+                del self._places[listener.client]
 
     async def after(self, cursor: Cursor) -> list[Event]:
         """The next events after the cursor; none if there are none yet."""

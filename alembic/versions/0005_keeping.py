@@ -25,7 +25,12 @@ def downgrade() -> None:
     assert before is not None  # noqa: S101  # it stands in the file beside this one
     _run(f"create or replace {before[1]}")
     _run("drop trigger tr_plans_four_eyes on plans")
-    _run("drop function wangge_four_eyes(), wangge_purge_answers(interval)")
+    _run("drop function wangge_four_eyes(), wangge_purge_answers(interval, text)")
+    _run("drop function wangge_rename_plan_grids(bigint, text[], text[])")
+    _run(
+        "drop function wangge_plan_begun(), wangge_plan_kept(), wangge_drafts_only() cascade"
+    )  # their triggers
+    _run("alter table sessions drop column key_id, drop column holder")
     _run("drop table answers, case_imports")
     _run("alter table cases drop column import_id")
     for column in ("audience", "categories", "grids", "category", "was_category", "was_grid"):

@@ -103,8 +103,13 @@ create table case_imports (
 alter table cases add column import_id bigint;
 alter table case_imports enable row level security;
 grant select on case_imports to wangge_app;
-create policy reading on case_imports for select to wangge_app
-    using ((select wangge_is('centre', 'grid_worker')) is not null);
+create index ix_cases_import_id on cases (import_id) where import_id is not null;
+-- who brought a case is for those who see it whole
+create policy reading on case_imports for select to wangge_app using (
+    (select wangge_is('centre', 'grid_worker')) is not null
+    and exists (select from cases c where c.import_id = case_imports.id
+                and c.division_code ^@ any ((select wangge_scopes())::text[])
+                and ((select wangge_role()) = 'centre' or c.grid_code = any ((select wangge_grids())::text[]))));
 
 -- --- answers kept, so that a request repeated after a lost answer is not done twice ---
 
@@ -130,19 +135,23 @@ create policy own on answers to wangge_app
     using (who = decode(coalesce(current_setting('wangge.answers', true), ''), 'hex'))
     with check (who = decode(coalesce(current_setting('wangge.answers', true), ''), 'hex'));
 
-create function wangge_purge_answers(kept interval) returns bigint
+create function wangge_purge_answers(kept interval, own text) returns bigint
     language plpgsql security definer set search_path = public, pg_temp as $$
 declare
+    past constant timestamptz := now() - greatest(kept, interval '1 hour');
     gone bigint;
 begin
+    -- in whose place the next one will stand: whoever else is forgetting it is waited for
+    delete from answers where key = own and at <= past
+        and who = decode(coalesce(current_setting('wangge.answers', true), ''), 'hex');
     delete from answers where id in (
-        select id from answers where at < now() - greatest(kept, interval '1 hour') limit 10000 for update skip locked);
+        select id from answers where at <= past order by at limit 10000 for update skip locked);
     get diagnostics gone = row_count;
     return gone;
 end $$;
-comment on function wangge_purge_answers(interval) is 'answers older than that go';
-revoke execute on function wangge_purge_answers(interval) from public;
-grant execute on function wangge_purge_answers(interval) to wangge_app;
+comment on function wangge_purge_answers(interval, text) is 'answers older than that go, ten thousand at a time; the own one of that key at once';
+revoke execute on function wangge_purge_answers(interval, text) from public;
+grant execute on function wangge_purge_answers(interval, text) to wangge_app;
 
 -- --- four eyes: in the service a plan is approved by nobody who had a hand in it, and published once approved ---
 
@@ -177,3 +186,112 @@ end $$;
 create trigger tr_plans_four_eyes before update of status, author on plans for each row
     when (old.status is distinct from new.status or old.author is distinct from new.author)
     execute function wangge_four_eyes();
+
+-- --- plans begin as drafts of their makers, and stay as they were submitted ---
+
+create function wangge_plan_begun() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    if wangge_role() <> '' and (new.status <> 'draft'
+        or new.author is distinct from coalesce(current_setting('wangge.principal', true), ''))
+    then
+        raise exception 'a plan begins as a draft of whoever makes it'
+            using errcode = 'check_violation', constraint = 'tr_plans_begun';
+    end if;
+    return new;
+end $$;
+create trigger tr_plans_begun before insert on plans for each row execute function wangge_plan_begun();
+
+-- The next three ask who executes, not who is declared: the owner, and with him the function below, may.
+create function wangge_plan_kept() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    if current_user = 'wangge_app' and old.status <> 'draft' then
+        raise exception 'plan % is no draft', old.id using errcode = 'check_violation', constraint = 'tr_plans_kept';
+    end if;
+    return new;
+end $$;
+create trigger tr_plans_kept before update on plans for each row
+    when ((old.division_code, old.profile, old.policy, old.seed, old.figures, old.base_plan_id, old.revision, old.locked)
+          is distinct from
+          (new.division_code, new.profile, new.policy, new.seed, new.figures, new.base_plan_id, new.revision, new.locked))
+    execute function wangge_plan_kept();
+
+create function wangge_drafts_only() returns trigger language plpgsql set search_path = public, pg_temp as $$
+declare
+    touched bigint[];
+    drafts bigint;
+begin
+    if current_user <> 'wangge_app' then
+        return null;
+    end if;
+    if tg_op = 'INSERT' then
+        select array_agg(distinct plan_id) into touched from after_rows;
+    elsif tg_op = 'DELETE' then
+        select array_agg(distinct plan_id) into touched from before_rows;
+    else
+        select array_agg(distinct plan_id) into touched
+            from (select plan_id from before_rows union select plan_id from after_rows) both_rows;
+    end if;
+    -- nobody submits it meanwhile
+    perform p.id from plans p where p.id = any (touched) and p.status = 'draft' for share;
+    get diagnostics drafts = row_count;
+    if drafts < cardinality(touched) then
+        raise exception 'one of the plans % is no draft', touched
+            using errcode = 'check_violation', constraint = 'tr_plans_drafts_only';
+    end if;
+    return null;
+end $$;
+
+do $$
+declare
+    name text;
+begin
+    foreach name in array array['plan_units', 'plan_assignments', 'plan_buildings', 'plan_grids']
+    loop
+        execute format('create trigger tr_%1$s_drafts_insert after insert on %1$I referencing new table as after_rows '
+            'for each statement execute function wangge_drafts_only()', name);
+        execute format('create trigger tr_%1$s_drafts_update after update on %1$I referencing old table as before_rows '
+            'new table as after_rows for each statement execute function wangge_drafts_only()', name);
+        execute format('create trigger tr_%1$s_drafts_delete after delete on %1$I referencing old table as before_rows '
+            'for each statement execute function wangge_drafts_only()', name);
+    end loop;
+end $$;
+
+-- What comes into force gets the codes that are due then: each grid another one, and nothing but that.
+create function wangge_rename_plan_grids(of_plan bigint, former text[], coming text[]) returns void
+    language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    if not exists (select from plans p where p.id = of_plan and p.status in ('draft', 'submitted', 'approved')
+                   and (wangge_role() = '' or (wangge_role() in ('planner', 'admin')
+                                               and p.division_code ^@ any (wangge_scopes()))))
+    then
+        raise exception 'no plan % that codes may be changed in', of_plan using errcode = 'insufficient_privilege';
+    end if;
+    if cardinality(former) <> cardinality(coming)
+        or (select count(distinct code) from unnest(coming) as c (code)) <> cardinality(former)
+        or (select count(*) from plan_grids g where g.plan_id = of_plan and g.code = any (former)) <> cardinality(former)
+    then
+        raise exception 'each grid of plan % that is named has another code', of_plan using errcode = 'check_violation';
+    end if;
+    -- in two steps, since a new code may be another grid's old one
+    update plan_grids g set code = '~' || w.later from unnest(former, coming) as w (earlier, later)
+        where g.plan_id = of_plan and g.code = w.earlier;
+    update plan_grids set code = substr(code, 2) where plan_id = of_plan and code like '~%';
+    update plan_assignments a set grid_code = w.later from unnest(former, coming) as w (earlier, later)
+        where a.plan_id = of_plan and a.grid_code = w.earlier;
+    update plan_buildings b set grid_code = w.later from unnest(former, coming) as w (earlier, later)
+        where b.plan_id = of_plan and b.grid_code = w.earlier;
+    update plans p set locked = (
+            select coalesce(array_agg(coalesce(w.later, l.code) order by l.place), '{}')
+            from unnest(p.locked) with ordinality as l (code, place)
+            left join unnest(former, coming) as w (earlier, later) on w.earlier = l.code)
+        where p.id = of_plan and p.locked && former;
+end $$;
+comment on function wangge_rename_plan_grids(bigint, text[], text[]) is 'grids of a plan get other codes, wherever it names them';
+revoke execute on function wangge_rename_plan_grids(bigint, text[], text[]) from public;
+grant execute on function wangge_rename_plan_grids(bigint, text[], text[]) to wangge_app;
+
+-- --- sessions end with the key that began them, and say whose they are ---
+
+alter table sessions add column key_id bigint
+    constraint fk_sessions_key_id references api_keys on delete cascade;
+alter table sessions add column holder text default '' not null;

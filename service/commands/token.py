@@ -43,6 +43,9 @@ def create(
     days: Annotated[
         int, typer.Option("--days", min=1, max=YEARS_MOST * 366, help="Valid for so long · 有效天数")
     ] = 90,
+    another: Annotated[
+        bool, typer.Option("--another", help="A further key of the same holder · 同一持有人的又一密钥")
+    ] = False,
 ) -> None:
     """Make a key and print it, this once · 生成密钥（只显示一次）。"""
     term = terminal()
@@ -53,7 +56,7 @@ def create(
         from service.commands.demo import user
         from service.identity.accounts import make_key
         from service.operating import OperatingError
-        from service.store.accounts import add_key
+        from service.store.accounts import add_key, named_keys
 
         for prefix in scope or []:
             if not re.fullmatch(r"\d{1,12}|[\w-]{1,60}", prefix):
@@ -64,6 +67,9 @@ def create(
         secret, hint = make_key()
         expires = datetime.now(UTC) + timedelta(days=days)
         with owner() as engine, engine.begin() as connection:
+            # rates, places and four eyes count by the name
+            if not another and (taken := named_keys(connection, name)):
+                raise OperatingError("token-name", name=name, numbers=", ".join(map(str, taken)))
             number = add_key(
                 connection, secret, principal, hint=hint, name=name, issued_by=user(), expires_at=expires
             )

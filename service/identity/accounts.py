@@ -20,6 +20,7 @@ from service import db
 from service.access import PUBLIC, Principal
 from service.faults import ForgedError, NotAllowedInError
 from service.store import accounts
+from service.store.accounts import Admission
 
 if TYPE_CHECKING:
     from service.identity.oidc import Issuer
@@ -50,18 +51,21 @@ class Accounts:
         """The cookie that a link's token buys; None if it is unknown, spent or too old."""
         with self._gate() as connection:
             principal = accounts.spend_link(connection, token)
-            return None if principal is None else _begin(connection, principal)
+            return None if principal is None else _begin(connection, Admission(principal, _now() + SESSION))
 
     def trade(self, secret: str) -> str:
-        """The cookie that an API key or a JWT buys. Raises NotAllowedInError."""
-        principal = self.bearer(secret)
+        """The cookie that an API key or a JWT buys, good no longer than these. Raises NotAllowedInError."""
+        admission = self._admit(secret)
         with self._gate() as connection:
-            return _begin(connection, principal)
+            return _begin(connection, admission)
 
     def bearer(self, secret: str) -> Principal:
         """Who a bearer token stands for. Raises NotAllowedInError if for nobody."""
+        return self._admit(secret).principal
+
+    def _admit(self, secret: str) -> Admission:
         if self.issuer is not None and secret.count(".") == 2:
-            return self.issuer.principal(secret)
+            return Admission(*self.issuer.admit(secret))
         found = accounts.read_key(self.engine, secret)
         if found is None:
             raise NotAllowedInError("token-invalid")
@@ -101,9 +105,9 @@ def make_key() -> tuple[str, str]:
     return secret, secret[:HINT_LENGTH]
 
 
-def _begin(connection: Connection, principal: Principal) -> str:
-    cookie = secrets.token_urlsafe(32)
-    accounts.add_session(connection, cookie, principal, _now() + SESSION)
+def _begin(connection: Connection, admission: Admission) -> str:
+    cookie, until = secrets.token_urlsafe(32), min(admission.until, _now() + SESSION)
+    accounts.add_session(connection, cookie, admission.principal, until, admission.key)
     return cookie
 
 

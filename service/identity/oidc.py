@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ KEYS_HELD_S = 24 * 3600
 KEYS_ASKED_S = 60
 TIMEOUT_S = 5
 MOST_BYTES = 1_000_000
+LAST = datetime(9999, 1, 1, tzinfo=UTC)  # of the times that can be told
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Issuer:
 
     def principal(self, token: str) -> Principal:
         """Who the token says is asking. Raises NotAllowedInError if it is not good, with the reason."""
+        return self.admit(token)[0]
+
+    def admit(self, token: str) -> tuple[Principal, datetime]:
+        """As `principal`, and until when the token is good."""
         import jwt
 
         try:
@@ -91,12 +97,16 @@ class Issuer:
             role = Role(claims.get(self.claims.role, ""))
         except ValueError:
             raise NotAllowedInError("token-role", claim=self.claims.role) from None
-        return Principal(
+        subject = f"{claims['sub']}"
+        principal = Principal(
             role,
             _texts(claims.get(self.claims.scope)),
             frozenset(_texts(claims.get(self.claims.grids))),
-            f"{claims['sub']}",
+            subject,
+            f"jwt {self.issuer} {subject}",
         )
+        until = min(float(claims["exp"]) + LEEWAY_S, LAST.timestamp())
+        return principal, datetime.fromtimestamp(until, UTC)
 
     def _key(self, kid: str) -> jwt.PyJWK:
         with self._lock:

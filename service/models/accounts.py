@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.schema import SchemaItem
 
@@ -58,7 +68,7 @@ login_links = ledger(
     UniqueConstraint("digest"),
 )
 
-# Browser sessions.
+# Browser sessions. key_id: the key that began it, with which it ends; holder: see `service.access.Principal`.
 sessions = ledger(
     "sessions",
     Column("digest", LargeBinary, nullable=False),
@@ -66,6 +76,8 @@ sessions = ledger(
     moment("begun_at", now=True),
     moment("expires_at", required=True),
     moment("ended_at"),
+    Column("key_id", BigInteger, ForeignKey("api_keys.id", ondelete="CASCADE")),
+    words("holder"),
     UniqueConstraint("digest"),
     Index(None, "expires_at"),
 )

@@ -52,6 +52,7 @@ cases = table(
     Index(None, "division_code", "time"),
     Index(None, "grid_code", "time"),
     Index(None, "time"),
+    Index(None, "import_id", postgresql_where=text("import_id is not null")),
     one_of("status", CASE_STATUSES),
     *no_identity("case_id", "category"),
 )
@@ -72,7 +73,8 @@ case_steps = table(
     *no_identity("note"),
 )
 
-# Who brought many cases at once, and when: their first step, which `case_steps` does not hold.
+# Who brought many cases at once, and when: their first step, which `case_steps` does not hold. Kept as long
+# as any of the cases.
 case_imports = ledger("case_imports", words("actor"), moment("at", now=True))
 
 # What happened, in the order of commits as far as `xid` tells; holds keys only, so that a reader is told of

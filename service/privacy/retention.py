@@ -20,6 +20,7 @@ class Retention:
 
     case_points: int
     cases: int
+    case_imports: int
     events: int
     answers: int
     sessions: int

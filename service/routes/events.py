@@ -16,14 +16,14 @@ from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
-from service.access import Principal
-from service.events import Hub, Listener
-from service.faults import BusyError, MalformedError
+from service.access import Role
+from service.events import RETRY_S, Hub, Listener
+from service.faults import BusyError, MalformedError, RateError
 from service.store import events as store
 from service.store.events import Cursor, Place
 from service.store.seals import seals_of
-from service.web.context import find_context
-from service.web.errors import problem
+from service.web.context import Context, find_context
+from service.web.errors import STATUS, problem
 
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["events"])
@@ -68,7 +68,7 @@ async def listen(request: Request) -> Response:
     division = request.query_params.get("division", "")
     if "\x00" in division:
         raise MalformedError("parameter-value", name="division", value="U+0000", choice="UTF-8")
-    return Stream(request, hub, context.principal, place, division)
+    return Stream(request, hub, context, place, division)
 
 
 # the place of whoever listened to another database, or to this one before it was restored
@@ -81,22 +81,23 @@ class Stream(Response):
     media_type = MEDIA
 
     def __init__(
-        self, request: Request, hub: Hub, principal: Principal, place: Place | None, division: str = ""
+        self, request: Request, hub: Hub, context: Context, place: Place | None, division: str = ""
     ) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.headers["Cache-Control"] = "no-store"
         self.headers["X-Accel-Buffering"] = "no"
-        self.request, self.hub, self.principal, self.place = request, hub, principal, place
-        self.division = division
+        self.request, self.hub, self.place, self.division = request, hub, place, division
+        self.principal, self.client = context.principal, context.client
         self.pace = PACE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the stream ends."""
-        listener = self.hub.join()
-        if listener is None:
-            refusal = problem(self.request, 503, BusyError("events-full"))
-            refusal.headers["Retry-After"] = "30"
+        try:
+            listener = self.hub.join(self.client, public=self.principal.role is Role.PUBLIC)
+        except (RateError, BusyError) as error:
+            refusal = problem(self.request, STATUS[type(error)], error)
+            refusal.headers["Retry-After"] = str(RETRY_S)
             await refusal(scope, receive, send)
             return
         gone = asyncio.create_task(_wait_gone(receive))

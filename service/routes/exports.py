@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.access import may_know_versions
+from service.access import Role, may_know_versions
 from service.exports import texts
 from service.exports.download import Download, FileSource, TextSource
 from service.exports.formats import FORMATS, Format
@@ -19,7 +19,7 @@ from service.query.question import GENERAL, NARROWING, SHAPING, Question, read_q
 from service.registry import Collection
 from service.routes.items import check_crs, headers_of, read_form
 from service.store.exports import Rows, record_export
-from service.web.context import Context, client_of, find_collection, find_context
+from service.web.context import Context, find_collection, find_context
 from service.web.tags import digest, known_version, page_tag
 
 router = APIRouter(tags=["features"])
@@ -68,8 +68,8 @@ def export_collection(request: Request, name: str) -> Response:
     return Download(
         source,
         request.app.state.desk,
-        _client(context),
-        public=not context.principal.subject,
+        context.client,
+        public=context.principal.role is Role.PUBLIC,
         media_type=media,
         headers=headers,
         head=head,
@@ -84,10 +84,3 @@ def _headers(context: Context, collection: Collection, chosen: Format, question:
     )
     headers["Content-Disposition"] = f'attachment; filename="{plain}-{day}{chosen.suffix}"'
     return headers
-
-
-def _client(context: Context) -> str:
-    """For whom an export counts."""
-    if context.principal.subject:
-        return f"{context.principal.role} {context.principal.subject}"
-    return client_of(context.request)

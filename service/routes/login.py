@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from service.faults import LinkSpentError, NotAllowedInError, RateError
 from service.identity.accounts import COOKIE, SESSION, csrf_of
 from service.upkeep.limits import Limits, key_of
-from service.web.context import InContext, client_of
+from service.web.context import InContext, InForm, client_of
 from service.web.guard import is_loopback
 from service.web.pages import page
 from service.web.schemas import HealthQuery, LoginQuery
@@ -35,7 +35,7 @@ def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Respons
 
 
 @router.post("/login", include_in_schema=False)
-def log_in_by_key(context: InContext, key: Annotated[str, Form(max_length=8_000)]) -> Response:
+def log_in_by_key(context: InForm, key: Annotated[str, Form(max_length=8_000)]) -> Response:
     """Trade an API key (or a JWT) typed into the page for a session."""
     key, request = key.strip(), context.request
     limits: Limits = request.app.state.limits
@@ -51,7 +51,7 @@ def log_in_by_key(context: InContext, key: Annotated[str, Form(max_length=8_000)
 
 
 @router.post("/logout", include_in_schema=False)
-def log_out(context: InContext) -> Response:
+def log_out(context: InForm) -> Response:
     """End the session: neither this browser's cookie nor a copy of it lets anyone in again."""
     context.accounts.end(context.request.cookies.get(COOKIE))
     answer = RedirectResponse("/", status_code=303)

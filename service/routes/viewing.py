@@ -25,7 +25,7 @@ from service.links import JSON
 from service.registry import COLLECTIONS
 from service.store import centre as store
 from service.tiles.cache import MadeTile, TileCache
-from service.web.context import Context, client_of, find_context
+from service.web.context import Context, find_context
 from service.web.headers import takes_gzip
 from service.web.tags import content_tag, digest, is_known, known_version, page_tag
 
@@ -123,10 +123,7 @@ def answer_in_turn(
         return answer(_not_kept)
     except _NotKeptError:
         pass
-    principal = context.principal
-    public = principal.role is Role.PUBLIC
-    asker = client_of(context.request) if public else f"{principal.role.value} {principal.subject}"
-    with footing.room(asker, public=public):
+    with footing.room(context.client, public=context.principal.role is Role.PUBLIC):
         return answer(make)
 
 

@@ -27,7 +27,7 @@ def claim(request: Request, name: str, method: str) -> tuple[Context, Collection
     context = find_context(request)
     collection, allowed = find_collection(context, name)
     for parameter in request.query_params:
-        if parameter not in ("lang", "csrf"):
+        if parameter != "lang":
             raise MalformedError("parameter-unknown", name=parameter[:60])
     if not collection.writable:
         raise NoMethodError("write-methods", (), name=name, reason=_reason("write-read-only", context, name))

@@ -19,17 +19,28 @@ GATE = "gate"  # the row policies' name for the service at its own door
 _GATE = {"who_role": GATE, "who_scope": db.EVERYWHERE, "who_grids": "", "who_subject": ""}
 # asked at each request: one statement each. Once a minute is enough to tell which keys are in use.
 _KEY = f"""
-    select k.role, k.scope, k.grids, k.subject, k.id, k.unnoted from {WHO} cross join lateral (
+    select k.role, k.scope, k.grids, k.subject, k.id, k.expires_at, k.unnoted from {WHO} cross join lateral (
         select a.*, coalesce(a.used_at < now() - interval '1 minute', true) as unnoted from api_keys a
         where who.told is not null and a.digest = :digest and a.revoked_at is null and a.expires_at > now()
     ) k
 """  # noqa: S608  # no value is in it
+# a session that a key began ends with the key
 _SESSION = f"""
-    select s.role, s.scope, s.grids, s.subject from {WHO} cross join lateral (
-        select a.* from sessions a
+    select s.role, s.scope, s.grids, s.subject, s.holder from {WHO} cross join lateral (
+        select a.* from sessions a left join api_keys k on k.id = a.key_id
         where who.told is not null and a.digest = :digest and a.ended_at is null and a.expires_at > now()
+          and (a.key_id is null or (k.revoked_at is null and k.expires_at > now()))
     ) s
 """  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who a secret lets in, and until when; key: the number of the API key that it is."""
+
+    principal: Principal
+    until: datetime
+    key: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,17 +99,26 @@ def add_key(
     )
 
 
-def read_key(engine: Engine, secret: str) -> Principal | None:
+def read_key(engine: Engine, secret: str) -> Admission | None:
     """Who a valid key stands for; None if it is unknown, expired or revoked. Notes that it was used."""
     row = read_row(engine, _KEY, {**_GATE, "digest": digest(secret)}, by_key=True)
     if row is None:
         return None
-    *told, number, unnoted = row
+    role, scope, grids, subject, number, until, unnoted = row
     if unnoted:
         with db.transaction(engine, role=GATE, scope=[db.EVERYWHERE]) as connection:
             keys = models.api_keys
             connection.execute(update(keys).where(keys.c.id == number).values(used_at=func.now()))
-    return _principal(*told)
+    # keys of one name and role are one holder's (`wangge token create` asks); a key without a name is its own
+    holder = f"key {role} {subject}" if subject else f"key {number}"
+    return Admission(_principal(role, scope, grids, subject, holder), until, number)
+
+
+def named_keys(connection: Connection, name: str) -> list[int]:
+    """Numbers of the keys of that name that let somebody in now."""
+    keys = models.api_keys.c
+    valid = keys.revoked_at.is_(None), keys.expires_at > func.now()
+    return list(connection.scalars(select(keys.id).where(keys.subject == name, *valid).order_by(keys.id)))
 
 
 def list_keys(connection: Connection) -> list[Key]:
@@ -159,15 +179,27 @@ def spend_link(connection: Connection, secret: str) -> Principal | None:
     return None if row is None else _principal(row.role, row.scope, row.grids, row.subject)
 
 
-def add_session(connection: Connection, secret: str, principal: Principal, expires_at: datetime) -> None:
-    """Begin a browser's session."""
+def add_session(
+    connection: Connection,
+    secret: str,
+    principal: Principal,
+    expires_at: datetime,
+    key: int | None = None,
+) -> None:
+    """Begin a browser's session; key: the number of the API key that it ends with."""
     connection.execute(
-        insert(models.sessions).values(digest=digest(secret), expires_at=expires_at, **_columns(principal))
+        insert(models.sessions).values(
+            digest=digest(secret),
+            expires_at=expires_at,
+            key_id=key,
+            holder=principal.holder,
+            **_columns(principal),
+        )
     )
 
 
 def read_session(engine: Engine, secret: str) -> Principal | None:
-    """Whose session it is; None if it is unknown, too old or ended."""
+    """Whose session it is; None if it is unknown, too old or ended, or the key that began it is."""
     row = read_row(engine, _SESSION, {**_GATE, "digest": digest(secret)}, by_key=True)
     return None if row is None else _principal(*row)
 
@@ -192,5 +224,7 @@ def _columns(principal: Principal) -> Mapping[str, Any]:
     }
 
 
-def _principal(role: str, scope: Sequence[str], grids: Sequence[str], subject: str) -> Principal:
-    return Principal(Role(role), tuple(scope), frozenset(grids), subject)
+def _principal(
+    role: str, scope: Sequence[str], grids: Sequence[str], subject: str, holder: str = ""
+) -> Principal:
+    return Principal(Role(role), tuple(scope), frozenset(grids), subject, holder)

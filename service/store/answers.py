@@ -21,7 +21,7 @@ _SPACE = 0x7770
 
 _TELL = text("select set_config('wangge.answers', :who, true)")
 _LOCK = text("select pg_try_advisory_xact_lock(:space, hashtext(:name))")
-_PURGE = text("select wangge_purge_answers(:kept)")
+_PURGE = text("select wangge_purge_answers(:kept, :key)")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def find_answer(connection: Connection, who: bytes, key: str, asked: bytes) -> A
 
 
 def keep_answer(connection: Connection, who: bytes, key: str, asked: bytes, answer: Answer) -> None:
-    """Keep it, and forget those past their time."""
-    connection.execute(_PURGE, {"kept": KEPT})
+    """Keep it, in the place of one of before; and forget others that are past their time."""
+    connection.execute(_PURGE, {"kept": KEPT, "key": key})
     connection.execute(
         insert(models.answers).values(
             who=who,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import geopandas as gpd
 import pandas as pd
 import pyproj
-from sqlalchemy import Connection, RowMapping, TextClause, case, func, insert, literal, select, text, update
+from sqlalchemy import Connection, RowMapping, TextClause, func, insert, literal, select, text, update
 
 from partition.geometry.grids import BOUND_COLUMNS
 from service import models
@@ -426,21 +426,18 @@ def _members(connection: Connection, query: TextClause, **values: Any) -> dict[s
     return {row.code: tuple(row.members) for row in connection.execute(query, values)}
 
 
+_RECODE = text("select wangge_rename_plan_grids(:plan, cast(:former as text[]), cast(:coming as text[]))")
+
+
 def _rename(connection: Connection, plan: int, codes: Mapping[str, str]) -> None:
-    """Change codes within a plan, in two steps, since a new code may be another grid's old one."""
+    """Change codes within a plan; a new code may be another grid's old one."""
     if not codes:
         return
-    named = (models.plan_grids.c.code, models.plan_assignments.c.grid_code, models.plan_buildings.c.grid_code)
-    for column in named:
-        rows = update(column.table).where(column.table.c.plan_id == plan)
-        marked = {old: f"~{new}" for old, new in codes.items()}
-        connection.execute(rows.where(column.in_(codes)).values({column: case(marked, value=column)}))
-        connection.execute(rows.where(column.like("~%")).values({column: func.substr(column, 2)}))
+    # only so does the database let codes change once the plan is no draft
+    connection.execute(_RECODE, {"plan": plan, "former": list(codes), "coming": list(codes.values())})
     row = get_plan(connection, plan)
     connection.execute(
-        update(models.plans)
-        .where(models.plans.c.id == plan)
-        .values(report=_renamed(row["report"], codes), locked=_renamed(list(row["locked"]), codes))
+        update(models.plans).where(models.plans.c.id == plan).values(report=_renamed(row["report"], codes))
     )
 
 

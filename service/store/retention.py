@@ -30,6 +30,12 @@ _PAST: Mapping[str, tuple[str, str]] = {
         "cases c",
         f"{_CLOSED} and (c.building_id is not null or not st_equals(c.geom, {_COARSE}))",
     ),
+    # after the cases: the last of them takes its import along
+    "case_imports": (
+        "case_imports i",
+        "i.at < now() - make_interval(days => :days)"
+        " and not exists (select from cases c where c.import_id = i.id)",
+    ),
     "events": ("events e", "e.at < now() - make_interval(days => :days)"),
     "answers": ("answers n", "n.at < now() - make_interval(days => :days)"),
     "sessions": (

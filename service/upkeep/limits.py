@@ -131,9 +131,12 @@ def key_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def holder_of(role: str, subject: str, secret: str) -> str:
-    """The bucket of whoever holds a key or a session: however many they hold, it is one."""
-    return f"{role} {subject}" if subject else key_of(secret)
+def holder_of(holder: str, role: str, subject: str, secret: str) -> str:
+    """The bucket of whoever holds a key or a session: however many they hold, it is one.
+
+    holder: as the principal says; without, role and name of who was invited, else the session itself.
+    """
+    return holder or (f"link {role} {subject}" if subject else key_of(secret))
 
 
 def address_of(host: str | None) -> str:

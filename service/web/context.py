@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Depends, Request
+from fastapi import Depends, Form, Request
 from sqlalchemy import Connection, Engine
 
 from partition.texts import Language
@@ -74,7 +74,12 @@ class Context:
     def holder(self) -> str:
         """Who asks, whichever of their keys or sessions they bring."""
         secret = bearer_of(self.request) or self.request.cookies.get(COOKIE, "")
-        return holder_of(self.principal.role, self.principal.subject, secret)
+        return _holder(self.principal, secret)
+
+    @property
+    def client(self) -> str:
+        """For whom places count: who asks, or, of those not logged in, the address that they ask from."""
+        return client_of(self.request) if self.principal.role is Role.PUBLIC else self.holder
 
     @property
     def seals(self) -> Seals:
@@ -96,10 +101,11 @@ class Context:
         return href.removeprefix(self.base) or "/"
 
 
-def find_context(request: Request, repeatable: Container[str] = ()) -> Context:
+def find_context(request: Request, repeatable: Container[str] = (), csrf: str = "") -> Context:
     """The context of `request`. MalformedError: a repeated parameter; UnknownError: no such address.
 
-    repeatable: names of parameters that may be given several times.
+    repeatable: names of parameters that may be given several times. csrf: the session's token that a form
+    brought, where the request brings none in its header.
     """
     if "\x00" in request.scope["path"]:  # a character that no text in the database has
         raise UnknownError("no-page", path=request.scope["path"][:60].replace("\x00", "%00"))
@@ -110,7 +116,7 @@ def find_context(request: Request, repeatable: Container[str] = ()) -> Context:
     accounts: Accounts = request.app.state.accounts
     return Context(
         request,
-        _let_in(request, accounts),
+        _let_in(request, accounts, csrf),
         request.app.state.database,
         accounts,
         language_of(request),
@@ -118,7 +124,7 @@ def find_context(request: Request, repeatable: Container[str] = ()) -> Context:
     )
 
 
-def _let_in(request: Request, accounts: Accounts) -> Principal:
+def _let_in(request: Request, accounts: Accounts, csrf: str) -> Principal:
     """Who asks, if they may ask now. RateError: too often; else as `_who`."""
     limits: Limits = request.app.state.limits
     address = client_of(request)
@@ -130,7 +136,7 @@ def _let_in(request: Request, accounts: Accounts) -> Principal:
     if secret and not stale and (after := limits.try_key(key, address)):
         raise RateError("rate-keys", after)
     try:
-        principal = PUBLIC if stale else _who(request, accounts, token)
+        principal = PUBLIC if stale else _who(request, accounts, token, csrf)
     except NotAllowedInError:
         limits.note_wrong(key, address)
         raise
@@ -140,9 +146,13 @@ def _let_in(request: Request, accounts: Accounts) -> Principal:
         limits.note_wrong(key, address)
     # whoever is nobody in particular shares the share of their address, whatever cookie they bring
     public = principal.role is Role.PUBLIC
-    if after := limits.ask(address if public else holder_of(principal.role, principal.subject, secret)):
+    if after := limits.ask(address if public else _holder(principal, secret)):
         raise RateError("rate", after)
     return principal
+
+
+def _holder(principal: Principal, secret: str) -> str:
+    return holder_of(principal.holder, principal.role, principal.subject, secret)
 
 
 def client_of(request: Request) -> str:
@@ -161,14 +171,15 @@ def bearer_of(request: Request) -> str | None:
     return secret.strip()
 
 
-def _who(request: Request, accounts: Accounts, token: str | None) -> Principal:
+def _who(request: Request, accounts: Accounts, token: str | None, csrf: str) -> Principal:
     """Who asks. NotAllowedInError: a bad token; ForgedError: a change without the session's token."""
     if token is not None:
         return accounts.bearer(token)
     cookie = request.cookies.get(COOKIE)
     principal = accounts.session(cookie)
     if cookie and principal.role is not Role.PUBLIC and request.method not in SAFE_METHODS:
-        check_csrf(cookie, request.headers.get("x-csrf-token") or request.query_params.get("csrf"))
+        # never from the address, which proxies log and browsers keep
+        check_csrf(cookie, request.headers.get("x-csrf-token") or csrf)
     return principal
 
 
@@ -177,6 +188,14 @@ def _context_of(request: Request) -> Context:
 
 
 InContext = Annotated[Context, Depends(_context_of)]
+
+
+def _context_of_form(request: Request, csrf: Annotated[str, Form(max_length=200)] = "") -> Context:
+    return find_context(request, csrf=csrf)
+
+
+# of requests that forms of our pages send
+InForm = Annotated[Context, Depends(_context_of_form)]
 
 
 def find_collection(context: Context, name: str) -> tuple[Collection, Access]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ from sqlalchemy import text
 from service import db
 from service.access import PUBLIC, Principal, Role
 from service.faults import NotAllowedInError
-from service.identity.accounts import COOKIE, Accounts, make_key
+from service.identity.accounts import COOKIE, Accounts, csrf_of, make_key
 from service.identity.oidc import Issuer
 from service.operating import OperatingError
 from service.settings import Settings
-from service.store.accounts import add_key, list_keys, read_session, revoke_key
+from service.store.accounts import add_key, digest, list_keys, read_session, revoke_key
 from service.web.doors import check_door
 
 from .api import Served
@@ -123,6 +124,65 @@ def test_a_key_typed_into_the_page_begins_a_session(served: Served) -> None:
     assert answer.status_code == 303
     assert secret not in answer.headers["set-cookie"]
     assert sees_exact_places(client.get(CASES))
+
+
+def test_a_session_ends_with_the_key_that_began_it(served: Served) -> None:
+    """Revoked, or come to its end before its time: neither the key nor what it opened lets anybody in."""
+    told = []
+    for statement in (
+        "update api_keys set revoked_at = now() where id = :n",
+        "update api_keys set expires_at = now() where id = :n",
+    ):
+        secret, number = issue(served.database, Principal(Role.PLANNER, subject="who leaves"))
+        client, apart = served.client(), served.client()
+        for one in (client, apart):
+            assert one.post("/login", data={"key": secret}).status_code == 303
+        other, _ = issue(served.database, Principal(Role.PLANNER, subject="who leaves"))
+        assert apart.get("/session").json()["role"] == "planner"
+        staying = served.client()
+        assert staying.post("/login", data={"key": other}).status_code == 303
+        with served.database.owner.begin() as connection:
+            connection.execute(text(statement), {"n": number})
+        told += [one.get("/session").json()["role"] for one in (client, apart, staying)]
+    assert told == ["public", "public", "planner"] * 2
+
+
+def test_a_session_lasts_no_longer_than_what_began_it(served: Served, issuer: Issuer, signing: Any) -> None:
+    now = datetime.now(UTC)
+    accounts = Accounts(served.database.app, issuer)
+    secret, _ = issue(served.database, Principal(Role.PLANNER), days=1 / 24)
+    long, _ = issue(served.database, Principal(Role.PLANNER), days=30)
+    cookies = [
+        accounts.trade(secret),
+        accounts.trade(token(signing)),
+        accounts.trade(token(signing, exp=10**15)),
+        accounts.trade(long),
+    ]
+    kept = {
+        bytes(row.digest): (row.expires_at - now) / timedelta(minutes=1)
+        for row in served.rows("select digest, expires_at from sessions where begun_at >= :now", now=now)
+    }
+    assert [round(kept[digest(cookie)]) for cookie in cookies] == [60, pytest.approx(5, abs=1), 720, 720]
+    assert accounts.session(cookies[1]).subject == "li"
+
+
+def test_the_token_against_forged_forms_is_never_in_an_address(served: Served) -> None:
+    """Proxies log addresses; a form brings the token in its body."""
+    client = served.client(Role.CENTRE)
+    brought = client.headers.pop("x-csrf-token")
+    for path in ("/", "/login", "/collections"):
+        page = client.get(path, headers={"accept": "text/html"}).text
+        assert f'<input type="hidden" name="csrf" value="{brought}">' in page
+        assert not re.search(r'(href|action)="[^"]*csrf', page)
+    assert client.post(f"/logout?csrf={brought}").status_code == 403
+    assert client.post("/logout", data={"csrf": "wrong"}).status_code == 403
+    secret, _ = issue(served.database, Principal(Role.PLANNER, subject="next"))
+    assert client.post("/login", data={"key": secret}).status_code == 403
+    assert client.post("/login", data={"key": secret, "csrf": brought}).status_code == 303
+    again = csrf_of(client.cookies[COOKIE])
+    assert client.get("/session").json()["role"] == "planner"
+    assert client.post("/logout", data={"csrf": again}).status_code == 303
+    assert client.get("/session").json()["role"] == "public"
 
 
 def test_a_change_with_a_cookie_needs_the_sessions_token(served: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,6 +112,23 @@ def test_the_command_lists_and_writes_the_audit(run: CliRunner) -> None:
     assert run.invoke(app, ["audit", "--since", "yesterday"]).exit_code == 2
 
 
+def test_a_name_that_a_key_has_is_not_given_to_another_holder_by_accident(run: CliRunner) -> None:
+    make = ["token", "create", "--role", "planner", "--name", "the same"]
+    assert run.invoke(app, make).exit_code == 0
+    refused = run.invoke(app, make)
+    assert refused.exit_code == 2, refused.output
+    told = " ".join(refused.output.split())
+    assert "has a valid key already" in told
+    assert "wg_" not in told
+    number = re.search(r"no\. (\d+)", told)
+    assert number is not None
+    assert run.invoke(app, [*make, "--another"]).exit_code == 0
+    for line in run.invoke(app, ["token", "list"]).output.splitlines():
+        if "the same" in line:
+            assert run.invoke(app, ["token", "revoke", line.split()[0]]).exit_code == 0
+    assert run.invoke(app, make).exit_code == 0
+
+
 # --- kept, and removed ---
 
 
@@ -145,6 +163,12 @@ def _age(town: Served) -> None:
             " select code, 'created', 'cases', now() - interval '2 days' from divisions limit 1",
             "insert into answers (who, key, asked, status, at) values"
             " ('a', 'old', 'a', 201, now() - interval '2 days'), ('a', 'new', 'a', 201, now())",
+            "insert into case_imports (actor, at) values ('of closed cases', now() - interval '2100 days'),"
+            " ('of open cases', now() - interval '2100 days'), ('of none yet', now())",
+            "update cases set import_id = (select id from case_imports where actor = 'of closed cases')"
+            " where case_id in ('k1', 'k7')",
+            "update cases set import_id = (select id from case_imports where actor = 'of open cases')"
+            " where status <> 'closed'",
             "insert into audit (division_code, action, at) values ('', 'view', now() - interval '1200 days'),"
             " ('', 'view', now() - interval '1000 days')",
         ):
@@ -189,6 +213,8 @@ def test_what_is_past_its_time_goes_and_the_audit_says_so(town: Served, run: Cli
     assert removed["audit"] == removed["sessions"] == removed["login_links"] == removed["api_keys"] == 1
     assert removed["events"] == wanted["events"] >= 1
     assert removed["answers"] == 1
+    assert removed["case_imports"] == 1  # with the last of its cases, in the same run
+    assert town.rows("select actor from case_imports order by 1") == [("of none yet",), ("of open cases",)]
     assert town.rows("select key from answers") == [("new",)]
     kept = town.rows("select 1 from audit where at < now() - interval '900 days'")
     assert len(kept) == 1  # younger than three years

@@ -296,3 +296,36 @@ def test_the_command_imports_once_and_nothing_in_part(
     astray.to_csv(tmp_path / "astray.csv", index=False)
     assert "#2 lie in no community" in run("astray.csv", 2).output
     assert count() == 5
+
+
+def test_who_brought_cases_is_told_to_those_who_see_them_whole(
+    town: db.Database, extent: tuple[float, float, float, float]
+) -> None:
+    with town.owner.begin() as connection:
+        connection.execute(text("insert into case_imports (actor) values ('of nothing')"))
+        number = connection.scalar(
+            text("insert into case_imports (actor) values ('an importer') returning id")
+        )
+        connection.execute(
+            text("""
+                insert into cases (division_code, case_id, category, time, geom, place, grid_code, import_id)
+                select code, 'brought', 'rubbish', now(), st_pointonsurface(geom), st_pointonsurface(geom),
+                    :grid, :number from divisions where code = :code
+            """),
+            {"code": CODE, "grid": f"{CODE}001", "number": number},
+        )
+    told = {}
+    for role, scope, grid in (
+        ("centre", db.EVERYWHERE, ""),
+        ("centre", HIDDEN, ""),
+        ("grid_worker", CODE, f"{CODE}001"),
+        ("grid_worker", CODE, f"{CODE}002"),
+        ("grid_worker", HIDDEN, f"{CODE}001"),
+        ("planner", CODE, ""),
+    ):
+        with db.transaction(town.app, role=role, scope=[scope], grids=[grid] if grid else []) as connection:
+            told[role, scope, grid[-1:]] = set(connection.scalars(text("select actor from case_imports")))
+    for (role, scope, grid), actors in told.items():
+        seen = scope != HIDDEN and (role == "centre" or grid == "1")
+        assert ("an importer" in actors) == seen, (role, scope, grid)
+        assert "of nothing" not in actors

@@ -333,6 +333,33 @@ def test_only_so_many_listen_at_once(town: Served, monkeypatch: pytest.MonkeyPat
     assert answer.headers["retry-after"] == "30"
 
 
+def test_no_client_takes_the_places_of_the_others(
+    town: Served, ear: Callable[..., Ear], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub: Hub = town.app.state.events
+    for name, most in (("MOST", 6), ("EACH", 2), ("PUBLIC_EACH", 3), ("PUBLIC", 3)):
+        monkeypatch.setattr(f"service.events.LISTENERS_{name}", most, raising=False)
+    _until(lambda: hub.listeners == 0)
+    public = [ear(Role.PUBLIC) for _ in range(3)]
+    answer = town.client().get("/events?lang=en")
+    assert (answer.status_code, answer.json()["code"]) == (429, "events-many")
+    assert answer.headers["retry-after"] == "30"
+    assert "3" in answer.json()["detail"]
+    monkeypatch.setattr("service.events.LISTENERS_PUBLIC_EACH", 9)  # as from further addresses
+    answer = town.client().get("/events")
+    assert (answer.status_code, answer.json()["code"]) == (503, "events-public")
+    assert answer.headers["retry-after"] == "30"
+    centre = [ear(Role.CENTRE) for _ in range(2)]
+    assert town.client(Role.CENTRE).get("/events").json()["code"] == "events-many"
+    ear(Role.PLANNER)
+    assert town.client(Role.CONSUMER).get("/events").json()["code"] == "events-full"
+    for one in (*public, *centre):
+        one.close()
+    _until(lambda: hub.listeners == 1)
+    ear(Role.PUBLIC)  # places are given back
+    ear(Role.CENTRE)
+
+
 def test_a_listener_that_takes_nothing_is_dropped(town: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
     from urllib.parse import urlsplit

@@ -457,3 +457,80 @@ def test_the_database_itself_asks_for_four_eyes(town: Served) -> None:
         change("甲", "update plans set author = 'another' where id = :p")
     change("丁", approve)
     assert town.rows("select status from plans where id = :p", p=made) == [("approved",)]
+
+
+def test_the_database_lets_plans_begin_as_drafts_of_their_makers(town: Served) -> None:
+    begin = text("""
+        insert into plans (division_code, profile, policy, seed, status, author)
+        select division_code, profile, policy, seed, :status, :author from plans where status = 'published'
+        and division_code = :c returning id
+    """)
+
+    def attempt(status: str, author: str) -> int:
+        with db.transaction(
+            town.database.app, role="planner", scope=[db.EVERYWHERE], principal="eve"
+        ) as connection:
+            return int(connection.scalar(begin, {"status": status, "author": author, "c": CODE}) or 0)
+
+    for status, author in (("approved", "eve"), ("submitted", "eve"), ("archived", "eve"), ("draft", "bob")):
+        with pytest.raises(DBAPIError, match="begins as a draft of whoever makes it"):
+            attempt(status, author)
+    made = attempt("draft", "eve")
+    assert town.rows("select status, author from plans where id = :p", p=made) == [("draft", "eve")]
+
+
+def test_the_database_keeps_what_was_submitted(town: Served) -> None:
+    """Neither assignments, grids, units nor buildings change once a plan is no draft."""
+    made = draft(town)
+    published = town.rows("select id from plans where status = 'published' and division_code = :c", c=CODE)
+    changes = (
+        "update plan_assignments set grid_code = (select max(code) from plan_grids where plan_id = :p)"
+        " where plan_id = :p",
+        "update plan_grids set households = households + 1 where plan_id = :p",
+        "update plan_units set households = households + 1 where plan_id = :p",
+        "delete from plan_units where plan_id = :p",
+        "delete from plan_buildings where plan_id = :p",
+        "insert into plan_buildings (division_code, plan_id, building_id, grid_code, households)"
+        " select division_code, plan_id, 'one more', grid_code, 1 from plan_buildings where plan_id = :p"
+        " limit 1",
+        "update plans set policy = '{}' where id = :p",
+        "update plans set revision = 7, status = 'draft' where id = :p",
+        "update plans set locked = '{x}' where id = :p",
+    )
+
+    def change(sql: str, plan: int, *, undone: bool = False) -> None:
+        with db.transaction(
+            town.database.app, role="planner", scope=[db.EVERYWHERE], principal="eve"
+        ) as connection:
+            assert connection.execute(text(sql), {"p": plan}).rowcount > 0, sql
+            if undone:
+                connection.rollback()
+
+    for sql in changes:
+        change(sql, made, undone=True)  # a draft's are its makers'
+    assert step(planner(town, "甲"), made, "submitted").status_code == 200
+    for plan in (made, published[0].id):
+        for sql in changes:
+            with pytest.raises(DBAPIError, match=r"is no draft|cannot go from"):
+                change(sql, plan)
+    # its grids may have other codes when it comes into force, each another one
+    rename = text("select wangge_rename_plan_grids(:p, :former, :coming)")
+    grids = town.rows("select code from plan_grids where plan_id = :p order by 1", p=made)
+    codes = [row.code for row in grids]
+    for former, coming, role in (
+        (codes[:2], [codes[0], codes[0]], "planner"),
+        (codes[:1], codes[1:2], "planner"),
+        (["nowhere"], ["elsewhere"], "planner"),
+        (codes[:2], codes[1::-1], "centre"),
+    ):
+        with (
+            pytest.raises(DBAPIError, match=r"another code|unique|no plan"),
+            db.transaction(town.database.app, role=role, scope=[db.EVERYWHERE]) as connection,
+        ):
+            connection.execute(rename, {"p": made, "former": former, "coming": coming})
+    assignments = "select unit, grid_code from plan_assignments where plan_id = :p order by 1"
+    before = town.rows(assignments, p=made)
+    with db.transaction(town.database.app, role="planner", scope=[db.EVERYWHERE]) as connection:
+        connection.execute(rename, {"p": made, "former": codes[:2], "coming": codes[1::-1]})
+    swapped = dict(zip(codes[:2], codes[1::-1], strict=True))
+    assert town.rows(assignments, p=made) == [(u, swapped.get(code, code)) for u, code in before]

@@ -187,3 +187,25 @@ def test_answers_are_kept_for_a_day_and_are_nobody_elses(scratch: db.Database) -
         keep_answer(connection, who, "key", b"other", answer)  # in the place of the old one
     with scratch.owner.connect() as connection:
         assert connection.scalar(text("select count(*) from answers")) == 1
+
+
+def test_a_key_is_good_again_after_its_day_however_many_were_forgotten(scratch: db.Database) -> None:
+    who, asked, answer = b"w" * 32, b"a" * 32, Answer(201, {}, "")
+    with scratch.owner.begin() as connection:
+        connection.execute(
+            text("""
+                insert into answers (who, key, asked, status, at)
+                select convert_to('somebody', 'UTF8'), n::text, convert_to('a', 'UTF8'), 201,
+                    now() - interval '3 days' + n * interval '1 second' from generate_series(1, 15000) n
+                union all select :who, 'mine', convert_to('a', 'UTF8'), 201, now() - interval '25 hours'
+            """),
+            {"who": who},
+        )
+    with db.transaction(scratch.app, role="centre", scope=["9"]) as connection:
+        assert find_answer(connection, who, "mine", asked) is None
+        keep_answer(connection, who, "mine", asked, answer)
+    with scratch.owner.connect() as connection:
+        left = connection.execute(text("select key::int from answers where key <> 'mine' order by 1")).all()
+        assert [key for (key,) in left] == list(range(10001, 15001))  # the oldest went first
+    with db.transaction(scratch.app, role="centre", scope=["9"]) as connection:
+        assert find_answer(connection, who, "mine", asked) == answer

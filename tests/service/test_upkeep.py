@@ -24,7 +24,7 @@ from service.access import Principal, Role
 from service.identity.accounts import make_key
 from service.query.literals import VERTICES_MOST
 from service.store.accounts import add_key, digest
-from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, Recent, address_of
+from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, Recent, address_of, holder_of
 from service.upkeep.logs import REQUEST_ID, JsonLines, TextLines, clean
 
 from .api import Served, serve
@@ -342,6 +342,24 @@ def test_many_keys_of_one_holder_share_one_bucket(served: Served) -> None:
             client.headers["authorization"] = f"Bearer {_key(served, subject='')}"
         assert [nameless[0].get("/session").status_code for _ in range(most + 1)][-1] == 429
         assert nameless[1].get("/session").status_code == 200
+
+
+def test_a_key_a_jwt_and_an_invitation_of_one_name_are_three_holders(served: Served) -> None:
+    invited = served.accounts.redeem(served.accounts.invite(Principal(Role.CONSUMER, subject="li")))
+    key = served.accounts.trade(_key(served, subject="li"))
+    told = {}
+    for name, cookie in (("invited", invited), ("key", key)):
+        one = served.accounts.session(cookie)
+        told[name] = holder_of(one.holder, one.role, one.subject, "")
+    told["jwt"] = holder_of("jwt https://sso.example.cn li", "consumer", "li", "")
+    assert len(set(told.values())) == 3
+    bearer = served.accounts.bearer(_key(served, subject="li"))
+    assert holder_of(bearer.holder, bearer.role, bearer.subject, "") == told["key"]
+    # of a key that names nobody: all of its sessions, and no other's
+    secret = _key(served, subject="")
+    first, second = (served.accounts.session(served.accounts.trade(secret)) for _ in range(2))
+    assert first.holder == second.holder == served.accounts.bearer(secret).holder != ""
+    assert served.accounts.bearer(_key(served, subject="")).holder != first.holder
 
 
 def test_made_up_cookies_are_guesses_and_a_stale_one_counts_once(served: Served) -> None:
