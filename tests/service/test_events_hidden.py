@@ -28,7 +28,7 @@ def told_of(database: db.Database, principal: Principal, *statements: str) -> li
         with database.owner.begin() as connection:
             assert connection.execute(text(statement)).rowcount
             last = connection.scalar(text("select pg_current_xact_id()::text::bigint"))
-    for _ in range(200):  # what began earlier elsewhere in the cluster holds it back
+    for _ in range(1200):  # what began earlier elsewhere in the cluster holds it back
         if store.read_position(database.app).xid > last:
             break
         time.sleep(0.05)
