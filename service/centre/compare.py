@@ -411,7 +411,7 @@ def _interval(side: str, clock: Clock, reach: Reach) -> Interval:
             return Interval(begin, after.replace(day=1).astimezone(UTC))
         except OverflowError:
             raise MalformedError("datetime", value=short(side)) from None
-    return Filters(last="", span=read_span(side)).interval(clock.now, reach.oldest)
+    return Filters(last="", span=read_span(side, BEIJING)).interval(clock.now, reach.oldest)
 
 
 def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDataFrame) -> Side:

@@ -1,8 +1,8 @@
 """What is asked of the centre: the filters of its page and of all its answers, read once from the address.
 
-Times of day and weekdays are Beijing's (UTC+8 all year). A time is kept as the half-open interval
-[begin, end); what the collections take as `datetime` has both its ends, and time stamps have microseconds, so
-the two say the same.
+Times of day, weekdays, and dates without a time are Beijing's (UTC+8 all year). A time is kept as the
+half-open interval [begin, end); what the collections take as `datetime` has both its ends, and time stamps
+have microseconds, so the two say the same.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def read_filters(
         status=_read_known("status", several.get("status", []), (OPEN, *CASE_STATUSES)),
         tier=_read_known("tier", several.get("tier", []), TIERS),
         last="" if "datetime" in one else _read_one(one, "last", tuple(LAST), DEFAULT),
-        span=read_span(one["datetime"]) if "datetime" in one else None,
+        span=read_span(one["datetime"], BEIJING) if "datetime" in one else None,
         hours=_read_numbers("hours", one["hours"], _HOURS, until=True) if "hours" in one else None,
         weekdays=_read_numbers("weekdays", one["weekdays"], _DAYS) if "weekdays" in one else None,
         rate=cast(Per, _read_one(one, "rate", RATES, "")),

@@ -77,7 +77,7 @@ from service.access import Access, Principal, Role
 from service.centre.answer import write_interval
 from service.centre.figures import View
 from service.centre.mesh import Floats, Mesh, Whole, count_cases, lay_mesh, people_of
-from service.centre.question import Interval, Per, write_time
+from service.centre.question import BEIJING, Interval, Per, write_time
 from service.centre.statistic_answer import Found, plain, plain_list, write_found
 from service.centre.statistic_question import Ask
 from service.faults import MalformedError, TooLargeError
@@ -341,7 +341,7 @@ def _compare(desk: Desk) -> Found:
     if redrawn is not None:
         at, because = redrawn, "redraw"
     if ask.at:
-        told = read_span(ask.at)
+        told = read_span(ask.at, BEIJING)
         if "/" in ask.at or told.begin is None:
             raise MalformedError("datetime", value=short(ask.at))
         at, because = told.begin, "asked"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from service.faults import MalformedError
 from service.query.box import short
@@ -19,16 +19,17 @@ class Span:
     end: datetime | None
 
 
+_FIRST = datetime(1, 1, 2, tzinfo=UTC)  # a day before it may have no date in another zone
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})\Z", re.ASCII)
 
 
-def read_span(value: str) -> Span:
-    """An instant or `begin/end` of RFC 3339; `..` or nothing is open; a date alone is its whole day, UTC."""
+def read_span(value: str, zone: tzinfo = UTC) -> Span:
+    """An instant or `begin/end` of RFC 3339; `..` or nothing is open; a date alone: its day in `zone`."""
     parts = value.split("/")
     if len(parts) > 2 or all(part in ("", "..") for part in parts):
         raise MalformedError("datetime", value=short(value))
-    ends = [read_instant(part) for part in parts]
+    ends = [read_instant(part, zone) for part in parts]
     if any(end is None and part not in ("", "..") for end, part in zip(ends, parts, strict=True)):
         raise MalformedError("datetime", value=short(value))
     if len(ends) == 1:
@@ -40,11 +41,11 @@ def read_span(value: str) -> Span:
     return Span(begin, end)
 
 
-def read_instant(text: str) -> tuple[datetime, datetime] | None:
-    """First and last instant of a date (UTC) or time of RFC 3339; None for any other text."""
+def read_instant(text: str, zone: tzinfo = UTC) -> tuple[datetime, datetime] | None:
+    """First and last instant of a date in `zone` or time of RFC 3339, in UTC; None for any other text."""
     try:
         if _DATE.match(text):
-            day = datetime.fromisoformat(text).replace(tzinfo=UTC)
+            day = max(datetime.fromisoformat(text).replace(tzinfo=zone), _FIRST).astimezone(UTC)
             return day, day + timedelta(days=1, microseconds=-1)
         if _TIME.match(text):
             instant = datetime.fromisoformat(text.upper()).astimezone(UTC)

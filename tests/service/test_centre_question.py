@@ -120,11 +120,14 @@ def test_what_is_counted_back_ends_with_the_minute(last: str, days: float) -> No
     assert interval == Filters(last=last).interval(NOW.replace(second=59, microsecond=999999), None)
 
 
-def test_a_span_is_what_the_collections_take() -> None:
+def test_a_span_is_as_in_the_collections_but_its_dates_are_beijing_s() -> None:
     day = read_filters([("datetime", "2026-10-01/2026-10-31")]).interval(NOW, None)
-    assert (day.begin, day.end) == (datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+    assert (day.begin, day.end) == (
+        datetime(2026, 9, 30, 16, tzinfo=UTC),
+        datetime(2026, 10, 31, 16, tzinfo=UTC),
+    )
     assert day.days == 31
-    assert day.inclusive.end == datetime(2026, 10, 31, 23, 59, 59, 999999, tzinfo=UTC)
+    assert day.inclusive.end == datetime(2026, 10, 31, 15, 59, 59, 999999, tzinfo=UTC)
     instant = read_filters([("datetime", "2026-10-01T08:00:00Z")]).interval(NOW, None)
     assert instant.length == timedelta(microseconds=1)
     oldest = datetime(2026, 1, 1, tzinfo=UTC)

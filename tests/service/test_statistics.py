@@ -20,6 +20,7 @@ from service import db
 from service.access import Role
 from service.centre import mesh
 from service.centre import statistics as room
+from service.centre.question import BEIJING
 from service.centre.statistic_answer import KINDS
 from service.centre.statistic_question import METHODS
 
@@ -301,10 +302,11 @@ def test_days_are_expected_by_the_hours_looked_at(
 def test_before_and_after(clients: dict[Role, httpx.Client], served: Served) -> None:
     centre = clients[Role.CENTRE]
     newest = served.rows("select max(time) from cases where case_id not like 'heap%'")[0][0]
+    newest = newest.astimezone(BEIJING)
     day = newest.date().isoformat()
     span = f"datetime={newest.replace(year=newest.year - 1).date().isoformat()}/2030-01-01"
     found = ask(centre, "compare", f"{span}&at={day}")
-    assert found["at"].startswith(day)
+    assert datetime.fromisoformat(found["at"]) == datetime.fromisoformat(f"{day}T00:00:00+08:00")
     counted = served.rows(
         "select count(*) filter (where time < :day), count(*) filter (where time >= :day) from cases "
         "where division_code = :c and time >= :first",
