@@ -337,14 +337,17 @@ def test_a_server_that_is_asked_to_end_finishes_what_it_began(
 
     def listen() -> None:
         with world.client().stream("GET", "/events") as answer:
+            listening.set()
             streams.append(answer.read())
 
+    listening = threading.Event()
     threads = [threading.Thread(target=ask), threading.Thread(target=listen)]
     with world.database.owner.connect() as holder, holder.begin():
         holder.execute(text("lock table facilities in access exclusive mode"))
         for thread in threads:
             thread.start()
         until(lambda: world.backends("wait_event_type = 'Lock'"))
+        assert listening.wait(10)
         server.terminate()
         threads[1].join(10)  # streams do not hold it up
         assert not threads[1].is_alive()
