@@ -162,8 +162,8 @@ def test_the_summary_says_what_the_map_shows(told: Figures, zh: str, en: str) ->
 def test_times_and_filters_are_named() -> None:
     one_kind = read_filters([("category", "noise"), ("datetime", "2026-10-01/2026-10-31")])
     zh, en = summarise(figures({"001": (20, 20)}, filters=one_kind)).values()
-    assert zh.startswith("2026年10月1日至2026年11月1日共有20件噪声扰民事件")
-    assert en.startswith("From 1 October 2026 to 1 November 2026 there were 20 cases of noise")
+    assert zh.startswith("2026年10月1日至2026年10月31日共有20件噪声扰民事件")
+    assert en.startswith("From 1 October 2026 to 31 October 2026 there were 20 cases of noise")
     assert "此前同样长的时间" in zh
     chosen = summarise(
         figures({"001": (20, 20)}, filters=read_filters([("status", "open"), ("last", "24h")]))
