@@ -95,9 +95,14 @@ def test_cases_are_located_placed_and_announced_as_the_service_does_it(
         assert len(found) == 1200
         assert {grid for _, grid, _ in found} >= {f"{CODE}001", f"{CODE}002"}
         events = connection.execute(
-            text("select kind, division_code from events where kind = 'imported'")
+            text(
+                "select division_code, audience from events where kind = 'imported'"
+                " and xid = (select max(xid) from events)"
+            )
         ).all()
-        assert events == [("imported", CODE)]
+        # once for each kind of reader; those without an audience are for workers of the grids
+        assert {division for division, _ in events} == {CODE}
+        assert sorted(audience for _, audience in events if audience) == [["centre"], ["known"], ["open"]]
         # their first step is the import: one row for all of them
         rows = connection.scalars(text("select id from cases where case_id in ('L3', 'L4')")).all()
         (begun,) = list_steps(connection, rows[0])

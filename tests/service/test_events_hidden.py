@@ -21,17 +21,26 @@ from .towns import CODE
 pytestmark = pytest.mark.database
 
 
+def reach(database: db.Database, transaction: int) -> store.Cursor:
+    """The place in the order of events once it is behind the transaction."""
+    for _ in range(1200):  # what began earlier elsewhere in the cluster holds it back
+        position = store.read_position(database.app)
+        if position.xid > transaction:
+            return position
+        time.sleep(0.05)
+    pytest.fail("a transaction elsewhere in the cluster does not end")
+
+
 def told_of(database: db.Database, principal: Principal, *statements: str) -> list[tuple[str, ...]]:
     """What the principal is told of statements, one transaction each: kinds, communities and cases."""
-    position = store.read_position(database.app)
+    with database.owner.begin() as connection:
+        before = connection.scalar(text("select pg_current_xact_id()::text::bigint"))
+    position = reach(database, before)
     for statement in statements:
         with database.owner.begin() as connection:
             assert connection.execute(text(statement)).rowcount
             last = connection.scalar(text("select pg_current_xact_id()::text::bigint"))
-    for _ in range(1200):  # what began earlier elsewhere in the cluster holds it back
-        if store.read_position(database.app).xid > last:
-            break
-        time.sleep(0.05)
+    reach(database, last)
     found = [
         one for one in tell(database.app, principal, store.read_events(database.app, position, 10**6)) if one
     ]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import geopandas as gpd
 import httpx
@@ -40,10 +40,9 @@ from service.exports.workshop import Making, Workshop
 from service.faults import BusyError, RateError
 from service.query.question import Question
 from service.registry import COLLECTIONS, Collection
-from service.routes import exports as routes
 from service.store.added import Declaration, add_collection, read_collections, remove_collection
 from service.store.exports import Rows
-from service.web.context import Context
+from service.web.context import client_of
 
 from .api import Served
 from .towns import CODE
@@ -794,7 +793,7 @@ def test_a_client_that_takes_little_loses_its_place(
 def test_an_ipv6_network_is_one_client() -> None:
     def client(address: str) -> str:
         request: Any = SimpleNamespace(client=SimpleNamespace(host=address))
-        return routes._client(cast(Context, SimpleNamespace(request=request, principal=PUBLIC)))
+        return client_of(request)
 
     assert client("2001:db8::1") == client("2001:db8::ffff:2") != client("2001:db8:0:1::1")
     assert client("192.0.2.1") != client("192.0.2.2")
