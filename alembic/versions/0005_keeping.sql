@@ -210,9 +210,10 @@ begin
     return new;
 end $$;
 create trigger tr_plans_kept before update on plans for each row
-    when ((old.division_code, old.profile, old.policy, old.seed, old.figures, old.base_plan_id, old.revision, old.locked)
-          is distinct from
-          (new.division_code, new.profile, new.policy, new.seed, new.figures, new.base_plan_id, new.revision, new.locked))
+    when (old.division_code is distinct from new.division_code or old.profile is distinct from new.profile
+          or old.policy is distinct from new.policy or old.seed is distinct from new.seed
+          or old.figures is distinct from new.figures or old.base_plan_id is distinct from new.base_plan_id
+          or old.revision is distinct from new.revision or old.locked is distinct from new.locked)
     execute function wangge_plan_kept();
 
 create function wangge_drafts_only() returns trigger language plpgsql set search_path = public, pg_temp as $$
