@@ -8,6 +8,8 @@ BIN = .venv/bin
 # more than four workers gain little
 WORKERS = $(shell n=$$(nproc); [ $$n -le 4 ] || n=4; echo $$n)
 PYTEST = $(BIN)/python -m pytest
+# a run that does not end says how far it came
+AT_MOST = timeout --foreground --signal=INT --kill-after=60
 
 help:  ## this list · 本列表
 	@sed -n 's/^\([a-z-]*\): .*##/\1	/p;s/^\([a-z-]*\):  *##/\1	/p' Makefile | expand -t 12
@@ -26,11 +28,11 @@ migrate:  ## the database's tables, up to date · 升级数据库表结构
 
 test:  ## the tests, at most 10 minutes · 测试（不超过 10 分钟）
 	@.ci/setup test
-	@exec $(PYTEST) -n $(WORKERS) -m "not long" $(ARGS)
+	@exec $(AT_MOST) 1500 $(PYTEST) -n $(WORKERS) -m "not long" $(ARGS)
 
 test-long:  ## the long tests, at most 35 minutes · 长测试（不超过 35 分钟）
 	@.ci/setup test
-	@exec $(PYTEST) -n $(WORKERS) -m long $(ARGS)
+	@exec $(AT_MOST) 2700 $(PYTEST) -n $(WORKERS) -m long $(ARGS)
 
 check:  ## style, types, direction of imports · 代码检查
 	@.ci/setup test

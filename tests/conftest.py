@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.browser import Trouble
 
+LONG_SECONDS = 1_200
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -50,6 +52,13 @@ def pytest_configure() -> None:
     """A shell that runs the tests in the background lets them ignore Ctrl-C, and their children with them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A long test has longer before it is taken for one that hangs."""
+    for item in items:
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_SECONDS))
 
 
 def pytest_collection_finish() -> None:
