@@ -23,7 +23,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import folium
 import geopandas as gpd
 import numpy as np
 import shapely
@@ -38,6 +37,7 @@ from layers.facility_map import GROUPS, facility_entries
 from layers.figure import Assets, OfflineFigure
 from layers.grid_map import label_points
 from layers.heat_map import GroupHeat
+from layers.leaflet_map import LeafletMap
 from layers.legend import both
 from layers.view import GroupSurface
 from partition.texts import LANGUAGES, Language, catalogue
@@ -125,20 +125,6 @@ def method_choices(methods: Iterable[str]) -> tuple[Choice, ...]:
     return tuple(Choice(method, both(f"centre.method_{method}")) for method in methods)
 
 
-class _Map(folium.Map):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
-        self.default_js.append(("centre", "centre.js"))
-        self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
-        self.default_css += [
-            ("wangge_css", "wangge.css"),
-            ("map_css", "map.css"),
-            ("card_css", "card.css"),
-            ("centre_css", "centre/page.css"),
-        ]
-
-
 class _Frame(Part):
     """Bar, panels, sheets and the places that the scripts fill."""
 
@@ -162,20 +148,11 @@ def render(
     title = {tongue: texts.say("centre.title", tongue, name=view.name[tongue]) for tongue in LANGUAGES}
     figure = OfflineFigure(title=title[lang], lang=lang, assets=assets, static=static)
     figure.add_child(_Frame("frame", _frame(view, lang, title)))
-    west, south, east, north = view.communities.total_bounds
-    page = _Map(
-        location=[float(np.round((south + north) / 2, 6)), float(np.round((west + east) / 2, 6))],
-        tiles=None,
-        zoom_start=16,
-        zoom_control=False,
+    page = LeafletMap(
+        view.communities.total_bounds,
+        scripts=("centre.js",),
+        styles=("wangge.css", "map.css", "card.css", "centre/page.css"),
         position="absolute",
-        font_size="14px",
-        min_zoom=9,
-        max_zoom=21,
-        zoom_snap=0.25,
-        zoom_delta=0.5,
-        wheel_px_per_zoom_level=120,
-        attribution_control=False,
     )
     figure.add_child(page)
     page.add_child(_Start("start"))

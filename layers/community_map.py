@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import folium
-import numpy as np
-
 from layers.base_map import BaseMap
 from layers.element import Part
 from layers.facility_map import GROUPS, FacilityMap
 from layers.figure import Assets, OfflineFigure
 from layers.grid_map import GridMap
 from layers.heat_map import CaseHeat, GroupHeat
+from layers.leaflet_map import LeafletMap
 from layers.legend import both, legends
 from layers.view import CommunityView
 from partition.texts import LANGUAGES, Language, catalogue
-
-
-class _Map(folium.Map):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        # of folium's own list only Leaflet: nothing here uses jQuery, Bootstrap or the marker fonts
-        self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
-        self.default_js.append(("wangge", "wangge.js"))
-        self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
-        self.default_css += [
-            ("wangge_css", "wangge.css"),
-            ("map_css", "map.css"),
-            ("card_css", "card.css"),
-            ("community_map_css", "community_map.css"),
-        ]
 
 
 class _Frame(Part):
@@ -60,20 +43,12 @@ def render(
     )
     facilities = FacilityMap(view)
     figure.add_child(_Frame("frame", _frame(view, name, lang, assets, facilities.data)))
-    west, south, east, north = view.community.total_bounds
-    page = _Map(
-        location=[float(np.round((south + north) / 2, 6)), float(np.round((west + east) / 2, 6))],
-        tiles=None,
-        zoom_start=16,
-        zoom_control=False,
+    page = LeafletMap(
+        view.community.total_bounds,
+        scripts=("wangge.js",),
+        styles=("wangge.css", "map.css", "card.css", "community_map.css"),
         position="absolute",
-        font_size="14px",
         min_zoom=12,
-        max_zoom=21,
-        zoom_snap=0.25,
-        zoom_delta=0.5,
-        wheel_px_per_zoom_level=120,
-        attribution_control=False,
     )
     figure.add_child(page)
     page.add_child(BaseMap(view))

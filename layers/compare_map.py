@@ -20,6 +20,7 @@ from layers.coordinates import packed, packed_lines, points
 from layers.element import Part
 from layers.figure import Assets, OfflineFigure
 from layers.labels import label_points
+from layers.leaflet_map import LeafletMap
 from layers.legend import Both, both
 from partition.texts import LANGUAGES, Language, catalogue
 
@@ -103,16 +104,6 @@ class CompareView:
     attribution: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Map(folium.Map):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.default_js = [link for link in folium.Map.default_js if link[0] == "leaflet"]
-        self.default_js += [(script, script) for script in SCRIPTS]
-        self.default_css = [link for link in folium.Map.default_css if link[0] == "leaflet_css"]
-        names = ("wangge.css", "map.css", "compare/page.css")
-        self.default_css += [(name, name) for name in names]
-
-
 class _Frame(Part):
     """Bar and opening of the stage."""
 
@@ -153,22 +144,14 @@ def render(
     figure = OfflineFigure(title=title[lang], lang=lang, assets=assets, static=static)
     data = _data(view, lang, title)
     figure.add_child(_Frame("frame", data))
-    west, south, east, north = view.communities.total_bounds
     maps = []
     for name in SIDES:
         figure.add_child(_Open(f"open_{name}", {"side": name, "lang": lang, **_heads(view, name)}))
-        made = _Map(
-            location=[float(np.round((south + north) / 2, 6)), float(np.round((west + east) / 2, 6))],
-            tiles=None,
+        made = LeafletMap(
+            view.communities.total_bounds,
+            scripts=SCRIPTS,
+            styles=("wangge.css", "map.css", "compare/page.css"),
             zoom_start=15,
-            zoom_control=False,
-            font_size="14px",
-            min_zoom=9,
-            max_zoom=21,
-            zoom_snap=0.25,
-            zoom_delta=0.5,
-            wheel_px_per_zoom_level=120,
-            attribution_control=False,
             zoom_animation=False,
             fade_animation=False,
         )
