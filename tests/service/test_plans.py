@@ -228,7 +228,7 @@ def test_two_planners_cannot_overwrite_each_other(town: Served) -> None:
         barrier, answers = threading.Barrier(2), [None, None]
 
         def race(which: int, turn: int = turn, revision: int = revision) -> None:
-            barrier.wait()  # noqa: B023 - joined below
+            barrier.wait(30)  # noqa: B023 - joined below
             operation = "lock" if turn % 2 == 0 else "unlock"
             answers[which] = edit(clients[which], made, revision, operation, grids=[codes[which]])  # noqa: B023
 

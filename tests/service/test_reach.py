@@ -30,6 +30,7 @@ from service.store import centre as store
 from service.store import networks
 
 from .api import HIDDEN, Served, serve_town
+from .test_jobs import until
 from .towns import CODE
 
 pytestmark = pytest.mark.database
@@ -346,14 +347,14 @@ def test_only_so_many_are_reckoned_at_once() -> None:
 
 def test_the_public_leaves_a_place_for_those_who_are_known() -> None:
     """Two dozen without a key, from six addresses, keep nobody out who has one; each of them has a bound."""
-    footing = Footing(at_once=2, queue=16, patience=5)
+    footing = Footing(at_once=2, queue=16, patience=60)
     leave, entered, refused = threading.Event(), threading.Semaphore(0), []
 
     def hold(address: str) -> None:
         try:
             with footing.room(address, public=True):
                 entered.release()
-                leave.wait(10)
+                leave.wait(60)
         except (BusyError, RateError) as error:
             refused.append(type(error))
 
@@ -361,8 +362,7 @@ def test_the_public_leaves_a_place_for_those_who_are_known() -> None:
     for thread in threads:
         thread.start()
     assert entered.acquire(timeout=10)
-    while footing.waiting + len(refused) < 23:
-        threading.Event().wait(0.01)
+    until(lambda: footing.waiting + len(refused) == 23)
     assert refused == [BusyError] * 7  # sixteen wait
     assert not entered.acquire(timeout=0.05)  # one at a time
     with footing.room("centre Li"):

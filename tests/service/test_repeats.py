@@ -16,6 +16,7 @@ from service.access import Role
 from service.store.answers import Answer, find_answer, keep_answer
 
 from .api import Served, fill, serve
+from .test_jobs import until
 from .towns import CODE
 
 pytestmark = pytest.mark.database
@@ -139,9 +140,9 @@ def test_a_request_that_comes_again_while_it_is_under_way_waits_its_turn(town: S
         other.execute(text("lock table cases in share mode"))  # the write waits
         thread = threading.Thread(target=lambda: answers.append(post(client, "e-1", case(town))))
         thread.start()
-        waits = text("select count(*) from pg_locks where not granted")
-        while other.scalar(waits) == 0:
-            pass
+        waits = text("""select count(*) from pg_locks where not granted and relation = 'cases'::regclass
+            and database = (select oid from pg_database where datname = current_database())""")
+        until(lambda: other.scalar(waits))
         answer = post(town.client(Role.CENTRE), "e-1", case(town))
         assert (answer.status_code, answer.json()["code"]) == (409, "repeat-underway")
         holding.rollback()
