@@ -6,15 +6,20 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
 
 from service.access import Principal
 from service.db import Database
 from service.plans.planning import plan_community
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 PROFILE = "yichang"
 FILES = ("plan.gpkg", "map.html", "report.json")
@@ -31,10 +36,12 @@ class Ready:
     plan: int
 
 
-def prepare(database: Database, step: Step) -> Ready:
+def prepare(database: Database, step: Step, now: datetime | None = None) -> Ready:
     """Load, divide and publish the sample, each in a step; at once if this version of it is in force already.
 
-    A plan that somebody published over the sample since is left alone. Raises InputError or OperatingError.
+    The newest of its cases lies at most a week before `now` (default: the clock's), see `recent`. A sample in
+    force keeps its times, however long ago it was loaded: links and what was written beside it stay true. A
+    plan that somebody published over it since is left alone. Raises InputError or OperatingError.
     """
     from data import sample
 
@@ -45,7 +52,7 @@ def prepare(database: Database, step: Step) -> Ready:
     if ready is not None:
         return ready
     with step("load"):
-        division = _load(database, path)
+        division = _load(database, path, now or datetime.now(UTC))
     with step("plan") as tell:
         from partition.wishes.policy import load_profile
 
@@ -60,7 +67,19 @@ def prepare(database: Database, step: Step) -> Ready:
     return Ready(division, planned.plan)
 
 
-def _load(database: Database, path: Path) -> str:
+def recent(cases: gpd.GeoDataFrame, now: datetime) -> gpd.GeoDataFrame:
+    """The cases (columns time, due) moved by whole weeks: the newest lies at most a week before `now`.
+
+    Whole weeks leave hours and weekdays as they are, and every limit as long as it was.
+    """
+    import pandas as pd
+
+    week = pd.Timedelta(weeks=1)
+    moved = (pd.Timestamp(now) - cases["time"].max()) // week * week
+    return cases.assign(time=cases["time"] + moved, due=cases["due"] + moved)
+
+
+def _load(database: Database, path: Path, now: datetime) -> str:
     from data.sample import SOURCE
     from data.vector import read_area
     from partition.intake.frames import check_area, clear_personal
@@ -70,6 +89,8 @@ def _load(database: Database, path: Path) -> str:
     raw = clear_personal(read_area(path))
     area = check_area(raw)
     layers = check_layers(raw.frames, area, files=raw.files, originals=raw.originals)
+    if layers.cases is not None:
+        layers = replace(layers, cases=recent(layers.cases, now))
     with database.owner.begin() as connection:
         return load_area(connection, area, layers, synthetic=True, attribution=SOURCE).divisions[0]
 

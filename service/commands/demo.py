@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +101,17 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Folder of --once · --once 的输出文件夹")
     ] = Path("demo-out"),
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until",
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            show_default=False,
+            help="First load: sample cases end in the week before this day's end; default: now · "
+            "首次载入时样例事件的截止日期，默认现在",
+        ),
+    ] = None,
     host: Host = None,
     port: Port = None,
     browser: Browser = False,
@@ -107,8 +119,11 @@ def demo(
     """The sample community on a map: load, divide, publish, serve · 演示：样例社区上图
 
     Everything stays on this machine. Ctrl-C stops the server and the database. The second time it is quick.
+    The first time, the sample's year of cases is moved by whole weeks, to end in the week before now; then it
+    stays.
 
     一切都在本机进行。按 Ctrl-C 停止服务和数据库。第二次启动很快。
+    首次载入时，样例一年的事件按整周平移，止于最近一周内，此后不再变动。
     """
     from service.db import database
     from service.demo import prepare, write_files
@@ -134,7 +149,7 @@ def demo(
                     held.enter_context(bound)
                 with step("database"):
                     opened = held.enter_context(database(settings, keep=True))
-                ready = prepare(opened, step)
+                ready = prepare(opened, step, None if until is None else _end_of(until))
                 if bound is None:
                     files = write_files(opened, ready, Principal(Role.PLANNER, subject=user()), out, step)
                     term.say("wrote", path=", ".join(map(str, files)))
@@ -206,6 +221,15 @@ def _serve(
     begin_logging(settings.log_format, settings.log_level, requests=log)
     with worker_beside():
         run(app, bound, ready=announce, proxies=settings.proxies)
+
+
+def _end_of(day: datetime) -> datetime:
+    """When a day ends in Beijing. Raises typer.BadParameter where dates cannot be moved to."""
+    from service.centre.question import BEIJING
+
+    if not 1900 <= day.year <= 2200:
+        raise typer.BadParameter("1900-01-01 … 2200-12-31", param_hint="--until")
+    return day.replace(tzinfo=BEIJING) + timedelta(days=1)
 
 
 def user() -> str:

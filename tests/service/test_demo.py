@@ -13,12 +13,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pyogrio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from data import sample
 from data.sample import LICENCE, SOURCE
+from service.demo import recent
 from service.privacy.disclosure import rules
 
 pytestmark = pytest.mark.database
@@ -32,7 +38,8 @@ def home() -> Iterator[Path]:
     """State in which the sample is published; where the server's user may enter."""
     made = Path(tempfile.mkdtemp(prefix="wangge-"))
     made.chmod(0o755)
-    done = call(made, "demo", "--once", "--out", made / "out")
+    # the examples of docs/ name days of the stored sample
+    done = call(made, "demo", "--once", "--out", made / "out", "--until", "2026-10-31")
     assert done.returncode == 0, done.stderr
     yield made
     shutil.rmtree(made)
@@ -87,17 +94,42 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 def test_the_second_run_makes_nothing_anew(home: Path) -> None:
     before = call(home, "plans").stdout
-    process, printed = start(home, "demo", "--port", "0")
+    process, printed = start(home, "demo", "--port", "0", "--until", "2027-05-05")
     address = re.search(r"http://127\.0\.0\.1:\d+", printed)
     assert address is not None
     assert httpx.get(f"{address[0]}/").status_code == 200
     collections = httpx.get(f"{address[0]}/collections").json()["collections"]
     shown = httpx.get(f"{address[0]}/collections/grids", headers={"accept": "text/html"}).text
+    newest = httpx.get(f"{address[0]}/collections/cases/items?sortby=-time&limit=1").json()["features"][0]
     assert end(process)[0] == 0
     assert call(home, "plans").stdout == before
     assert {(one["attribution"], one["license"]) for one in collections} == {(SOURCE, LICENCE)}
     assert LICENCE in shown
     assert SOURCE in shown
+    # nor are its times moved again: what a link shows stays
+    assert newest["properties"]["time"].startswith("2026-10-31")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2150, 1, 1), timezones=st.just(UTC)))
+def test_the_sample_ends_in_the_week_before_and_keeps_its_rhythm(now: datetime) -> None:
+    stored = pyogrio.read_dataframe(sample.path(), layer="cases")
+    moved = recent(stored, now)
+    age = now - moved["time"].max()
+    assert timedelta(0) <= age < timedelta(weeks=1)
+    shift = moved["time"] - stored["time"]
+    assert shift.nunique() == 1
+    assert shift[0] % timedelta(weeks=1) == timedelta(0)
+    assert ((moved["due"] - moved["time"]).dropna() == (stored["due"] - stored["time"]).dropna()).all()
+    assert moved.drop(columns=["time", "due"]).equals(stored.drop(columns=["time", "due"]))
+
+
+def test_a_day_that_no_sample_can_end_on(home: Path) -> None:
+    for day in ("9999-12-31", "0001-01-01", "tomorrow"):
+        refused = call(home, "demo", "--once", "--until", day)
+        assert refused.returncode == 2
+        assert "--until" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_a_printed_link_lets_in_once_and_is_not_logged(home: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -22,6 +23,8 @@ from tests.browser import Trouble, chromium, closed_page
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 QUALITY = 72
 # name, window, address; the grid with most cases is 012
+# the sample's times as they are stored, so that pictures and pages tell the same dates
+UNTIL = datetime(2026, 10, 31, 16, tzinfo=UTC)
 VIEWS = (
     ("centre-heat", (1280, 720), ""),
     ("centre-grids", (1280, 720), "theme=grids&rate=households&grid={division}012"),
@@ -41,7 +44,7 @@ def sample() -> Iterator[tuple[db.Database, str]]:
                 db.open_owner(running.url("owner", "pictures")), db.open_app(running.url("app", "pictures"))
             )
             db.migrate(opened.owner)
-            yield opened, prepare(opened, quietly).division
+            yield opened, prepare(opened, quietly, UNTIL).division
             opened.owner.dispose()
             opened.app.dispose()
 
