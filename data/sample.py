@@ -23,14 +23,14 @@ from shapely.geometry.base import BaseGeometry
 
 from data.casebook import write_cases
 from data.furniture import place_facilities
+from data.origin import LICENCE as LICENCE
+from data.origin import SOURCE as SOURCE
 from data.plan_file import replacing
 from data.town import House, Town, draw_town
 
 SEED = 20251101
 ID = "999901001001"
 NAME = "样例社区（合成数据）"
-SOURCE = "合成数据，名称、坐标与数字均为虚构 / synthetic data: names, coordinates and figures are invented"
-LICENCE = "CC0-1.0"
 BUILDINGS, HOUSEHOLDS, RESIDENTS = 226, 4413, 12142
 STAFFED_GRIDS = 15
 

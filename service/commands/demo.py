@@ -167,7 +167,6 @@ def _serve(
     term: Terminal, opened: Database, bound: socket.socket, division: str | None, *, browser: bool, log: bool
 ) -> None:
     """Serve until stopped; prints where, once the first request would be answered."""
-    from data.sample import LICENCE
     from service.db import is_fenced
     from service.exports.workshop import Workshop
     from service.identity.accounts import Accounts
@@ -213,7 +212,7 @@ def _serve(
         opened,
         accounts=accounts,
         hosts=names_of(settings, bound.getsockname()[0]),
-        licence=settings.licence or ("" if division is None else LICENCE),
+        licence=settings.licence,
         limits=Limits(settings.rate),
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
         workshop=workshop,

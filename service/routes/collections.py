@@ -18,6 +18,7 @@ from service.routes.enclosures import enclosures
 from service.store.catalogue import About
 from service.web.context import Context, InContext, find_collection
 from service.web.feature_schema import describe_features
+from service.web.origins import origin_of
 from service.web.pages import page
 from service.web.schemas import PageQuery
 
@@ -40,13 +41,13 @@ def describe(context: Context, collection: Collection, allowed: Access) -> dict[
     """A collection as JSON, in the asked language, as the principal may see it."""
     about = context.catalogues.about(context.principal, collection, allowed)
     path = path_of(collection)
-    licence = collection.licence or context.request.app.state.licence
+    origin = origin_of(collection, about, context.request.app.state.licence, context.lang)
     body: dict[str, Any] = {
         "id": collection.name,
         "title": getattr(collection, context.lang),
         "description": getattr(collection, f"about_{context.lang}"),
-        "attribution": collection.attribution or "; ".join(about.attributions),
-        "license": licence,
+        "attribution": origin.attribution,
+        "license": origin.licence,
         "itemType": "feature",
         "crs": [crs.uri for crs in offered(about.extent)],
         "storageCrs": STORAGE.uri,
@@ -62,8 +63,10 @@ def describe(context: Context, collection: Collection, allowed: Access) -> dict[
             *enclosures(context, path),
         ],
     }
-    if licence.startswith(("http://", "https://")):
-        body["links"].append(link(licence, "license", HTML))
+    if origin.rights:
+        body["rights"] = origin.rights
+    if origin.licence.startswith(("http://", "https://")):
+        body["links"].append(link(origin.licence, "license", HTML))
     extent = describe_extent(about)
     if extent:
         body["extent"] = extent

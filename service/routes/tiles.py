@@ -26,6 +26,7 @@ from service.tiles.matrices import LEVELS, NAME, Tile, definition, limits, read_
 from service.web.context import Context, InContext, find_collection, find_context
 from service.web.feature_schema import describe_features
 from service.web.headers import takes_gzip
+from service.web.origins import joined, origin_of
 from service.web.tags import digest, digests_tag, is_known, known_version, page_tag
 
 router = APIRouter(tags=["tiles"])
@@ -93,7 +94,7 @@ def show_tileset(context: InContext, matrices: str, query: Annotated[TilesetQuer
     """What is in the tiles of all collections, and where they are."""
     _check_set(matrices)
     title = _say(context, "all")
-    return _tileset(context, "/tiles", title, visible(context), query.f == "tilejson", "")
+    return _tileset(context, "/tiles", title, visible(context), query.f == "tilejson")
 
 
 @router.get("/collections/{name}/tiles", summary="Tile sets", response_class=Response)
@@ -121,7 +122,6 @@ def show_collection_tileset(
         getattr(collection, context.lang),
         [(collection, allowed)],
         query.f == "tilejson",
-        collection.attribution,
     )
 
 
@@ -162,7 +162,6 @@ def _tileset(
     title: str,
     known: Sequence[tuple[Collection, Access]],
     tilejson: bool,
-    attribution: str,
 ) -> Response:
     """What the tiles of these collections hold."""
     found = [
@@ -170,17 +169,17 @@ def _tileset(
         for collection, allowed in known
     ]
     extent = _union([about.extent for _, _, about in found if about.extent is not None])
-    attribution = attribution or "; ".join(
-        dict.fromkeys(one for _, _, about in found for one in about.attributions)
-    )
+    licence = str(context.request.app.state.licence)
+    origin = joined((origin_of(one, told, licence, context.lang) for one, _, told in found), context.lang)
     about = _say(context, "thinning", features=FEATURES_MOST, size=SIZE_MOST // 1000)
     if tilejson:
-        return answer_json(_tilejson(context, path, title, about, attribution, known, extent), TILEJSON)
+        told = _tilejson(context, path, title, about, origin.attribution, known, extent)
+        return answer_json(told, TILEJSON)
     body: dict[str, Any] = {
         **_listed(context, path, title),
         "description": about,
-        "attribution": attribution,
-        "license": (known[0][0].licence if len(known) == 1 else "") or str(context.request.app.state.licence),
+        "attribution": origin.attribution,
+        "license": origin.licence,
         "mediaTypes": [MVT],
         "layers": [_layer(context, collection, allowed, told.extent) for collection, allowed, told in found],
     }
@@ -188,6 +187,8 @@ def _tileset(
         *body["links"],
         link(context.href(f"{path}/{NAME}", f="tilejson"), "describedby", TILEJSON, "TileJSON"),
     ]
+    if origin.rights:
+        body["rights"] = origin.rights
     if extent is not None:
         body["boundingBox"] = _box(extent)
         body["centerPoint"] = {

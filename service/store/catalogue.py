@@ -26,14 +26,14 @@ LONGEST_S = 300.0
 class About:
     """What is said of a collection besides its schema, as one principal sees it.
 
-    extent: degrees. begin, end: the time its rows are about; end is None where it is open. attributions: of
-    the communities that the rows come from.
+    extent: degrees. begin, end: the time its rows are about; end is None where it is open. origins: of the
+    communities that the rows come from, their attribution ("": not stated) and whether they are made up.
     """
 
     extent: Extent | None = None
     begin: datetime | None = None
     end: datetime | None = None
-    attributions: tuple[str, ...] = ()
+    origins: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Catalogues:
             kept = self._kept.get(key)
         if kept is not None and (
             time.monotonic() < kept.until
-            or kept.version == select_version(self._engine, principal, collection.sources)
+            or kept.version == select_version(self._engine, principal, _sources(collection))
         ):
             return kept.about
         begun = time.monotonic()
@@ -94,16 +94,21 @@ class Catalogues:
         return about
 
 
+def _sources(collection: Collection) -> tuple[str, ...]:
+    """What the answer depends on: communities say where their rows come from."""
+    return tuple({*collection.sources, "divisions"}) if collection.divided else collection.sources
+
+
 def _read_about(
     engine: Engine, principal: Principal, collection: Collection, access: Access
 ) -> tuple[int, About]:
     begins = collection.begins or "null::timestamptz"
     ends = collection.ends or "null::timestamptz"
-    origin = "array[]::text[]"
+    origin = "null"
     if collection.divided:
         # those of communities in which the principal sees something: that others are there is not told
-        origin = f"""(select array_agg(distinct d.attribution order by d.attribution) from divisions d
-            where v.version is not null and d.attribution <> '' and exists (
+        origin = f"""(select jsonb_agg(distinct jsonb_build_array(d.attribution, d.synthetic))
+            from divisions d where v.version is not null and exists (
                 select from {collection.table} t where t.division_code = d.code and {access.always}))"""  # noqa: S608
     row = read_row(
         engine,
@@ -119,10 +124,11 @@ def _read_about(
             from {collection.table} t where v.version is not null and {access.always}
         ) e
         """,  # noqa: S608  # identifiers come from the registry only
-        {**who(principal), **access.parameters, "sources": list(collection.sources)},
+        {**who(principal), **access.parameters, "sources": list(_sources(collection))},
     )
-    version, west, south, east, north, begin, end, attributions = row
+    version, west, south, east, north, begin, end, found = row
     extent = None
     if west is not None:
         extent = (max(west, -180.0), max(south, -90.0), min(east, 180.0), min(north, 90.0))
-    return version, About(extent, begin, end, tuple(attributions or ()))
+    origins = tuple(sorted((text, synthetic) for text, synthetic in found or ()))
+    return version, About(extent, begin, end, origins)

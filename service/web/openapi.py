@@ -462,6 +462,7 @@ def _schemas() -> dict[str, Any]:
             description=text,
             attribution=text,
             license=text,
+            rights=text,
             extent={"type": "object"},
             itemType=text,
             crs={"type": "array", "items": text},
