@@ -185,10 +185,11 @@ def scan_windows(
         maxima[first : first + batch.shape[2]] = np.maximum.reduce(parts)
     critical = float(np.sort(maxima)[runs - math.floor(level * (runs + 1) + SAME)])
 
+    observed = np.ascontiguousarray(windows.counts[:, :, None], dtype=np.int32)
     clusters: list[Cluster] = []
     taken = np.zeros(len(windows.order), dtype=np.bool_)
     while len(clusters) < MOST_CLUSTERS:
-        found = best_windows(*ground, windows.counts.astype(np.int32), windows.total, *limits, taken)
+        found = best_windows(*ground, observed, windows.total, *limits, taken)
         if found[:, 0].max() <= SAME:
             break
         cluster, members = _cluster(windows, found, maxima)
