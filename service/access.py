@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any
@@ -65,6 +65,9 @@ class Principal:
 
 PUBLIC = Principal()
 
+# of a case whose category is not withheld
+_OPEN = "t.category !~* :sensitive"
+
 
 @dataclass(frozen=True, eq=False)
 class Access:
@@ -88,6 +91,27 @@ class Access:
         told = [self.predicate, self.geometry, [(column.name, sql) for column, sql in self.columns]]
         text = json.dumps([told, sorted(self.parameters.items())], default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def withholds(self) -> bool:
+        """Whether cases of sensitive categories are left out by their category's words."""
+        return _OPEN in self.predicate
+
+    def knowing(self, shown: Sequence[str], withheld: Sequence[str]) -> Access:
+        """The same rows, where it is known of some categories whether a sensitive word is in them.
+
+        Its fingerprint is another one: it is for statements, not for tags.
+        """
+        known = (
+            "(t.category = any(cast(:known_shown as text[])) or "
+            f"(t.category <> all(cast(:known_withheld as text[])) and {_OPEN}))"
+        )
+        return replace(
+            self,
+            predicate=self.predicate.replace(_OPEN, known),
+            always=self.always.replace(_OPEN, known),
+            parameters={**self.parameters, "known_shown": list(shown), "known_withheld": list(withheld)},
+        )
 
 
 @lru_cache(maxsize=4096)
@@ -116,7 +140,7 @@ def access(principal: Principal, collection: Collection) -> Access | None:
             indexed = (collection.geometry, collection.place)
         else:
             geometry, indexed = collection.place, (collection.place,)
-        clauses.append(f"({own} or ({collection.place} is not null and t.category !~* :sensitive))")
+        clauses.append(f"({own} or ({collection.place} is not null and {_OPEN}))")
         parameters["sensitive"] = rules().sensitive_pattern
     columns = tuple(
         (column, sql)

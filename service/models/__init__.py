@@ -48,10 +48,12 @@ from service.models.plans import (
     plan_grids,
     plan_notes,
     plan_revisions,
+    plan_tiers,
     plan_units,
     plans,
     published_figures,
     runs,
+    tiers,
 )
 from service.models.publishing import added_collections, collection_versions, published_divisions
 from service.models.work import case_imports, case_steps, cases, events, grid_staff
@@ -92,6 +94,7 @@ __all__ = [
     "plan_grids",
     "plan_notes",
     "plan_revisions",
+    "plan_tiers",
     "plan_units",
     "plans",
     "population_groups",
@@ -101,5 +104,6 @@ __all__ = [
     "secrets",
     "sessions",
     "streets",
+    "tiers",
     "zones",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from geoalchemy2 import Geometry
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Text,
     UniqueConstraint,
     func,
@@ -24,6 +27,7 @@ from service.models.base import (
     LINEAGE_KINDS,
     PLAN_STATUSES,
     RUN_STATUSES,
+    SRID,
     SURFACE,
     document,
     members,
@@ -144,6 +148,89 @@ grids = table(
         ("code", "="),
         (text("tstzrange(valid_from, valid_to)"), "&&"),
         name="ex_grids_one_at_a_time",
+        using="gist",
+    ),
+)
+
+def _sums() -> list[SchemaItem]:
+    return [
+        Column("residents", Double),
+        *not_negative("households", "residents", "buildings", "buildings_unknown", "area_m2"),
+    ]
+
+
+def _level() -> list[SchemaItem]:
+    """level: below 0 above the grids (-1: the next), above 0 below them. place: its number within what holds
+    it, of all levels below the grid ("2.1"). code: "" where the tier bears no numbers.
+    """
+    return [
+        number("level"),
+        words("place", None),
+        words("tier_zh", None),
+        words("tier_en", None),
+        words("name_zh"),
+        words("name_en"),
+        words("code"),
+        CheckConstraint("level <> 0", "level_not_of_grids"),
+    ]
+
+
+# Tiers of a plan. Above the grids: which grids one is made of, now (`members`) and as the plan was made
+# (`former`); below: the shape of one, the grid that it divides, names and code as far as they go beyond that
+# grid's. kept: it has members, or its grid is still the one that was divided.
+plan_tiers = table(
+    "plan_tiers",
+    _of_plan(),
+    *_level(),
+    words("grid"),
+    members("members"),
+    members("former"),
+    Column("kept", Boolean, nullable=False, server_default=text("true")),
+    Column("households", Integer),
+    Column("buildings", Integer),
+    Column("buildings_unknown", Integer),
+    Column("area_m2", Double),
+    *_sums(),
+    Column("geom", Geometry("GEOMETRY", srid=SRID, dimension=2, spatial_index=False)),
+    Column("metric_wkb", LargeBinary),
+    UniqueConstraint("plan_id", "level", "grid", "place"),
+    CheckConstraint(
+        "(level > 0) = (grid <> '' and num_nulls(geom, households, buildings, buildings_unknown, area_m2) = 0)",
+        "whole_below",
+    ),
+    CheckConstraint(f"geometrytype(geom) in ({', '.join(map(repr, SURFACE))})", "geom_type"),
+    CheckConstraint("st_isvalid(geom)", "geom_valid"),
+    CheckConstraint("not st_isempty(geom)", "geom_not_empty"),
+    CheckConstraint(f"st_srid(geom) = {SRID}", "geom_srid"),
+)
+
+# Tiers in force and that were, each row a version, opened and closed with the grids of their plan. parent: the
+# key of the tier that holds it, a grid's code, or "". grids: those that it is made of, or the one it divides.
+tiers = table(
+    "tiers",
+    Column("plan_id", BigInteger, ForeignKey("plans.id", ondelete="RESTRICT"), nullable=False),
+    words("key", None),
+    *_level(),
+    words("parent"),
+    members("grids"),
+    number("households"),
+    number("buildings"),
+    number("buildings_unknown"),
+    Column("area_m2", Double, nullable=False),
+    *_sums(),
+    # of the grids that it is made of: who does not see one of them does not see their sum
+    number("least_households"),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_to", DateTime(timezone=True)),
+    *shape("tiers", SURFACE),
+    Index("uq_tiers_in_force", "division_code", "key", unique=True, postgresql_where=text("valid_to is null")),
+    CheckConstraint("valid_to > valid_from", "valid_to_after_from"),
+    CheckConstraint("key <> ''", "key_given"),
+    ExcludeConstraint(
+        ("division_code", "="),
+        ("key", "="),
+        (text("tstzrange(valid_from, valid_to)"), "&&"),
+        name="ex_tiers_one_at_a_time",
         using="gist",
     ),
 )

@@ -21,6 +21,7 @@ from service.query.box import Box, within
 from service.query.condition import Condition, all_of
 from service.query.question import Question
 from service.registry import COLLECTIONS
+from service.store.categories import informed
 from service.store.grid_cases import find_grids, own_sql, place_sql
 from service.store.items import columns_sql, feature_sql, version_sql
 from service.store.timelines import TIMELINE
@@ -148,6 +149,7 @@ def select_reach(connection: Connection, cases: Access, divisions: Sequence[str]
 
 def select_categories(connection: Connection, cases: Access, divisions: Sequence[str]) -> list[str]:
     """All categories of cases in the communities."""
+    cases = informed(connection, cases)
     return list(
         connection.scalars(
             text(f"""
@@ -170,21 +172,22 @@ def select_tallies(
 ) -> Tallies:
     """The cases that `asked` finds, counted. times: when the time before begins, it ends, the other ends."""
     tier = next((sql for column, sql in cases.columns if column.name == "tier"), "null::text")
-    where = _within(cases, divisions, asked)
+    place = place_sql(principal, cases)
+    where = _within(informed(connection, cases), divisions, asked)
     remembering(connection)
     rows = connection.execute(
         text(f"""
-            select grouping(hour, category, own) as kind, hour, category, status, tier, own, community,
-                   st_x(place) as x, st_y(place) as y,
+            select grouping(hour, category, own) as kind, (date_part('epoch', hour) / 3600)::int as hour,
+                   category, status, tier, own, community, x, y,
                    count(*) filter (where current) as now, count(*) filter (where not current) as before
             from (
                 select t.time >= :begin as current,
-                       floor(date_part('epoch', t.time) / 3600)::int as hour,
+                       date_bin('1 hour', t.time, timestamptz '4713-01-02 BC +00') as hour,
                        t.category, t.status, {tier} as tier, {own_sql(cases)} as own,
-                       {place_sql(principal, cases)} as place, t.division_code as community
+                       st_x({place}) as x, st_y({place}) as y, t.division_code as community
                 from cases t where {where.sql} and t.time >= :earlier and t.time < :end
             ) c
-            group by grouping sets ((hour), (category, status, tier), (own, community, place))
+            group by grouping sets ((hour), (category, status, tier), (own, community, x, y))
         """),  # noqa: S608  # identifiers come from the registry only
         {**where.parameters, "earlier": times[0], "begin": times[1], "end": times[2]},
     ).all()
@@ -213,6 +216,22 @@ def select_tallies(
     found.tiers = _paired(sums["tier"], before["tier"])
     found.grids = _paired(sums["grid"], before["grid"])
     return found
+
+
+def count_cases(
+    connection: Connection,
+    cases: Access,
+    divisions: Sequence[str],
+    asked: Condition,
+    times: tuple[datetime, datetime],
+) -> int:
+    """How many cases `asked` finds from one time until another."""
+    where = _within(cases, divisions, asked)
+    found = connection.execute(
+        text(f"select count(*) from cases t where {where.sql} and t.time >= :begin and t.time < :end"),  # noqa: S608
+        {**where.parameters, "begin": times[0], "end": times[1]},
+    )
+    return int(found.scalar_one())
 
 
 def _paired(sums: Counter[Any], before: Counter[Any]) -> dict[Any, Pair]:
@@ -325,27 +344,28 @@ def select_points(
 
     Cases at places are counted by place; single points come one by one.
     """
-    where = _within(cases, divisions, asked)
+    where = _within(informed(connection, cases), divisions, asked)
     length = (times[2] - times[1]) / steps
-    step = (
-        "case when t.time < :begin then -1 else least("
-        "floor(date_part('epoch', t.time - :begin) / :length)::int, :steps - 1) end"
+    part = (
+        "least(floor(date_part('epoch', t.time - :begin) / :length)::int, :steps - 1)" if steps > 1 else "0"
     )
+    step = f"case when t.time < :begin then -1 else {part} end"
     moved = "false" if principal.reaches(Role.CENTRE) else f"{own_sql(cases)} is null"
     rows = f"""
-        select {cases.geometry} as place, t.division_code as community, {moved} as moved, {step} as step
+        select st_x({cases.geometry}) as x, st_y({cases.geometry}) as y, t.division_code as community,
+               {moved} as moved, {step} as step
         from cases t where {where.sql} and t.time >= :earlier and t.time < :end
     """  # noqa: S608  # identifiers come from the registry only
     counted = f"select *, 1::bigint as number from ({rows}) c"  # noqa: S608
     if moved != "false":
         counted = f"""
-            select place, community, moved, step, count(*) as number from ({rows}) c
-            group by place, community, moved, step
+            select x, y, community, moved, step, count(*) as number from ({rows}) c
+            group by x, y, community, moved, step
         """  # noqa: S608
     remembering(connection)
     found = connection.execute(
         text(f"""
-            select string_agg(float8send(st_x(place)) || float8send(st_y(place)), '') as points,
+            select string_agg(float8send(x) || float8send(y), '') as points,
                    string_agg(int8send(number), '') as numbers, string_agg(int4send(step), '') as steps,
                    string_agg(boolsend(moved), '') as moved,
                    string_agg(int4send(case when moved then
