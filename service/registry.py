@@ -132,6 +132,10 @@ def _guarded(expression: str, least_households: str = "t.households") -> str:
     return f"case when t.valid_to is null and {least_households} >= :floor_households then {expression} end"
 
 
+def _summed(expression: str) -> str:
+    return f"case when t.level < 0 then {_guarded(expression, 't.least_households')} end"
+
+
 _GRIDS = Collection(
     name="grids",
     table="grids",
@@ -170,6 +174,51 @@ _GRIDS = Collection(
     ends="t.valid_to",
     writable=True,
     methods=("PUT", "PATCH"),
+)  # fmt: skip
+
+_TIERS = Collection(
+    name="tiers",
+    table="tiers",
+    key="t.division_code || ':' || t.key",
+    local="key",
+    zh="片区与微网格",
+    en="areas and small grids",
+    about_zh="网格以上的片区（由网格组成）和网格以下的微网格（仅图形），随网格一并发布、一并停用。",
+    about_en="Areas, which are made of grids, and small grids, into which grids are divided; published and "
+    "closed with their grids. Small grids are shapes: they bear no figures of people but for planners.",
+    shape="polygon-or-multipolygon",
+    columns=(
+        Column("key", "t.key", "string", "标识", "what it is called by within its community"),
+        Column("code", "nullif(t.code, '')", "string", "编码", "code (null: it bears a name only)"),
+        _COMMUNITY,
+        Column("level", "t.level", "integer", "层级（负数在网格之上，正数在网格之下）",
+               "level: below 0 above the grids, above 0 below them"),
+        Column("tier_zh", "t.tier_zh", "string", "层级名称", "what its tier is called, in Chinese"),
+        Column("tier_en", "t.tier_en", "string", "层级名称（英文）", "what its tier is called, in English"),
+        Column("name_zh", "t.name_zh", "string", "名称", "name, in Chinese"),
+        Column("name_en", "t.name_en", "string", "名称（英文）", "name, in English"),
+        Column("parent", "nullif(t.parent, '')", "string", "上级",
+               "key of the tier, or code of the grid, that it lies in (null: its community)"),
+        Column("grids", "array_to_string(t.grids, ' ')", "string", "网格编码",
+               "codes of the grids that it is made of, or of the one that it lies in"),
+        # the sum of figures that are shown, or nothing: else one of them that is withheld would follow
+        Column("households", "t.households", "integer", "户数", "households", "户",
+               guarded=_summed("t.households")),
+        Column("residents", "t.residents", "number", "常住人口", "residents", "人",
+               guarded=_summed("t.residents")),
+        Column("buildings", "t.buildings", "integer", "楼栋数", "buildings", "栋"),
+        Column("buildings_unknown", "t.buildings_unknown", "integer", "户数不详的楼栋",
+               "buildings whose households are unknown", "栋", least="planner"),
+        Column("area_m2", "round(t.area_m2::numeric, 1)", "number", "面积", "area", "m²"),
+        Column("valid_from", "t.valid_from", "date-time", "生效时间", "in force since",
+               required=True, part="primary-interval-start"),
+        Column("valid_to", "t.valid_to", "date-time", "失效时间", "in force until (null: still is)",
+               part="primary-interval-end"),
+    ),
+    sensitivity="figures",
+    current="t.valid_to is null",
+    begins="t.valid_from",
+    ends="t.valid_to",
 )  # fmt: skip
 
 _BUILDINGS = Collection(
@@ -344,7 +393,7 @@ _COMMUNITIES = Collection(
 
 COLLECTIONS: Mapping[str, Collection] = {
     collection.name: collection
-    for collection in (_GRIDS, _BUILDINGS, _STREETS, _FACILITIES, _CASES, _COMPOUNDS, _COMMUNITIES)
+    for collection in (_GRIDS, _TIERS, _BUILDINGS, _STREETS, _FACILITIES, _CASES, _COMPOUNDS, _COMMUNITIES)
 }
 
 

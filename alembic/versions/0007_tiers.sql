@@ -15,7 +15,7 @@ create table plan_tiers (
     code text default '' not null,
     grid text default '' not null,
     members text[] default '{}' not null,
-    former text[] default '{}' not null,
+    at_first text[] default '{}' not null,
     kept boolean default true not null,
     households integer,
     buildings integer,
@@ -187,10 +187,10 @@ begin
             members = (
                 select coalesce(array_agg(coalesce(w.later, l.code) order by coalesce(w.later, l.code)), '{}')
                 from unnest(t.members) as l (code)
-                left join unnest($2, coming) as w (earlier, later) on w.earlier = l.code),
-            former = (
+                left join unnest(former, coming) as w (earlier, later) on w.earlier = l.code),
+            at_first = (
                 select coalesce(array_agg(coalesce(w.later, l.code) order by coalesce(w.later, l.code)), '{}')
-                from unnest(t.former) as l (code)
-                left join unnest($2, coming) as w (earlier, later) on w.earlier = l.code)
+                from unnest(t.at_first) as l (code)
+                left join unnest(former, coming) as w (earlier, later) on w.earlier = l.code)
         where t.plan_id = of_plan and t.level < 0;
 end $$;

@@ -140,6 +140,7 @@ def tier_split(
     split: Split,
     asks: Sequence[Ask] = (),
     *,
+    renumber: bool = True,
     progress: Callable[[str, float], None] | None = None,
     crew: Crew | None = None,
 ) -> tuple[Split, Tiers]:
@@ -155,6 +156,7 @@ def tier_split(
         asks,
         seed=split.seed,
         effort=report.effort,
+        renumber=renumber,
         progress=progress,
         crew=crew,
     )

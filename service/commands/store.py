@@ -143,25 +143,29 @@ def plan(
     upper: options.Upper = None,
     balance: options.Balance = None,
     grids: options.GridCount = None,
+    tier: options.TierList = None,
     seed: options.Seed = 0,
     author: Author = "",
     reason: Annotated[str, typer.Option("--reason", help="Why it is made · 编制事由")] = "",
 ) -> None:
     """Divide a loaded community and keep the plan as a draft · 为社区编制网格方案（草稿）
 
-    Grids with the same buildings as a grid in force keep its code; other codes are new. Ends with 1 if a
-    promise is broken or a grid is out of range without a proven reason.
+    Grids with the same buildings as a grid in force keep its code; other codes are new. Tiers above and
+    below the grids are made where the profile has any, and with --tier. Ends with 1 if a promise is broken or
+    a grid is out of range without a proven reason.
 
-    建筑组成不变的网格沿用现行编码，其余取新编码。承诺未兑现，或有网格超出范围而原因未能证明时，退出码为 1。
+    建筑组成不变的网格沿用现行编码，其余取新编码。划分规则含分级或使用 --tier 时，一并建立片区和微网格。
+    承诺未兑现，或有网格超出范围而原因未能证明时，退出码为 1。
 
     Example · 示例:  wangge plan 999901001001 --profile yichang
     """
     term = terminal()
     with term.answering_errors():
         from partition.wishes.policy import load_profile
-        from service.commands.files import show_judgement
+        from service.commands.files import show_judgement, show_tiers
         from service.plans.planning import plan_community
 
+        asks = options.tier_asks(tier)
         rules = load_profile(profile).with_size(lower, target, upper).with_balance(balance)
         with term.progress() as progress, owner() as engine:
             made = plan_community(
@@ -170,12 +174,15 @@ def plan(
                 rules,
                 seed=seed,
                 grids=grids,
+                tiers=asks,
                 author=author,
                 reason=reason,
                 progress=progress.tell,
             )
         report = made.split.report
         show_judgement(term, report.judgement, rules)
+        if made.tiers is not None:
+            show_tiers(term, made.tiers)
         figures = report.judgement.figures
         term.say(
             "plan.done",
@@ -185,7 +192,7 @@ def plan(
             share=figures["share_in_range"],
         )
         term.say("plan.next", plan=made.plan)
-        if not report.sound:
+        if not report.sound or not (made.tiers is None or made.tiers.sound):
             raise typer.Exit(1)
 
 

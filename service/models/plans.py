@@ -152,6 +152,7 @@ grids = table(
     ),
 )
 
+
 def _sums() -> list[SchemaItem]:
     return [
         Column("residents", Double),
@@ -176,15 +177,15 @@ def _level() -> list[SchemaItem]:
 
 
 # Tiers of a plan. Above the grids: which grids one is made of, now (`members`) and as the plan was made
-# (`former`); below: the shape of one, the grid that it divides, names and code as far as they go beyond that
-# grid's. kept: it has members, or its grid is still the one that was divided.
+# (`at_first`); below: the shape of one, the grid that it divides, names and code as far as they go beyond
+# those of that grid. kept: it has members, or its grid is still the one that was divided.
 plan_tiers = table(
     "plan_tiers",
     _of_plan(),
     *_level(),
     words("grid"),
     members("members"),
-    members("former"),
+    members("at_first"),
     Column("kept", Boolean, nullable=False, server_default=text("true")),
     Column("households", Integer),
     Column("buildings", Integer),
@@ -195,7 +196,8 @@ plan_tiers = table(
     Column("metric_wkb", LargeBinary),
     UniqueConstraint("plan_id", "level", "grid", "place"),
     CheckConstraint(
-        "(level > 0) = (grid <> '' and num_nulls(geom, households, buildings, buildings_unknown, area_m2) = 0)",
+        "(level > 0) = (grid <> ''"
+        " and num_nulls(geom, households, buildings, buildings_unknown, area_m2) = 0)",
         "whole_below",
     ),
     CheckConstraint(f"geometrytype(geom) in ({', '.join(map(repr, SURFACE))})", "geom_type"),
@@ -204,8 +206,8 @@ plan_tiers = table(
     CheckConstraint(f"st_srid(geom) = {SRID}", "geom_srid"),
 )
 
-# Tiers in force and that were, each row a version, opened and closed with the grids of their plan. parent: the
-# key of the tier that holds it, a grid's code, or "". grids: those that it is made of, or the one it divides.
+# Tiers in force and that were, each row a version, opened and closed with the grids of their plan. parent:
+# the key of what holds it, a grid's code, or "". grids: those that it is made of, or the one it divides.
 tiers = table(
     "tiers",
     Column("plan_id", BigInteger, ForeignKey("plans.id", ondelete="RESTRICT"), nullable=False),
@@ -223,7 +225,9 @@ tiers = table(
     Column("valid_from", DateTime(timezone=True), nullable=False),
     Column("valid_to", DateTime(timezone=True)),
     *shape("tiers", SURFACE),
-    Index("uq_tiers_in_force", "division_code", "key", unique=True, postgresql_where=text("valid_to is null")),
+    Index(
+        "uq_tiers_in_force", "division_code", "key", unique=True, postgresql_where=text("valid_to is null")
+    ),
     CheckConstraint("valid_to > valid_from", "valid_to_after_from"),
     CheckConstraint("key <> ''", "key_given"),
     ExcludeConstraint(

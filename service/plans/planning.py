@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,9 +12,14 @@ from sqlalchemy import Connection, Engine
 from service.store.errors import ConflictError
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
     from partition.area import Area
     from partition.split import Split
+    from partition.tiers.levels import Ask
+    from partition.tiers.tower import Tiers
     from partition.wishes.policy import Profile
+    from service.store.tiers import Moved
 
 Progress = Callable[[str, float], None]
 # opens a transaction: the owner's, or the service's in which the row policies know who asks
@@ -25,11 +30,12 @@ Kept = Callable[[Connection, int], None]
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan made: its number, the division's code, and the split in metres."""
+    """A plan made: its number, the division's code, the split in metres, and its tiers if it has any."""
 
     plan: int
     division: str
     split: Split
+    tiers: Tiers | None = None
 
 
 def plan_community(
@@ -40,6 +46,7 @@ def plan_community(
     seed: int = 0,
     grids: int | None = None,
     effort: int | None = None,
+    tiers: Sequence[Ask] = (),
     author: str = "",
     reason: str = "",
     progress: Progress | None = None,
@@ -48,9 +55,11 @@ def plan_community(
     """Divide the community whose code, own id or name is `name`, and keep the result as a draft.
 
     No transaction is open while the solver works. Grids with the buildings of a grid in force get its code.
-    Raises NotFoundError, or ConflictError if the community was loaded anew meanwhile.
+    Tiers above and below the grids are made where the profile has any, and those of `tiers`. Raises
+    NotFoundError, ConflictError if the community was loaded anew meanwhile, or InputError for tiers.
     """
     from partition.split import split_area
+    from partition.tiers.tower import tier_split
 
     begin = begin.begin if isinstance(begin, Engine) else begin
     if progress is not None:
@@ -65,7 +74,18 @@ def plan_community(
         issued={str(ground.area.communities["id"].iloc[0]): ground.issued},
         progress=progress,
     )
-    return _keep(begin, ground, split, author, reason, progress, kept)
+    made = None
+    if tiers or profile.tiers:
+        # codes are settled when the plan is kept; areas bear names, small grids continue their grid's code
+        split, made = tier_split(ground.area, split, tiers, renumber=False, progress=progress)
+
+    def keep_tiers(connection: Connection, plan: int) -> None:
+        from service.store.tiers import save_tiers
+
+        if made is not None:
+            save_tiers(connection, ground.division, plan, made, split.grids)
+
+    return _keep(begin, ground, split, author, reason, progress, kept, keep_tiers, made)
 
 
 def redraw_community(
@@ -108,7 +128,42 @@ def redraw_community(
         seed=seed,
         progress=progress,
     )
-    return _keep(begin, ground, done.split, author, reason, progress, kept)
+
+    def keep_tiers(connection: Connection, plan: int) -> None:
+        from service.store.tiers import pass_on_tiers
+
+        pass_on_tiers(
+            connection, base, plan, _moved(polygons, done.split.grids, mapping, done.split), done.split.grids
+        )
+
+    return _keep(begin, ground, done.split, author, reason, progress, kept, keep_tiers)
+
+
+def _moved(
+    former: GeoDataFrame, grids: GeoDataFrame, mapping: Mapping[str, Sequence[str]], split: Split
+) -> list[Moved]:
+    """Households of buildings, and ground, that came from each former grid to each grid of the split."""
+    import shapely
+
+    from service.store.tiers import Moved
+
+    held = split.buildings.groupby("id", sort=True).agg(
+        grid=("grid", "first"), households=("households", "sum")
+    )
+    moved = [
+        Moved(code, row.grid, int(row.households))
+        for row in held.itertuples()
+        for code in mapping.get(str(row.Index), ())
+    ]
+    now, before = shapely.STRtree(former.geometry.to_numpy()).query(grids.geometry.to_numpy(), "intersects")
+    shared = shapely.intersection(grids.geometry.to_numpy()[now], former.geometry.to_numpy()[before])
+    old, new = former["code"].to_numpy()[before], grids["code"].to_numpy()[now]
+    ground = shapely.area(shared).tolist()
+    return moved + [
+        Moved(str(one), str(other), 0, area)
+        for one, other, area in zip(old, new, ground, strict=True)
+        if area > 0
+    ]
 
 
 @dataclass(frozen=True)
@@ -145,6 +200,8 @@ def _keep(
     reason: str,
     progress: Progress | None,
     kept: Kept | None,
+    keep_tiers: Kept,
+    tiers: Tiers | None = None,
 ) -> Planned:
     from service.store.communities import fingerprint
     from service.store.locks import lock_divisions
@@ -157,9 +214,10 @@ def _keep(
         if fingerprint(connection, ground.division) != ground.data:
             raise ConflictError("plan-outdated", division=ground.division)
         plan = save_plan(connection, ground.division, split, author=author, reason=reason)
+        keep_tiers(connection, plan)  # with the codes that the grids have until they are settled
         split = rename_split(split, settle_codes(connection, plan))
         if kept is not None:
             kept(connection, plan)
     if kept is None:
         tell("store", 1.0)
-    return Planned(plan, ground.division, split)
+    return Planned(plan, ground.division, split, tiers)

@@ -23,6 +23,7 @@ from service.store.geometry import read_metric
 from service.store.locks import claim_division
 from service.store.plans import get_plan, published_plan, settle_codes
 from service.store.staff import assign_staff, follow_lineage
+from service.store.tiers import change_tiers, check_tiers
 
 # how much (m²) a square kilometre may differ from the union of its grids: what doubles cannot hold
 COVER_M2_PER_KM2 = 0.01
@@ -83,6 +84,7 @@ def publish_plan(
     moved = _write_lineage(connection, values)
     for statement in (_CLOSE, _OPEN, _ARCHIVE, _PUBLISH):
         connection.execute(statement, values)
+    change_tiers(connection, values)
     locate_buildings(connection, division)
     with counting(connection, principal, division):
         locate_cases(connection, division)
@@ -196,6 +198,7 @@ def check_plan(connection: Connection, plan: int) -> list[Finding]:
         *_fragments(connection, values),
         *_building_faults(connection, values),
         *_figure_faults(connection, values),
+        *check_tiers(connection, plan),
     ]
 
 

@@ -19,6 +19,7 @@ from service.access import Principal, plans_seen
 from service.store.errors import ConflictError, NotFoundError
 from service.store.geometry import metric, read_metric, stored
 from service.store.merge import copy_rows
+from service.store.tiers import copy_tiers
 
 if TYPE_CHECKING:  # the solver is loaded where plans are made
     from partition.split import Split
@@ -281,6 +282,7 @@ def copy_plan(connection: Connection, plan: int, *, author: str, reason: str) ->
         names = [c.name for c in table.c if c.name not in ("id", "version", "updated_at", "plan_id")]
         query = select(literal(made), *(table.c[name] for name in names)).where(table.c.plan_id == plan)
         connection.execute(insert(table).from_select(["plan_id", *names], query.order_by(table.c.id)))
+    copy_tiers(connection, plan, made)
     return made
 
 

@@ -13,6 +13,7 @@ from service.store.errors import ConflictError
 from service.store.merge import copy_rows
 from service.store.notes import lock_plan
 from service.store.plans import copy_grids
+from service.store.tiers import Moved, follow_grids
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -112,6 +113,7 @@ def keep_revision(connection: Connection, plan: int, first: State, made: Revisio
     revision = made.base + 1
     _add(connection, row, revision, made.operation, made.state, made.told, author)
     _rewrite(connection, row["division_code"], plan, made)
+    follow_grids(connection, plan, _moved(connection, plan, first, made.state), made.grids)
     connection.execute(
         update(models.plans)
         .where(models.plans.c.id == plan)
@@ -123,6 +125,16 @@ def keep_revision(connection: Connection, plan: int, first: State, made: Revisio
         )
     )
     return revision
+
+
+def _moved(connection: Connection, plan: int, first: State, state: State) -> list[Moved]:
+    """What every unit brought from the grid in which the plan began to the one that it is in now."""
+    u = models.plan_units.c
+    rows = connection.execute(select(u.households).where(u.plan_id == plan).order_by(u.unit)).scalars()
+    return [
+        Moved(first.codes[before], state.codes[after], households, 1.0)
+        for before, after, households in zip(first.labels, state.labels, rows, strict=True)
+    ]
 
 
 def check_editable(row: RowMapping, base: int) -> None:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from partition.area import Area
+from partition.tiers.levels import Ask
 from partition.wishes.policy import Profile, Size
 from service import db
 from service.access import Principal, Role
@@ -32,6 +33,7 @@ from .towns import CODE, make_layers, make_town
 
 HIDDEN = "990101001002"  # loaded, not published
 PROFILE = Profile("yichang", Size("households", 200, 300, 400))
+TIERS = (Ask(number=3), Ask(number=30))  # areas above the grids, small grids below them
 
 
 @dataclasses.dataclass
@@ -84,7 +86,7 @@ def fill(database: db.Database) -> Area:
     with database.owner.begin() as connection:
         load_area(connection, area, layers, synthetic=True)
         load_area(connection, hidden, Layers(), synthetic=True)
-    planned = plan_community(database.owner, CODE, PROFILE)
+    planned = plan_community(database.owner, CODE, PROFILE, tiers=TIERS)
     with database.owner.begin() as connection:
         publish_plan(connection, planned.plan)
     return area

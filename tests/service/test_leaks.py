@@ -32,7 +32,7 @@ from service.plans.planning import plan_community
 from service.postgres.cluster import Cluster
 from service.store.grids import publish_plan
 
-from .api import HIDDEN, Served, fill, serve
+from .api import HIDDEN, TIERS, Served, fill, serve
 from .conftest import own_database
 from .towns import CODE
 
@@ -68,10 +68,10 @@ def world(cluster: Cluster) -> Iterator[World]:
     with contextmanager(own_database)(cluster) as database:
         area = fill(database)
         other = Profile("other", Size("households", 250, 350, 450))
-        planned = plan_community(database.owner, CODE, other)
+        planned = plan_community(database.owner, CODE, other, tiers=TIERS)
         with database.owner.begin() as connection:
             publish_plan(connection, planned.plan)
-        draft = plan_community(database.owner, CODE, other, author="a planner")
+        draft = plan_community(database.owner, CODE, other, tiers=TIERS, author="a planner")
         with pytest.MonkeyPatch.context() as patch, serve(database, area) as served:
             # answers that tell of the last days would change by themselves
             now = datetime.now(UTC)
@@ -94,7 +94,7 @@ def _world(served: Served, draft: int) -> World:
     archived = served.rows("select min(code) from grids where valid_to is not null")[0][0]
     began = served.rows("select min(valid_from) from grids")[0][0].isoformat().replace("+00:00", "Z")
     samples = {
-        "name": ["grids", "buildings", "streets", "facilities", "cases", "compounds", "communities"],
+        "name": ["grids", "tiers", "buildings", "streets", "facilities", "cases", "compounds", "communities"],
         "key": [],  # by collection
         "community": [CODE, HIDDEN],
         "division": [CODE, HIDDEN],
@@ -172,6 +172,7 @@ def _keys(world: World, path: str) -> list[str]:
     name = path.split("/")[2] if path.startswith("/collections/") else "cases"
     samples = {
         "grids": [world.own, world.samples["archived"][0]],
+        "tiers": [f"{CODE}:above1-1", f"{CODE}:{world.own}.1"],
         "cases": [f"{CODE}:k1", f"{CODE}:k0", f"{CODE}:k9"],  # every third is a dispute
         "buildings": [f"{CODE}:001-00-0", f"{CODE}:001-00-0~1", f"{HIDDEN}:002-00-0"],
         "communities": [CODE, HIDDEN],
@@ -220,6 +221,9 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         asked += [f"datetime={world.samples['began'][0]}", "datetime=../..&limit=10000", "sortby=-area_m2"]
         asked += [f"filter={quote('households > 250')}&count=true", f"filter={quote('residents < 800')}"]
         asked += ["sortby=households,code", "sortby=-residents"]
+    if name == "tiers":
+        asked += ["datetime=../..&limit=10000", f"filter={quote('households > 80')}&count=true"]
+        asked += ["sortby=households,key", f"filter={quote('residents < 300')}&count=true"]
     if name == "cases":
         asked += ["category=dispute&count=true", "sortby=-time", "sortby=category,case_id&limit=20"]
         asked += [f"filter={quote(f)}&count=true" for f in CASE_FILTERS]
@@ -251,7 +255,7 @@ def _views(world: World, path: str) -> list[str]:
 def _exports(world: World, name: str) -> list[str]:
     """Downloads: every format where rows or columns are hidden, and each with a filter, an order or a box."""
     if name not in ("buildings", "cases", "grids"):
-        return ["f=csv"]
+        return ["f=csv", f"f=csv&filter={quote('households > 80')}"] if name == "tiers" else ["f=csv"]
     asked = [f"f={form}" for form in FORMATS if form != "geojson"]
     asked.append(f"f=csv&bbox={quote(world.samples['box'][0])}&geometry=none&encoding=UTF-8-BOM")
     if name == "cases":
@@ -357,6 +361,18 @@ CHANGES: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
+        "households of small grids and of areas that were, and the tiers of drafts",
+        (Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER),
+        (
+            "alter table tiers disable trigger tr_tiers_frozen",
+            """update tiers set households = households + 3, residents = residents + 7
+               where level > 0 or valid_to is not null""",
+            "alter table tiers enable trigger tr_tiers_frozen",
+            """update plan_tiers set name_zh = '改名', households = households + 3
+               where plan_id in (select id from plans where status = 'draft')""",
+        ),
+    ),
+    (
         "whence a community comes that is not published",
         (Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER),
         (
@@ -444,6 +460,7 @@ KNOWN_TO: dict[str, dict[str, set[Role]]] = {
         "residents": {Role.PLANNER, Role.PRIVACY_OFFICER, Role.ADMIN, Role.CENTRE},
         "estimated": {Role.PLANNER, Role.PRIVACY_OFFICER, Role.ADMIN, Role.CENTRE},
     },
+    "tiers": {"buildings_unknown": {Role.PLANNER, Role.PRIVACY_OFFICER, Role.ADMIN, Role.CENTRE}},
     "grids": {"buildings_unknown": {Role.PLANNER, Role.PRIVACY_OFFICER, Role.ADMIN, Role.CENTRE}},
     "cases": {
         "due": set(Role) - {Role.PUBLIC},

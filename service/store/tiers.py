@@ -1,0 +1,329 @@
+"""Tiers above and below the grids: kept with a plan, following its edits, and in force with its grids."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import shapely
+from sqlalchemy import Connection, bindparam, select, text, update
+
+from partition.findings import Finding
+from service import models
+from service.store.geometry import metric, stored
+from service.store.merge import copy_rows
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+    from partition.tiers.tower import Tiers
+
+# how much (m²) a square kilometre of a grid may differ from what it is divided into: what doubles cannot hold
+COVER_M2_PER_KM2 = 0.01
+
+
+@dataclass(frozen=True)
+class Moved:
+    """So many households, and m², came from a grid of the plan as it was made to a grid as it is now."""
+
+    former: str
+    grid: str
+    households: int
+    area_m2: float = 0.0
+
+
+# --- a plan's tiers are kept ---
+
+
+def save_tiers(
+    connection: Connection, division: str, plan: int, made: Tiers, grids: gpd.GeoDataFrame
+) -> None:
+    """Keep the tiers of one community's plan, whose grids (as in `Split`) bear the codes of `made`."""
+    frame = made.frame[made.frame["community"].isin(set(grids["community"]))]
+    basic = int(frame.loc[frame["code"].isin(set(grids["code"])), "tier"].iloc[0])
+    _save_above(connection, division, plan, frame[frame["tier"] <= basic], basic)
+    _save_below(connection, division, plan, frame[frame["tier"] >= basic], basic)
+
+
+def _save_above(
+    connection: Connection, division: str, plan: int, frame: gpd.GeoDataFrame, basic: int
+) -> None:
+    members: dict[tuple[int, str], list[str]] = defaultdict(list)
+    parent = {(row.tier, row.code or row.name): row.parent for row in frame.itertuples(index=False)}
+    for code in frame.loc[frame["tier"] == basic, "code"]:
+        held = code
+        for tier in range(basic, 1, -1):
+            held = parent[tier, held]
+            members[tier - 1, held].append(code)
+    rows = frame[frame["tier"] < basic]
+    if rows.empty:
+        return
+    inside = [sorted(members[row.tier, row.code or row.name]) for row in rows.itertuples(index=False)]
+    copy_rows(
+        connection,
+        models.plan_tiers,
+        {
+            **_of(division, plan, len(rows)),
+            "level": [tier - basic for tier in rows["tier"]],
+            "place": [str(number + 1) for number in rows.groupby("tier").cumcount()],
+            "tier_zh": rows["tier_name"].tolist(),
+            "tier_en": rows["tier_name_en"].tolist(),
+            "name_zh": rows["name"].tolist(),
+            "name_en": rows["name_en"].tolist(),
+            "members": inside,
+            "at_first": inside,
+        },
+    )
+
+
+def _save_below(
+    connection: Connection, division: str, plan: int, frame: gpd.GeoDataFrame, basic: int
+) -> None:
+    # of each row: the grid that it lies in, with that grid's names, and its place within it
+    within: dict[tuple[int, str], tuple[Any, str]] = {}
+    count: dict[tuple[int, str], int] = defaultdict(int)
+    told: list[tuple[Any, str]] = []
+    for row in frame.itertuples(index=False):
+        if row.tier == basic:
+            within[row.tier, row.code] = row, ""
+            continue
+        above = row.tier - 1, row.parent
+        grid, place = within[above]
+        count[above] += 1
+        found = grid, f"{place}.{count[above]}" if place else str(count[above])
+        within[row.tier, row.code or row.name] = found
+        told.append(found)
+    rows = frame[frame["tier"] > basic]
+    if rows.empty:
+        return
+    residents = rows["residents"].astype(object).where(rows["residents"].notna(), None)
+    grids = [grid for grid, _ in told]
+    named = list(zip(rows["code"], rows["name"], rows["name_en"], grids, strict=True))
+    copy_rows(
+        connection,
+        models.plan_tiers,
+        {
+            **_of(division, plan, len(rows)),
+            "level": [tier - basic for tier in rows["tier"]],
+            "place": [place for _, place in told],
+            "tier_zh": rows["tier_name"].tolist(),
+            "tier_en": rows["tier_name_en"].tolist(),
+            "name_zh": [zh.removeprefix(grid.name) for _, zh, _, grid in named],
+            "name_en": [en.removeprefix(f"{grid.name_en}, ") for _, _, en, grid in named],
+            "code": [code.removeprefix(grid.code) for code, _, _, grid in named],
+            "grid": [grid.code for grid in grids],
+            "households": rows["households"].tolist(),
+            "residents": residents.tolist(),
+            "buildings": rows["buildings"].tolist(),
+            "buildings_unknown": rows["buildings_unknown"].tolist(),
+            "area_m2": rows["area_m2"].tolist(),
+            "geom": stored(rows.geometry),
+            "metric_wkb": metric(rows.geometry),
+        },
+    )
+
+
+def _of(division: str, plan: int, count: int) -> dict[str, list[Any]]:
+    return {"division_code": [division] * count, "plan_id": [plan] * count}
+
+
+# --- they follow the plan's edits ---
+
+
+def follow_grids(connection: Connection, plan: int, moved: Sequence[Moved], grids: gpd.GeoDataFrame) -> None:
+    """Let the tiers of a draft be what is true of its `grids` (as in `Split`): a grid is in the area from
+    which most of its households came (then of its ground); small grids stay where their grid is still what
+    was divided.
+    """
+    t = models.plan_tiers.c
+    above = connection.execute(
+        select(t.id, t.level, t.at_first).where(t.plan_id == plan, t.level < 0).order_by(t.level, t.id)
+    ).all()
+    now: dict[int, list[str]] = {row.id: [] for row in above}
+    for level in sorted({row.level for row in above}):
+        home = {code: row.id for row in above if row.level == level for code in row.at_first}
+        for grid, area in _homes(moved, home).items():
+            now[area].append(grid)
+    shapes = dict(zip(grids["code"], grids.geometry, strict=True))
+    rows = connection.execute(
+        select(t.id, t.level, t.grid, t.metric_wkb).where(t.plan_id == plan, t.level > 0)
+    ).all()
+    parts: dict[tuple[int, str], list[bytes | None]] = defaultdict(list)
+    for row in rows:
+        parts[row.level, row.grid].append(row.metric_wkb)
+    same = {key for key, given in parts.items() if _covers(given, shapes.get(key[1]))}
+    whole = {grid for _, grid in parts if all(key in same for key in parts if key[1] == grid)}
+    changes = [{"row": row, "members": sorted(codes), "kept": bool(codes)} for row, codes in now.items()]
+    changes += [{"row": row.id, "members": [], "kept": row.grid in whole} for row in rows]
+    if changes:
+        statement = update(models.plan_tiers).where(t.id == bindparam("row"))
+        connection.execute(statement.values(members=bindparam("members"), kept=bindparam("kept")), changes)
+
+
+def _homes(moved: Iterable[Moved], home: Mapping[str, int]) -> dict[str, int]:
+    """The area of each grid."""
+    held: dict[str, dict[int, tuple[int, float]]] = defaultdict(dict)
+    for one in moved:
+        if one.former in home:
+            area = home[one.former]
+            households, ground = held[one.grid].get(area, (0, 0.0))
+            held[one.grid][area] = households + one.households, ground + one.area_m2
+    return {
+        grid: max(shares, key=lambda area: (*shares[area], -area)) for grid, shares in sorted(held.items())
+    }
+
+
+def _covers(parts: Sequence[bytes | None], grid: shapely.Geometry | None) -> bool:
+    """Whether the parts make up the grid. One whose exact shape is lost was changed by hand: it does not."""
+    known = [part for part in parts if part is not None]
+    if grid is None or len(known) < len(parts):
+        return False
+    union = shapely.union_all(shapely.from_wkb([bytes(part) for part in known]))
+    apart = shapely.area(shapely.symmetric_difference(union, grid))
+    return bool(apart <= COVER_M2_PER_KM2 * max(1.0, shapely.area(grid) / 1e6))
+
+
+def pass_on_tiers(
+    connection: Connection, base: int, plan: int, moved: Sequence[Moved], grids: gpd.GeoDataFrame
+) -> None:
+    """Give a plan that was made from the plan `base` what stays true of that one's tiers."""
+    copy_tiers(connection, base, plan)
+    follow_grids(connection, plan, moved, grids)
+
+
+def copy_tiers(connection: Connection, base: int, plan: int) -> None:
+    """Give a plan the tiers that another one has."""
+    connection.execute(_COPY, {"base": base, "plan": plan})
+
+
+_COPY = text("""
+    insert into plan_tiers (division_code, plan_id, level, place, tier_zh, tier_en, name_zh, name_en, code,
+                            grid, members, at_first, households, residents, buildings, buildings_unknown,
+                            area_m2, geom, metric_wkb)
+    select division_code, :plan, level, place, tier_zh, tier_en, name_zh, name_en, code, grid, members,
+           members, households, residents, buildings, buildings_unknown, area_m2, geom, metric_wkb
+    from plan_tiers where plan_id = :base and kept order by id
+""")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a plan's tiers stand. above, below: how many there are; dropped: grids whose small grids went with
+    the grid that they divided; apart: names, by language, of areas that lie in more pieces than they did.
+    """
+
+    above: int
+    below: int
+    dropped: tuple[str, ...]
+    apart: tuple[Mapping[str, str], ...]
+
+    def document(self) -> dict[str, Any]:
+        """As answers tell it."""
+        return {
+            "above": self.above,
+            "below": self.below,
+            "dropped": list(self.dropped),
+            "apart": [dict(name) for name in self.apart],
+        }
+
+
+def select_standing(connection: Connection, plan: int) -> Standing | None:
+    """How the plan's tiers stand; None if it was made without any."""
+    row = connection.execute(_STANDING, {"plan": plan}).one()
+    if not row.made:
+        return None
+    apart = tuple({"zh": name["zh"], "en": name["en"]} for name in row.apart)
+    return Standing(row.above, row.below, tuple(row.dropped), apart)
+
+
+_STANDING = text("""
+    with t as (select * from plan_tiers where plan_id = :plan),
+         area as (
+             select t.level, t.place, t.name_zh, t.name_en, st_numgeometries(st_union(g.geom)) as pieces
+             from t join plan_grids g on g.plan_id = :plan and g.code = any (t.members)
+             where t.level < 0 and t.kept group by t.level, t.place, t.name_zh, t.name_en
+         ),
+         part as (
+             select st_numgeometries(d.geom) as count
+             from divisions d where d.code = (select division_code from plans where id = :plan)
+         )
+    select (select count(*) from t) as made,
+           (select count(*) from t where level < 0 and kept) as above,
+           (select count(*) from t where level > 0 and kept) as below,
+           array(select distinct grid from t where not kept and level > 0 order by 1) as dropped,
+           array(select json_build_object('zh', name_zh, 'en', name_en) from area, part
+                 where pieces > part.count order by level, place) as apart
+""")
+
+
+# --- a plan comes into force ---
+
+
+def check_tiers(connection: Connection, plan: int) -> list[Finding]:
+    """What keeps the plan's tiers from coming into force: grids in no area or several of one level, and small
+    grids that do not make up their grid.
+    """
+    codes = connection.scalars(_FAULTS, {"plan": plan, "cover": COVER_M2_PER_KM2}).all()
+    return [Finding("publish_tiers", "refused", "grids", rows=tuple(codes))] if codes else []
+
+
+_FAULTS = text("""
+    with t as (select * from plan_tiers where plan_id = :plan and kept),
+         g as (select code, st_geomfromwkb(metric_wkb) as geom from plan_grids where plan_id = :plan)
+    select g.code from g cross join (select distinct level from t where level < 0) l
+        where (select count(*) from t where t.level = l.level and g.code = any (t.members)) <> 1
+    union
+    select g.code from g join (
+            select grid, level, st_unaryunion(st_collect(st_geomfromwkb(metric_wkb))) as geom,
+                   sum(st_area(st_geomfromwkb(metric_wkb))) as area
+            from t where level > 0 group by grid, level
+        ) s on s.grid = g.code
+        where greatest(st_area(st_symdifference(s.geom, g.geom)), s.area - st_area(s.geom))
+            > :cover * greatest(1, st_area(g.geom) / 1e6)
+    union
+    select grid from t where level > 0 and grid not in (select code from g)
+    order by 1
+""")
+
+
+def change_tiers(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Close the tiers of the `division` in force and open those of the `plan`, at the moment `at`."""
+    for statement in (_CLOSE, _OPEN_ABOVE, _OPEN_BELOW):
+        connection.execute(statement, values)
+
+
+_CLOSE = text("update tiers set valid_to = :at where division_code = :division and valid_to is null")
+_OPEN_ABOVE = text("""
+    insert into tiers (division_code, plan_id, key, level, place, tier_zh, tier_en, name_zh, name_en, code,
+                       parent, grids, households, residents, buildings, buildings_unknown, area_m2,
+                       least_households, valid_from, geom)
+    select t.division_code, t.plan_id, 'above' || -t.level || '-' || t.place, t.level, t.place, t.tier_zh,
+           t.tier_en, t.name_zh, t.name_en, t.code,
+           coalesce((select 'above' || -u.level || '-' || u.place from plan_tiers u
+                     where u.plan_id = t.plan_id and u.kept and u.level = t.level - 1
+                         and u.members @> t.members
+                     order by u.id limit 1), ''),
+           t.members, g.households, g.residents, g.buildings, g.buildings_unknown, g.area_m2, g.least, :at,
+           g.geom
+    from plan_tiers t, lateral (
+        select sum(households) as households, sum(buildings) as buildings, sum(area_m2) as area_m2,
+               sum(buildings_unknown) as buildings_unknown, min(households) as least,
+               case when count(residents) = count(*) then sum(residents) end as residents,
+               st_forcepolygonccw(st_union(geom)) as geom
+        from plan_grids p where p.plan_id = t.plan_id and p.code = any (t.members)
+    ) g
+    where t.plan_id = :plan and t.level < 0 and t.kept order by t.level, t.id
+""")
+_OPEN_BELOW = text("""
+    insert into tiers (division_code, plan_id, key, level, place, tier_zh, tier_en, name_zh, name_en, code,
+                       parent, grids, households, residents, buildings, buildings_unknown, area_m2,
+                       least_households, valid_from, geom)
+    select division_code, plan_id, grid || '.' || place, level, place, tier_zh, tier_en,
+           right(grid, 3) || '网格' || name_zh, 'grid ' || right(grid, 3) || ', ' || name_en,
+           case when code <> '' then grid || code else '' end,
+           case when level = 1 then grid else grid || '.' || regexp_replace(place, '[.][^.]*$', '') end,
+           array[grid], households, residents, buildings, buildings_unknown, area_m2, households, :at, geom
+    from plan_tiers where plan_id = :plan and level > 0 and kept order by level, grid, id
+""")
