@@ -24,13 +24,15 @@ The filters (`question.py`), the same for the page's own address and for every a
      "previous_span": {…} | null,                               # null: nothing to compare with, see `change`
      "total": 231, "previous_total": 198 | null, "overdue_total": 12 | null,   # null: not for this role
      "undated_total": 3 | null,                                   # open cases without a limit on record
-     "change": {"difference": 33, "percent": 16.7 | null, "p": 0.12, "verdict": "chance"} | null,
-                                                                  # verdict: more | fewer | chance
+     "change": {"difference": 33, "percent": 16.7 | null, "p": 0.12 | null, "verdict": "chance"} | null,
+                                                                  # verdict: more | fewer | chance | withheld
+     "silence": null | {"of": "now" | "previous", "begin": "…Z", "end": "…Z", "days": 21.4, "p": 1.2e-9,
+                        "words": {…}},  # no case for improbably long: verdicts are withheld
      "rate": {"per": "households", "unit": "{case}/(1000.{household})", "cases_hidden_below": 10,
               "cases_unstable_below": 20, "households_least": 20} | null,
      "by_grid": [{"grid": "990101001001001", "community": "990101001001", "cases": 31, "previous": 12 | null,
                   "difference": 19 | null, "percent": 158.3 | null, "p": 0.005 | null,
-                  "verdict": "more" | "fewer" | "chance" | null,
+                  "verdict": "more" | "fewer" | "chance" | "withheld" | null,
                   "rate": 97.2 | null, "rate_state": "stable" | "unstable" | "hidden" | null,
                   "rate_difference": 59.6 | null, "denominator": 319 | null}, …],  # every grid in force
      "elsewhere": 0,                                              # cases that lie in no grid

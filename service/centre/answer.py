@@ -9,7 +9,7 @@ from partition.texts import LANGUAGES, catalogue
 from service.centre.change import Change
 from service.centre.figures import Figures, GridFigures, View, kinds, levels, states
 from service.centre.question import Filters, Interval, write_span, write_time
-from service.centre.summary import few_words, label_of, summarise
+from service.centre.summary import few_words, label_of, silent_words, summarise
 from service.privacy.disclosure import rules
 from service.store.centre import Pair
 
@@ -47,6 +47,7 @@ def write_figures(figures: Figures) -> dict[str, Any]:
         "overdue_total": None if figures.overdue is None else figures.overdue.total,
         "undated_total": None if figures.overdue is None else figures.overdue.undated,
         "change": _change(figures.change),
+        "silence": _silence(figures),
         "rate": _rate(figures.filters),
         "by_grid": [_grid(grid) for grid in figures.grids],
         "elsewhere": figures.total - sum(grid.cases for grid in figures.grids),
@@ -110,8 +111,22 @@ def _change(change: Change | None) -> dict[str, Any] | None:
     return {
         "difference": change.difference,
         "percent": None if change.percent is None else round(change.percent, 1),
-        "p": _short(change.p),
+        "p": None if change.verdict == "withheld" else _short(change.p),
         "verdict": change.verdict,
+    }
+
+
+def _silence(figures: Figures) -> dict[str, Any] | None:
+    silence = figures.silence
+    if silence is None:
+        return None
+    return {
+        "of": silence.part,
+        "begin": write_time(silence.begin),
+        "end": write_time(silence.end),
+        "days": round(silence.days, 1),
+        "p": _short(silence.chance),
+        "words": {lang: silent_words(silence, lang) for lang in LANGUAGES},
     }
 
 

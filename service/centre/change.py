@@ -18,12 +18,15 @@ import numpy.typing as npt
 
 LEVEL = 0.05
 
-Verdict = Literal["more", "fewer", "chance"]
+Verdict = Literal["more", "fewer", "chance", "withheld"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A count and the one before. percent: None where there was none before."""
+    """A count and the one before. percent: None where there was none before.
+
+    verdict: withheld where data may be missing.
+    """
 
     now: int
     before: int

@@ -23,7 +23,7 @@ from service.centre.change import Change, compare
 from service.centre.figures import Figures, View, count_cases, kinds
 from service.centre.place import Clock, Division, clock_of, find_division
 from service.centre.question import BEIJING, Filters, Interval
-from service.centre.summary import label_of
+from service.centre.summary import label_of, silent_words
 from service.faults import MalformedError, UnknownError
 from service.query.box import short
 from service.query.span import read_span
@@ -346,7 +346,10 @@ def _compare_periods(
         count_cases(connection, principal, cases, View(division, filters, clock, interval, None))
         for interval in intervals
     ]
-    share = _share(filters, intervals)
+    # of a month that is not over, the part that is
+    covered = [interval.within(None, clock.end) for interval in intervals]
+    share = _share(filters, covered)
+    silent = any(one.silence is not None for one in told)
     changes = compare([grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], share)
     grids = _frame(connection, principal, "grids", division.codes)
     name = f"case_rate_{filters.rate}" if filters.rate else "cases"
@@ -359,12 +362,12 @@ def _compare_periods(
         right=_period_side(sides[1], intervals[1], told[1], grids),
         twins={code: code for code in grids["code"]},
         columns=columns,
-        figures=_period_figures(told, intervals, share),
-        differences=_period_differences(told, changes),
-        none=both("periods_same"),
+        figures=_period_figures(told, covered, share, judged=not silent),
+        differences=[] if silent else _period_differences(told, changes),
+        none=both("periods_silent") if silent else both("periods_same"),
         measure=classes(name),
         choices=_month_choices(sides, clock, reach),
-        notes=_period_notes(filters, intervals, told[0].approximate),
+        notes=_period_notes(filters, covered, told),
         **_common(connection, principal, division, address),
     )
 
@@ -453,13 +456,16 @@ def _period_title(value: str) -> Both:
     return dict.fromkeys(LANGUAGES, value)
 
 
-def _period_figures(told: Sequence[Figures], intervals: Sequence[Interval], share: float) -> list[Figure]:
+def _period_figures(
+    told: Sequence[Figures], intervals: Sequence[Interval], share: float, *, judged: bool
+) -> list[Figure]:
+    """Cases of both periods, in all and by category. judged: whether a rise or fall is told."""
     from layers.compare_map import Figure
 
     left, right = told
     total = compare([right.total], [left.total], share)[0]
     rows = [
-        Figure(both("cases"), _number(left.total) or "", _number(right.total) or "", _changed(total)),
+        Figure(both("cases"), _number(left.total) or "", _number(right.total) or "", _changed(total, judged)),
         Figure(
             both("a_day"),
             *_pair(left.total / intervals[0].days, right.total / intervals[1].days, form="{:,.1f}"),
@@ -473,7 +479,9 @@ def _period_figures(told: Sequence[Figures], intervals: Sequence[Interval], shar
     changes = compare([after.get(name, 0) for name in names], [before.get(name, 0) for name in names], share)
     for name, change in zip(names, changes, strict=True):
         label: Both = {lang: label_of("category", name, lang) for lang in LANGUAGES}
-        rows.append(Figure(label, _number(change.before) or "", _number(change.now) or "", _changed(change)))
+        rows.append(
+            Figure(label, _number(change.before) or "", _number(change.now) or "", _changed(change, judged))
+        )
     return rows
 
 
@@ -484,11 +492,12 @@ def _period_differences(told: Sequence[Figures], changes: Sequence[Change]) -> l
     found = []
     rows = zip(told[1].grids, changes, strict=True)
     for grid, change in sorted(rows, key=lambda pair: (pair[1].p, pair[0].grid.code)):
-        if change.verdict == "chance" or grid.grid.households is None:
+        verdict = change.verdict
+        if verdict not in ("more", "fewer") or grid.grid.households is None:
             continue
         code = grid.grid.code
-        text = both(change.verdict, label=code[-3:], left=change.before, right=change.now)
-        found.append(Difference(text, (code,), change.verdict))
+        text = both(verdict, label=code[-3:], left=change.before, right=change.now)
+        found.append(Difference(text, (code,), verdict))
     return found
 
 
@@ -506,13 +515,17 @@ def _month_choices(sides: tuple[str, str], clock: Clock, reach: Reach) -> list[C
     return [Choice(value, _period_title(value)) for value in (*months, *asked)]
 
 
-def _period_notes(filters: Filters, intervals: Sequence[Interval], approximate: bool) -> list[Both]:
+def _period_notes(filters: Filters, intervals: Sequence[Interval], told: Sequence[Figures]) -> list[Both]:
     notes = [both("periods_note"), both("fixed")]
+    for name, one in zip(("left", "right"), told, strict=True):
+        if one.silence is not None:
+            words = {lang: silent_words(one.silence, lang) for lang in LANGUAGES}
+            notes.insert(0, {lang: both(f"silent_{name}", words=words[lang])[lang] for lang in LANGUAGES})
     if abs(intervals[0].days - intervals[1].days) > 0.01:
-        notes.append(both("lengths", left=f"{intervals[0].days:.10g}", right=f"{intervals[1].days:.10g}"))
+        notes.append(both("lengths", left=f"{intervals[0].days:.3g}", right=f"{intervals[1].days:.3g}"))
     if filters.rate:
         notes.append(both("rates"))
-    if approximate:
+    if told[0].approximate:
         notes.append(both("approximate"))
     return notes
 
@@ -538,8 +551,8 @@ def _pair(left: float, right: float, form: str = "{:,.0f}") -> tuple[str, str, s
     return one, other, sign + form.format(abs(difference))
 
 
-def _changed(change: Change) -> str:
+def _changed(change: Change, judged: bool) -> str:
     difference = change.difference
     sign = "+" if difference > 0 else "−" if difference < 0 else "±"
-    mark = {"more": " ▲", "fewer": " ▼", "chance": ""}[change.verdict]
+    mark = {"more": " ▲", "fewer": " ▼"}.get(change.verdict, "") if judged else ""
     return f"{sign}{abs(difference):,}{mark}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from service.casework import TIERS
 from service.centre.change import Change, compare
 from service.centre.place import Clock, Division, clock_of
 from service.centre.question import Filters, Interval
+from service.centre.silence import Silence, find_silence
 from service.models.base import CASE_STATUSES
 from service.privacy.disclosure import rate, rules
 from service.store import centre as store
@@ -62,7 +63,8 @@ class Figures:
     """Everything that `/centre/{division}/cases` tells, in the terms of the domain.
 
     earlier: None where there is nothing to compare with. matrix: seven days of 24 hours, Monday first.
-    overdue: None where the reader does not know what is due when.
+    overdue: None where the reader does not know what is due when. silence: a stretch in which data may be
+    missing; then no verdict is told.
     """
 
     division: Division
@@ -79,6 +81,12 @@ class Figures:
     overdue: Overdue | None
     tiers: bool
     approximate: bool
+    silence: Silence | None = None
+
+    @property
+    def covered(self) -> Interval:
+        """The part of the time asked about that can have cases: not before the first, nor after now."""
+        return self.interval.within(self.clock.oldest, self.clock.end)
 
     @property
     def total(self) -> int:
@@ -101,6 +109,11 @@ class View:
     interval: Interval
     earlier: Interval | None
 
+    @property
+    def covered(self) -> Interval:
+        """The part of the time asked about that can have cases: not before the first, nor after now."""
+        return self.interval.within(self.clock.oldest, self.clock.end)
+
 
 def read_view(
     connection: Connection, cases: Access, division: Division, filters: Filters, now: datetime | None = None
@@ -109,10 +122,10 @@ def read_view(
     reach = store.select_reach(connection, cases, division.codes)
     clock = clock_of(division, reach, now)
     interval = filters.interval(clock.now, reach.oldest)
-    return View(division, filters, clock, interval, _earlier(filters, interval, reach))
+    return View(division, filters, clock, interval, _earlier(filters, interval, reach, clock))
 
 
-def _earlier(filters: Filters, interval: Interval, reach: Reach) -> Interval | None:
+def _earlier(filters: Filters, interval: Interval, reach: Reach, clock: Clock) -> Interval | None:
     """The time before, unless it begins before there were any cases: numbers would seem to rise from none."""
     try:
         before = interval.before
@@ -120,7 +133,8 @@ def _earlier(filters: Filters, interval: Interval, reach: Reach) -> Interval | N
         return None
     if reach.oldest is None or reach.oldest >= before.begin + (before.length / 10):
         return None
-    return before if filters.exposure(before) > 0 and filters.exposure(interval) > 0 else None
+    over = interval.within(None, clock.end)
+    return before if filters.exposure(before) > 0 and filters.exposure(over) > 0 else None
 
 
 def count_cases(connection: Connection, principal: Principal, cases: Access, view: View) -> Figures:
@@ -133,9 +147,24 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
     share = 0.0
     change = None
     if view.earlier is not None:
-        here, there = filters.exposure(interval), filters.exposure(view.earlier)
+        # of a time that is not over, the part that is
+        here, there = filters.exposure(view.covered), filters.exposure(view.earlier)
         share = here / (here + there)
         change = compare([tallies.total[0]], [tallies.total[1]], share)[0]
+
+    def count(time: Interval) -> int:
+        whole = (time.begin, time.begin, time.end)
+        return store.select_tallies(connection, principal, cases, codes, asked, whole).total[0]
+
+    silence = find_silence(
+        {hour: pair[0] for hour, pair in tallies.hours.items()},
+        view.covered,
+        {hour: pair[1] for hour, pair in tallies.hours.items()},
+        view.earlier,
+        count,
+    )
+    if silence is not None and change is not None:
+        change = replace(change, verdict="withheld")
     rows = store.select_grid_rows(connection, principal, codes)
     return Figures(
         division=view.division,
@@ -145,23 +174,31 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         earlier=view.earlier,
         tallies=tallies,
         change=change,
-        grids=_grids(rows, tallies.grids, filters, share),
+        grids=_grids(rows, tallies.grids, filters, share, told=silence is None),
         days=_days(tallies.hours, interval),
         matrix=_matrix(tallies.hours),
         newest=store.select_newest(connection, cases, codes, asked, times[1:]),
         overdue=store.select_overdue(connection, cases, codes, asked, view.clock.now),
         tiers=any(column.name == "tier" for column, _ in cases.columns),
         approximate=not principal.reaches(Role.CENTRE),
+        silence=silence,
     )
 
 
 def _grids(
-    rows: Sequence[GridRow], counts: Mapping[str | None, Pair], filters: Filters, share: float
+    rows: Sequence[GridRow],
+    counts: Mapping[str | None, Pair],
+    filters: Filters,
+    share: float,
+    *,
+    told: bool,
 ) -> tuple[GridFigures, ...]:
     pairs = [counts.get(row.code, (0, 0)) for row in rows]
     changes: Sequence[Change | None] = [None] * len(rows)
     if share:
         changes = compare([now for now, _ in pairs], [before for _, before in pairs], share)
+        if not told:
+            changes = [replace(change, verdict="withheld") for change in changes if change is not None]
     found = []
     for row, (now, before), change in zip(rows, pairs, changes, strict=True):
         rated = rate_of(now, row, filters) if filters.rate else None

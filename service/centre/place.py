@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -93,17 +93,26 @@ def cases_access(principal: Principal) -> Access:
 
 @dataclass(frozen=True)
 class Clock:
-    """From where times are counted back. anchor: `now`, or `newest` where the data are made up."""
+    """From where times are counted back. anchor: `now`, or `newest` where the data are made up.
+
+    oldest: time of the first case there is.
+    """
 
     now: datetime
     anchor: str
+    oldest: datetime | None = None
+
+    @property
+    def end(self) -> datetime:
+        """Until when cases can have happened: the end of the minute that has begun."""
+        return self.now.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def clock_of(division: Division, reach: Reach, now: datetime | None = None) -> Clock:
     """The clock of the division: made-up data stand still, so they are told from their newest case."""
     if division.synthetic and reach.newest is not None:
-        return Clock(reach.newest.astimezone(UTC), "newest")
-    return Clock((now or read_clock()).replace(second=0, microsecond=0), "now")
+        return Clock(reach.newest.astimezone(UTC), "newest", reach.oldest)
+    return Clock((now or read_clock()).replace(second=0, microsecond=0), "now", reach.oldest)
 
 
 def read_clock() -> datetime:

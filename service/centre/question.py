@@ -65,6 +65,11 @@ class Interval:
         """The interval just before it, equally long. OverflowError: there is none in the calendar."""
         return Interval(self.begin - self.length, self.begin)
 
+    def within(self, begin: datetime | None, end: datetime) -> Interval:
+        """Its part from one time until another; empty, where it begins, if there is none."""
+        first = self.begin if begin is None else min(max(self.begin, begin), self.end)
+        return Interval(first, max(first, min(self.end, end)))
+
     @property
     def inclusive(self) -> Span:
         """The same with both its ends, as the collections take it."""

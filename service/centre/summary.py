@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from partition.texts import LANGUAGES, Language, catalogue
 from service.centre.figures import Figures, GridFigures, kinds
 from service.centre.question import BEIJING, Filters, Interval
+from service.centre.silence import Silence
 from service.privacy.disclosure import rules
 
 # grids that a sentence names; of more it tells the number
 NAMED = 3
+_TICK = timedelta(microseconds=1)
 _EVEN = 0.0005  # hours of two times that differ by less are the same
 
 
@@ -26,6 +28,19 @@ def summarise(figures: Figures) -> Mapping[Language, str]:
 def few_words(cases: int, lang: Language) -> str:
     """That there are too few cases for a pattern."""
     return _say("few_words", lang, cases=cases, least=rules().floor.rate_hidden)
+
+
+def silent_words(silence: Silence, lang: Language) -> str:
+    """That no case came for so long, and what to ask."""
+    first = write_day(silence.begin - _TICK, lang)
+    last = write_day(silence.end, lang)
+    key = {
+        (True, True): "silent_all",
+        (True, False): "silent_until",
+        (False, True): "silent_since",
+        (False, False): "silent_between",
+    }[silence.first, silence.last]
+    return _say(f"{key}_{silence.part}", lang, first=first, last=last)
 
 
 def label_of(group: str, value: str, lang: Language) -> str:
@@ -151,9 +166,13 @@ def _then(figures: Figures, lang: Language) -> str:
 def _compared(figures: Figures, lang: Language) -> str:
     change = figures.change
     if change is None or figures.earlier is None:
-        return _say("incomparable", lang)
+        words = "" if figures.silence is None else silent_words(figures.silence, lang)
+        return _say("incomparable", lang) + (words and _say("silent_too", lang, words=words))
     before = _say(f"before_{figures.filters.last or 'span'}", lang)
-    if not _even(figures.filters, figures.interval, figures.earlier):
+    if figures.silence is not None:
+        told = _say("before_cases", lang, before=before, cases=change.before)
+        return told + _say("silent", lang, words=silent_words(figures.silence, lang))
+    if not _even(figures.filters, figures.covered, figures.earlier):
         verdict = _say(f"uneven_{change.verdict}", lang)
         return _say("uneven", lang, before=before, cases=change.before, verdict=verdict)
     if not change.difference:
@@ -179,7 +198,7 @@ def _even(filters: Filters, one: Interval, other: Interval) -> bool:
 
 
 def _moved(figures: Figures, lang: Language) -> str:
-    if figures.change is None:
+    if figures.change is None or figures.silence is not None:
         return ""
     parts = []
     for verdict, key in (("more", "grids_up"), ("fewer", "grids_down")):

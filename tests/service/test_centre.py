@@ -414,6 +414,38 @@ def test_a_new_case_is_in_the_figures_at_once(town: Town) -> None:
     }
 
 
+def test_a_case_after_a_long_silence_brings_no_verdict(town: Town) -> None:
+    """Made-up data end; a case of weeks later moves the clock, and what lies between is no fall."""
+    client = town.clients[Role.CENTRE]
+    steady = ask(client)
+    assert steady["silence"] is None
+    home = town.served.rows("select st_x(geom) x, st_y(geom) y from cases where case_id = 'k1'")[0]
+    newest = town.served.rows("select max(time) from cases")[0][0]
+    later = newest + timedelta(days=21)
+    made = client.post(
+        "/collections/cases/items",
+        json={
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [home.x, home.y]},
+            "properties": {"case_id": "much-later", "category": "noise", "time": later.isoformat()},
+        },
+    )
+    assert made.status_code == 201, made.text
+    try:
+        told = ask(client)
+        assert told["silence"]["of"] == "now"
+        assert told["silence"]["p"] < 0.001
+        assert datetime.fromisoformat(told["silence"]["begin"]) <= newest + timedelta(hours=1)
+        assert datetime.fromisoformat(told["silence"]["end"]) <= later
+        assert (told["change"]["verdict"], told["change"]["p"]) == ("withheld", None)
+        assert {row["verdict"] for row in told["by_grid"]} == {"withheld"}
+        assert "可能缺少数据，升降不作判断" in told["summary"]["zh"]
+    finally:
+        with town.served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id = 'much-later'"))
+    assert ask(client)["silence"] is None
+
+
 def test_a_new_case_is_told_and_counted(town: Town) -> None:
     """What the page does: it listens for its division, and asks anew when it is told."""
     ears = {

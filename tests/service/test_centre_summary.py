@@ -14,6 +14,7 @@ from service.centre.change import compare
 from service.centre.figures import Days, Figures, GridFigures, rate_of
 from service.centre.place import Clock, Division
 from service.centre.question import Filters, Interval, read_filters
+from service.centre.silence import Part, Silence
 from service.centre.summary import summarise
 from service.store.centre import Community, GridRow, Overdue, Tallies
 
@@ -157,6 +158,64 @@ def test_the_summary_says_what_the_map_shows(told: Figures, zh: str, en: str) ->
     assert zh.count("。") == 2
     assert len(re.findall(r"\.(?: [A-Z]|$)", en)) == 2
     assert write_figures(told)["summary"] == {"zh": zh, "en": en}
+
+
+@pytest.mark.parametrize(
+    ("part", "first", "last", "zh", "en"),
+    [
+        ("now", False, True, "2026年11月1日之后没有事件", "no case came after 1 November 2026"),
+        (
+            "now",
+            False,
+            False,
+            "2026年11月1日至2026年11月12日之间没有事件",
+            "no case came between 1 November 2026 and 12 November 2026",
+        ),
+        ("now", True, True, "本时段没有任何事件", "no case at all in this time"),
+        (
+            "previous",
+            True,
+            False,
+            "前一时段中2026年11月12日之前没有事件",
+            "the time before has no case before 12 November 2026",
+        ),
+    ],
+)
+def test_where_data_may_be_missing_no_rise_or_fall_is_told(
+    part: Part, first: bool, last: bool, zh: str, en: str
+) -> None:
+    begin, end = (datetime(2026, 11, day, 4, tzinfo=UTC) for day in (1, 12))
+    silence = Silence(part, begin, end, 1e-9, first, last)
+    found = figures({"001": (30, 90), "002": (20, 20)}, overdue=late(0, 0))
+    assert found.change is not None
+    change = dataclasses.replace(found.change, verdict="withheld")
+    told = write_figures(dataclasses.replace(found, silence=silence, change=change))
+    assert told["summary"]["zh"].endswith(
+        f"。前30天有110件，但{zh}，可能缺少数据，升降不作判断；没有超期未结的事件。"
+    )
+    assert told["summary"]["en"].endswith(
+        f". There were 110 in the 30 days before, but {en}: data may be missing, "
+        "so no rise or fall is told; no open case is overdue."
+    )
+    assert (told["change"]["p"], told["change"]["verdict"]) == (None, "withheld")
+    assert told["silence"] == {
+        "of": part,
+        "begin": "2026-11-01T04:00:00Z",
+        "end": "2026-11-12T04:00:00Z",
+        "days": 11.0,
+        "p": 1e-9,
+        "words": {"zh": zh, "en": en},
+    }
+    alone = dataclasses.replace(figures({"001": (30, 0)}, compared=False), silence=silence)
+    assert summarise(alone)["zh"].endswith(f"。此前没有可比的完整数据，无法判断升降；{zh}，可能缺少数据。")
+
+
+def test_of_a_time_that_is_not_over_only_what_is_counts() -> None:
+    """A whole month asked for on its 22nd day is compared by 22 days."""
+    month = read_filters([("datetime", "2026-11-01/2026-11-30")])
+    found = figures({"001": (20, 30)}, filters=month)
+    assert found.covered == Interval(found.interval.begin, NOW + timedelta(minutes=1))
+    assert "which has a different number of hours" in summarise(found)["en"]
 
 
 def test_times_and_filters_are_named() -> None:

@@ -189,6 +189,21 @@ def test_without_sides_the_last_two_months_are_compared(world: World) -> None:
     assert re.findall(r'<option value="(.*?)"', html)[0] == page["selected"]["right"]
 
 
+def test_a_month_that_is_not_over_counts_as_far_as_it_is(world: World) -> None:
+    page, html = page_of(world.clients[Role.PUBLIC])
+    newest = world.served.rows("select max(time) from cases")[0][0]
+    begin, end = (
+        datetime.fromisoformat(one)
+        for one in span_of(page["selected"]["right"]).replace("Z", "+00:00").split("/")
+    )
+    assert newest + timedelta(days=1) < end
+    passed = (newest.replace(second=0, microsecond=0) + timedelta(minutes=1) - begin) / timedelta(days=1)
+    assert f"{passed:.3g} 天）" in html
+    cases = page["right"]["grids"]
+    a_day = sum(grid["value"] or 0 for grid in cases) / passed
+    assert float(table(html)["日均"][1]) == pytest.approx(a_day, abs=0.3)
+
+
 def test_what_makes_no_sense_is_told(world: World) -> None:
     """400 with the reason for what is malformed, 404 for what is not there."""
     client = world.clients[Role.PLANNER]

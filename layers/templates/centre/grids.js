@@ -44,7 +44,7 @@
       if (rate()) notes.push(say("centre.rate_note_" + rate(), { hidden: figures.rate ? figures.rate.cases_hidden_below : 10, unstable: figures.rate ? figures.rate.cases_unstable_below : 20 }));
       if (figures.previous_span) notes.push(say("centre.previous_note", { begin: centre.clock(figures.previous_span.begin).date, end: centre.last_day(figures.previous_span.end) }));
       else notes.push(say("centre.no_previous"));
-      notes.push(say("centre.verdict_note"));
+      notes.push(figures.silence ? wangge.choose(figures.silence.words) + say("centre.verdict_withheld") : say("centre.verdict_note"));
     } else if (kind === "count") notes.push(say("centre.count_note"));
     else notes.push(say("centre.rate_note_" + kind, { hidden: figures.rate ? figures.rate.cases_hidden_below : 10, unstable: figures.rate ? figures.rate.cases_unstable_below : 20 }));
     if (figures.approximate) notes.push(say("centre.approximate"));

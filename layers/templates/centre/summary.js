@@ -26,7 +26,7 @@
       made.push(figure(say("centre.figure_open"), wangge.number(open)));
       if (told.overdue_total !== null) made.push(figure(say("centre.figure_overdue"), wangge.number(told.overdue_total), "", told.overdue_total ? "late" : ""));
       const rising = told.by_grid.filter(function (row) { return row.verdict === "more"; }).length;
-      if (told.previous_span) made.push(figure(say("centre.figure_rising"), wangge.number(rising), "", rising ? "more" : ""));
+      if (told.previous_span && !told.silence) made.push(figure(say("centre.figure_rising"), wangge.number(rising), "", rising ? "more" : ""));
       numbers.replaceChildren.apply(numbers, made);
 
       // said only when it says something else, so that a reader of the screen is not told the same twice
