@@ -27,6 +27,7 @@ from service.store import revisions
 from service.store.communities import fingerprint
 from service.store.errors import ConflictError
 from service.store.revisions import Revision, State, check_editable
+from service.store.tiers import Standing, select_standing
 from service.web.context import Context, InContext
 from service.web.schemas import Words
 
@@ -63,8 +64,9 @@ class EditBody(BaseModel):
 
 @router.post("/plans/{plan}/edits", summary="Edit a draft", response_class=Response)
 def edit_plan(context: InContext, plan: str, body: EditBody) -> Response:
-    """Answers with the new revision, its figures and what it violates. 409 with the newest revision where the
-    edit was made on another; 422 where a lock, or what it names, stands against it.
+    """Answers with the new revision, its figures, what it violates, and how its tiers stand: areas follow
+    their grids, small grids go with a grid that changed and come back with it. 409 with the newest revision
+    where the edit was made on another; 422 where a lock, or what it names, stands against it.
     """
     check_planner(context)
     for name in NEEDS.get(body.operation, ()):
@@ -90,13 +92,14 @@ def edit_plan(context: InContext, plan: str, body: EditBody) -> Response:
         operation["to"], state = ground.undone
         draft = open_state(ground.bench, ground.first, state)
     made = draw_draft(ground.bench, draft, operation, body.revision)
-    revision = _keep(context, number, ground, made)
+    revision, standing = _keep(context, number, ground, made)
     told = {
         "plan": number,
         "revision": revision,
         "operation": operation,
         **figures_of(ground.bench, draft),
         "figures": made.report.get("figures", {}),
+        **({} if standing is None else {"tiers": standing.document()}),
         "links": [
             link(context.href(f"/plans/{number}"), "up", JSON),
             link(context.href(f"/plans/{number}/revisions"), "collection", JSON),
@@ -137,10 +140,14 @@ def _read(context: Context, plan: int, base: int) -> _Ground:
     return _Ground(bench, data, first, state, undone)
 
 
-def _keep(context: Context, plan: int, ground: _Ground, made: Revision) -> int:
-    """Keep the revision; ConflictError where another came first, or the community's data changed."""
+def _keep(context: Context, plan: int, ground: _Ground, made: Revision) -> tuple[int, Standing | None]:
+    """Keep the revision, and tell what became of the plan's tiers; ConflictError where another came first, or
+    the community's data changed.
+    """
     with context.writing() as connection:
         row = find_plan(context, connection, plan)
         if fingerprint(connection, row["division_code"]) != ground.data:
             raise ConflictError("plan-outdated", division=row["division_code"])
-        return revisions.keep_revision(connection, plan, ground.first, made, author=context.principal.subject)
+        author = context.principal.subject
+        revision = revisions.keep_revision(connection, plan, ground.first, made, author=author)
+        return revision, select_standing(connection, plan)

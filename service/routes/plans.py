@@ -130,6 +130,14 @@ def show_units(context: InContext, plan: str, query: Annotated[HealthQuery, Quer
     return _features(context, plan_number(plan), "units")
 
 
+@router.get("/plans/{plan}/tiers", summary="A plan's areas and small grids", response_class=Response)
+def show_tiers(context: InContext, plan: str, query: Annotated[HealthQuery, Query()]) -> Response:
+    """GeoJSON: what the grids make up and what they are divided into, as far as edits left it true. Those of
+    a published plan are also the collection `tiers`.
+    """
+    return _features(context, plan_number(plan), "tiers")
+
+
 def _features(context: Context, plan: int, layer: plans.PlanLayer) -> Response:
     with context.reading() as connection:
         row = find_plan(context, connection, plan)

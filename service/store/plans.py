@@ -19,7 +19,7 @@ from service.access import Principal, plans_seen
 from service.store.errors import ConflictError, NotFoundError
 from service.store.geometry import metric, read_metric, stored
 from service.store.merge import copy_rows
-from service.store.tiers import copy_tiers
+from service.store.tiers import PLAN_TIERS, copy_tiers
 
 if TYPE_CHECKING:  # the solver is loaded where plans are made
     from partition.split import Split
@@ -240,7 +240,7 @@ def select_plan_features(connection: Connection, plan: int, layer: PlanLayer) ->
     return bytes(found)
 
 
-PlanLayer = Literal["grids", "units"]
+PlanLayer = Literal["grids", "units", "tiers"]
 _FEATURES: Mapping[PlanLayer, str] = {
     "grids": """
         select g.code as place, g.code as id, g.geom, json_build_object('code', g.code, 'kind', g.kind,
@@ -255,6 +255,7 @@ _FEATURES: Mapping[PlanLayer, str] = {
         from plan_units g join plan_assignments a on a.plan_id = g.plan_id and a.unit = g.unit
         where g.plan_id = :plan
     """,
+    "tiers": PLAN_TIERS,
 }
 
 

@@ -258,6 +258,31 @@ _STANDING = text("""
 """)
 
 
+# a plan's tiers as features: place, id, geom, told
+PLAN_TIERS = """
+    select lpad((t.level + 100)::text, 3, '0') || t.key as place, t.key as id, t.geom,
+        json_build_object('key', t.key, 'level', t.level, 'tier_zh', t.tier_zh, 'tier_en', t.tier_en,
+            'name_zh', t.name_zh, 'name_en', t.name_en, 'grids', array_to_string(t.grids, ' '),
+            'households', t.households, 'residents', t.residents, 'buildings', t.buildings,
+            'buildings_unknown', t.buildings_unknown, 'area_m2', t.area_m2) as told
+    from (
+        select 'above' || -t.level || '-' || t.place as key, t.level, t.tier_zh, t.tier_en, t.name_zh,
+            t.name_en, t.members as grids, g.*
+        from plan_tiers t, lateral (
+            select sum(households) as households, sum(buildings) as buildings, sum(area_m2) as area_m2,
+                sum(buildings_unknown) as buildings_unknown, st_forcepolygonccw(st_union(geom)) as geom,
+                case when count(residents) = count(*) then sum(residents) end as residents
+            from plan_grids p where p.plan_id = t.plan_id and p.code = any (t.members)
+        ) g
+        where t.plan_id = :plan and t.level < 0 and t.kept
+        union all
+        select grid || '.' || place, level, tier_zh, tier_en, name_zh, name_en, array[grid], households,
+            buildings, area_m2, buildings_unknown, geom, residents
+        from plan_tiers where plan_id = :plan and level > 0 and kept
+    ) t
+"""
+
+
 # --- a plan comes into force ---
 
 

@@ -222,7 +222,7 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         asked += [f"filter={quote('households > 250')}&count=true", f"filter={quote('residents < 800')}"]
         asked += ["sortby=households,code", "sortby=-residents"]
     if name == "tiers":
-        asked += ["datetime=../..&limit=10000", f"filter={quote('households > 80')}&count=true"]
+        asked += ["datetime=2020-01-01/..&limit=10000", f"filter={quote('households > 80')}&count=true"]
         asked += ["sortby=households,key", f"filter={quote('residents < 300')}&count=true"]
     if name == "cases":
         asked += ["category=dispute&count=true", "sortby=-time", "sortby=category,case_id&limit=20"]
