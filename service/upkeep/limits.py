@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 BURST_S = 10.0  # so many seconds' worth may come at once
@@ -139,6 +140,7 @@ def holder_of(holder: str, role: str, subject: str, secret: str) -> str:
     return holder or (f"link {role} {subject}" if subject else key_of(secret))
 
 
+@lru_cache(maxsize=4096)
 def address_of(host: str | None) -> str:
     """The bucket of an address; one network of IPv6 is one client."""
     try:

@@ -22,6 +22,7 @@ from service.registry import Collection
 from service.store.catalogue import Catalogues
 from service.store.seals import seals_of
 from service.upkeep.limits import Limits, address_of, holder_of, key_of
+from service.web.address import find_address
 from service.web.languages import language_of, wants_html
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -89,7 +90,13 @@ class Context:
     @property
     def base(self) -> str:
         """The service's address as the client wrote it, without a slash at its end."""
-        return str(self.request.base_url).rstrip("/")
+        return find_address(self.request.scope).base
+
+    @property
+    def asked(self) -> str:
+        """What was asked for after the service's address: path and query."""
+        scope = self.request.scope
+        return f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
 
     def href(self, path: str, **query: object) -> str:
         """An absolute address in the service."""

@@ -9,22 +9,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.faults import ForeignPageError, ServiceError, TooLargeError, WrongHostError
 from service.upkeep.logs import REQUEST_ID, request_id
 from service.upkeep.metrics import NO_ROUTE, Metrics
+from service.web.address import find_address
 from service.web.bodies import BODY_MOST
 from service.web.errors import STATUS, problem
 from service.web.headers import HEADERS, SHARED
 
 logger = logging.getLogger("service.access_log")
 
+# headers of answers as they are sent, by whether pages of any origin may read them
+_FOR_US = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+_FOR_ALL = (*_FOR_US, *((name.lower().encode(), value.encode()) for name, value in SHARED.items()))
 
+
+@lru_cache(maxsize=1024)  # of hosts and clients there are few
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`, a name or an address."""
     if host == "localhost":
@@ -94,7 +100,7 @@ class Guard:
             )
 
     def _refusal(self, passage: _Passage) -> ServiceError | None:
-        name = passage.request.url.hostname or ""
+        name = find_address(passage.scope).host
         if not (is_loopback(name) or name in self.hosts):
             return WrongHostError("host")
         if _is_foreign(passage.request):
@@ -147,13 +153,11 @@ class _Passage:
         if message["type"] == "http.response.start":
             self._begun = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.id
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            if self.scope["method"] in ("GET", "OPTIONS"):
-                for name, value in SHARED.items():
-                    headers.setdefault(name, value)
+            usual = _FOR_ALL if self.scope["method"] in ("GET", "OPTIONS") else _FOR_US
+            told = [one for one in message.get("headers", ()) if one[0] != b"x-request-id"]
+            named = {name for name, _ in told}
+            told += [(name, value) for name, value in usual if name not in named]
+            message = {**message, "headers": [*told, (b"x-request-id", self.id.encode())]}
         elif message["type"] == "http.response.body":
             if self.method == "HEAD":
                 message = {**message, "body": b""}
