@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,7 +98,9 @@ def open_app(url: URL, *, statement_ms: int = STATEMENT_MS) -> Engine:
     """An engine for the service: statements and locks have a time limit."""
     # plans are made for the box and the page at hand, never kept for all
     engine = _app_engine(url, 10, "force_custom_plan", statement_ms)
-    _keyed[engine] = beside = _app_engine(url, 5, "force_generic_plan", statement_ms)
+    # each statement on the engine beside it is a transaction: there is none to begin or to roll back
+    single: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+    _keyed[engine] = beside = _app_engine(url, 5, "force_generic_plan", statement_ms, **single)
     event.listen(engine, "engine_disposed", lambda disposed: beside.dispose())
     return engine
 
@@ -112,10 +114,11 @@ def keyed(engine: Engine) -> Engine:
 _keyed: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 
 
-def _app_engine(url: URL, pool_size: int, plans: str, statement_ms: int) -> Engine:
+def _app_engine(url: URL, pool_size: int, plans: str, statement_ms: int, **more: Any) -> Engine:
     return _engine(
         url,
         pool_size=pool_size,
+        more=more,
         application_name="wangge serve",
         # sorting a page needs no disk
         options=f"-c timezone=UTC -c plan_cache_mode={plans} -c jit=off -c work_mem=16MB "
@@ -124,13 +127,14 @@ def _app_engine(url: URL, pool_size: int, plans: str, statement_ms: int) -> Engi
     )
 
 
-def _engine(url: URL, *, pool_size: int, **connect: str) -> Engine:
+def _engine(url: URL, *, pool_size: int, more: Mapping[str, Any] | None = None, **connect: str) -> Engine:
     # parameters may hold what nobody may read in a log
     engine = create_engine(
         url,
         pool_size=pool_size,
         hide_parameters=True,
         connect_args={"connect_timeout": 10, **connect},
+        **(more or {}),
     )
     event.listen(engine, "checkout", _refuse_closed)
     return engine

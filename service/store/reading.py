@@ -74,8 +74,10 @@ def _read_row(
 ) -> Any:
     taken = (keyed(engine) if by_key else engine).raw_connection()
     connection = cast("psycopg.Connection[Any]", taken.driver_connection)
+    single = connection.autocommit  # as it is on all connections for rows found by their keys
     try:
-        connection.autocommit = True
+        if not single:
+            connection.autocommit = True
         with connection.cursor(binary=True) as cursor:
             if raw:
                 cursor.adapters.register_loader("text", Unread)
@@ -85,7 +87,8 @@ def _read_row(
         if connection.closed:
             taken.invalidate()
         else:
-            connection.autocommit = False
+            if not single:
+                connection.autocommit = False
             taken.close()
 
 
