@@ -66,6 +66,8 @@ ROOMS = (
     *(exports, tiles, locate, maps, centre, statistics, reach, cards, compare),
     *(figures, audit, guide, static, login, options),
 )
+# asked most, so looked at first
+BUSY = (items, item)
 
 # bytes of answers of the centre that are kept
 VIEWS_MOST = 64 * 1024 * 1024
@@ -118,9 +120,10 @@ def create_app(
     app.state.limits = limits or Limits()
     app.state.metrics_token = metrics_token
     app.state.metrics = metrics = Metrics(states_of(app))
-    for room in ROOMS:
-        app.include_router(room.router)
     app.state.routes = tuple(route for room in ROOMS for route in room.router.routes)
+    # not as routers within the router: each would be asked, and the one that knows asked twice
+    for room in sorted(ROOMS, key=lambda room: room not in BUSY):
+        app.routes.extend(room.router.routes)
     add_handlers(app)
     app.add_middleware(Guard, hosts=hosts, bodies=BODIES, metrics=metrics)
     return app

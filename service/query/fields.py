@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from service.access import Access
@@ -20,6 +21,7 @@ class Field:
     kind: FieldKind
 
 
+@lru_cache(maxsize=4096)
 def fields_of(collection: Collection, access: Access) -> Mapping[str, Field]:
     """Fields by public name, in the order of the registry; the geometry is the last one."""
     fields = {column.name: Field(sql, column.kind) for column, sql in access.columns}

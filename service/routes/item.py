@@ -18,10 +18,11 @@ from service.routes.collections import path_of
 from service.routes.items import backdrop_of, check_crs, headers_of, read_form
 from service.store import items
 from service.web.context import Context, find_collection, find_context
+from service.web.direct import DirectRoute
 from service.web.pages import page
 from service.web.tags import content_tag, digest, feature_tag, is_known
 
-router = APIRouter(tags=["features"])
+router = APIRouter(tags=["features"], route_class=DirectRoute)
 
 PARAMETERS = GENERAL | {"crs", "properties", "datetime"}
 
@@ -43,9 +44,12 @@ def show_item(request: Request, name: str, key: str) -> Response:
     found = items.select_item(context.engine, context.principal, collection, allowed, key, question)
     if found is None:
         raise UnknownError("item", name=collection.name, key=key[:60])
-    mark = digest(allowed, context.base, request.url.path, request.url.query, context.html, context.lang)
-    tag = feature_tag(context.seals, found.row, found.version, mark)
-    if not may_know_row_versions(context.principal, collection, json.loads(found.feature)["properties"]):
+    mark = digest(allowed, context.base, *context.asked, context.html, context.lang)
+    # of cases it depends on the grid that they lie in
+    shown = json.loads(found.feature)["properties"] if collection.sensitivity == "cases" else {}
+    if may_know_row_versions(context.principal, collection, shown):
+        tag = feature_tag(context.seals, found.row, found.version, mark)
+    else:
         tag = content_tag(mark, found.feature)
     headers = headers_of(context, collection, tag, question.crs)
     if is_known(request.headers.get("if-none-match"), tag):

@@ -21,10 +21,11 @@ from service.routes.collections import downloads_of, path_of, write_instant
 from service.routes.enclosures import enclosures
 from service.store import items
 from service.web.context import Context, find_collection, find_context
+from service.web.direct import DirectRoute
 from service.web.pages import page
 from service.web.tags import content_tag, digest, is_known, known_version, page_tag
 
-router = APIRouter(tags=["features"])
+router = APIRouter(tags=["features"], route_class=DirectRoute)
 
 FORMS = ("json", "geojson", "html")
 
@@ -79,7 +80,7 @@ def list_items(request: Request, name: str) -> Response:
         parameters.get("bbox-crs"),
         parameters.get("filter-crs"),
     )
-    mark = digest(allowed, context.base, request.url.path, request.url.query, context.html, context.lang)
+    mark = digest(allowed, context.base, *context.asked, context.html, context.lang)
     header = request.headers.get("if-none-match")
     versioned = may_know_versions(context.principal, collection)
     known = known_version(header, mark) if versioned else None

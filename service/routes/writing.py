@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -42,7 +43,7 @@ def claim(request: Request, name: str, method: str) -> tuple[Context, Collection
 
 def tag_of(context: Context, collection: Collection, allowed: Access, written: Written) -> str:
     """The ETag that reading the feature plainly would bring."""
-    path = item_path(collection, written.key)
+    path = unquote(item_path(collection, written.key))
     mark = digest(allowed, context.base, path, "", False, context.lang)
     return feature_tag(context.seals, written.row, written.version, mark)
 

@@ -93,10 +93,10 @@ class Context:
         return find_address(self.request.scope).base
 
     @property
-    def asked(self) -> str:
-        """What was asked for after the service's address: path and query."""
+    def asked(self) -> tuple[str, str]:
+        """What was asked for after the service's address: the path, decoded, and the query as it came."""
         scope = self.request.scope
-        return f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        return scope["path"], scope["query_string"].decode("latin-1")
 
     def href(self, path: str, **query: object) -> str:
         """An absolute address in the service."""

@@ -82,7 +82,7 @@ def describe_api(
 ) -> dict[str, Any]:
     """The document. collections: all that the principal may know of, with the systems they are offered in."""
     told = get_openapi(
-        title=app.title, version=app.version, description=app.summary, routes=app.routes, tags=None
+        title=app.title, version=app.version, description=app.summary, routes=app.state.routes, tags=None
     )
     found = as_openapi_30(told)
     paths: dict[str, Any] = {}
