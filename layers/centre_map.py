@@ -39,6 +39,7 @@ from layers.grid_map import label_points
 from layers.heat_map import GroupHeat
 from layers.leaflet_map import LeafletMap
 from layers.legend import both
+from layers.utm import utm_crs
 from layers.view import GroupSurface
 from partition.texts import LANGUAGES, Language, catalogue
 
@@ -266,7 +267,7 @@ def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
     if not len(grids):
         return []
     ordered = grids.sort_values("code").reset_index(drop=True)
-    in_metres = ordered.geometry.to_crs(ordered.estimate_utm_crs())
+    in_metres = ordered.geometry.to_crs(utm_crs(ordered))
     colours = ordered["colour"] if "colour" in ordered else colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326))
@@ -295,7 +296,7 @@ def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
 def _communities(communities: gpd.GeoDataFrame) -> list[dict[str, Any]]:
     """The communities as the page reads them; centre and radius: of the largest inscribed circle."""
     ordered = communities.sort_values("code").reset_index(drop=True)
-    centres, radii = label_points(ordered.geometry.to_crs(ordered.estimate_utm_crs()))
+    centres, radii = label_points(ordered.geometry.to_crs(utm_crs(ordered)))
     where = points(centres.to_crs(4326))
     return [
         {

@@ -39,14 +39,15 @@ class Colouring:
 def neighbours(polygons: gpd.GeoSeries) -> list[set[int]]:
     """For each polygon (metric CRS) the positions of those that share a length of border with it."""
     geometries = polygons.to_numpy()
-    tree = shapely.STRtree(geometries)
     found: list[set[int]] = [set() for _ in geometries]
-    for a, b in tree.query(geometries, predicate="dwithin", distance=_NEAR_M).T.tolist():
-        if a < b:
-            shared = shapely.intersection(geometries[a].boundary, geometries[b].buffer(_NEAR_M))
-            if shared.length > _SHARED_M + 2 * _NEAR_M:
-                found[a].add(b)
-                found[b].add(a)
+    pairs = shapely.STRtree(geometries).query(geometries, predicate="dwithin", distance=_NEAR_M)
+    ones, others = pairs[:, pairs[0] < pairs[1]]
+    near = shapely.buffer(geometries, _NEAR_M)
+    shared = shapely.length(shapely.intersection(shapely.boundary(geometries)[ones], near[others]))
+    beside = shared > _SHARED_M + 2 * _NEAR_M
+    for a, b in zip(ones[beside].tolist(), others[beside].tolist(), strict=True):
+        found[a].add(b)
+        found[b].add(a)
     return found
 
 

@@ -22,6 +22,7 @@ from layers.figure import Assets, OfflineFigure
 from layers.labels import label_points
 from layers.leaflet_map import LeafletMap
 from layers.legend import Both, both
+from layers.utm import utm_crs
 from partition.texts import LANGUAGES, Language, catalogue
 
 SCRIPTS = ("wangge.js", "base_map.js", "choropleth.js", "labels.js", "compare/page.js")
@@ -257,7 +258,7 @@ def _ordered(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def _metric(grids: gpd.GeoDataFrame) -> gpd.GeoSeries:
-    return grids.geometry.to_crs(grids.estimate_utm_crs())
+    return grids.geometry.to_crs(utm_crs(grids))
 
 
 def _side(side: Side, colours: Sequence[str], *, shaped: bool = True) -> dict[str, Any]:

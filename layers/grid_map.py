@@ -10,6 +10,7 @@ from layers.colouring import colour, neighbours
 from layers.coordinates import points, polygons
 from layers.element import Part
 from layers.labels import label_points as label_points  # callers know it by this module
+from layers.utm import utm_crs
 from layers.view import CommunityView
 
 
@@ -24,7 +25,7 @@ class GridMap(Part):
 
 def _data(view: CommunityView) -> dict[str, Any]:
     grids = view.grids.sort_values("code").reset_index(drop=True)
-    in_metres = grids.geometry.to_crs(grids.estimate_utm_crs()) if len(grids) else grids.geometry
+    in_metres = grids.geometry.to_crs(utm_crs(grids)) if len(grids) else grids.geometry
     colours = grids["colour"] if "colour" in grids else colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326)) if len(grids) else []

@@ -13,6 +13,7 @@ from layers.coordinates import points, polygons
 from layers.element import Part
 from layers.grid_map import label_points
 from layers.group_bands import codes_of, group_bands, reason_of
+from layers.utm import utm_crs
 from layers.view import GroupSurface, Surface
 from partition.texts import LANGUAGES
 
@@ -69,9 +70,7 @@ def _group(surface: GroupSurface) -> dict[str, Any]:
     cells = surface.cells.sort_values(["rank", "grids"]).reset_index(drop=True)
     bands = group_bands(surface)
     colours = {band["rank"]: band["colour"] for band in bands}
-    in_metres: gpd.GeoSeries = (
-        cells.geometry.to_crs(cells.estimate_utm_crs()) if len(cells) else cells.geometry
-    )
+    in_metres: gpd.GeoSeries = cells.geometry.to_crs(utm_crs(cells)) if len(cells) else cells.geometry
     centres, radii = label_points(in_metres)
     where = points(centres.to_crs(4326)) if len(cells) else []
     return {

@@ -100,13 +100,10 @@ def _common(connection: Connection, principal: Principal, division: Division, ad
 
 
 def _frame(connection: Connection, principal: Principal, name: str, codes: Sequence[str]) -> gpd.GeoDataFrame:
-    import pandas as pd
-
     allowed = access(principal, COLLECTIONS[name])
     if allowed is None:
         raise UnknownError("collection", name=name)
-    frames = [figures.select_frame(connection, COLLECTIONS[name], allowed, code) for code in codes]
-    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return figures.select_frame(connection, COLLECTIONS[name], allowed, codes)
 
 
 # --- plans ---
@@ -239,7 +236,9 @@ def _borders(
     import geopandas as gpd
     import shapely
 
-    crs = left.estimate_utm_crs()
+    from layers.utm import utm_crs
+
+    crs = utm_crs(left)
     lines = [shapely.union_all(side.to_crs(crs).boundary.to_numpy()) for side in (left, right)]
     outline = shapely.union_all(left.to_crs(crs).geometry.to_numpy()).boundary
     inner = [shapely.difference(line, shapely.buffer(outline, _SAME_M)) for line in lines]

@@ -22,7 +22,7 @@ from service.centre.statistic_question import METHODS
 from service.centre.summary import label_of
 from service.faults import UnknownError
 from service.maps.colours import select_colours
-from service.maps.community import group_surfaces
+from service.maps.community import draw_groups
 from service.models.base import CASE_STATUSES
 from service.registry import COLLECTIONS
 from service.store import audit, figures
@@ -52,6 +52,7 @@ class Pages:
 
     def __init__(self, most: int = 32) -> None:
         self._kept: OrderedDict[tuple[Any, ...], tuple[str, Exact]] = OrderedDict()
+        self._categories: OrderedDict[tuple[Any, ...], tuple[int, tuple[str, ...]]] = OrderedDict()
         self._most = most
         self._lock = Lock()
 
@@ -59,10 +60,10 @@ class Pages:
         self, connection: Connection, principal: Principal, division: Division, address: str, lang: Language
     ) -> str:
         """The page of a division for the principal. Exact figures of groups in it go on record."""
-        categories = find_categories(connection, principal, division)
+        seen_as = (principal.role, principal.scope, principal.grids)
+        categories = self._categories_of(connection, principal, division, (division.codes, *seen_as))
         with uncleared(connection):
             state = store.select_state(connection, division.codes)
-        seen_as = (principal.role, principal.scope, principal.grids)
         key = (division, address, state, categories, seen_as, lang)
         with self._lock:
             kept = self._kept.get(key)
@@ -81,6 +82,21 @@ class Pages:
         for (code, group), grids in exact.items():
             audit.record_view(connection, principal, code, group, grids, "/centre")
         return html
+
+    def _categories_of(
+        self, connection: Connection, principal: Principal, division: Division, key: tuple[Any, ...]
+    ) -> tuple[str, ...]:
+        """The categories; every case is read for them, so only when something has changed."""
+        version = store.select_version(connection)
+        with self._lock:
+            kept = self._categories.pop(key, None)
+        if kept is None or kept[0] != version:
+            kept = (version, find_categories(connection, principal, division))
+        with self._lock:
+            self._categories[key] = kept
+            while len(self._categories) > self._most:
+                self._categories.popitem(last=False)
+        return kept[1]
 
 
 def find_categories(connection: Connection, principal: Principal, division: Division) -> tuple[str, ...]:
@@ -104,14 +120,15 @@ def open_page(
     frames = {name: _frame(connection, principal, name, division) for name in ("communities", "grids")}
     facilities = _frame(connection, principal, "facilities", division)
     grids = frames["grids"]
-    heads: dict[str, str] = {}
     surfaces: dict[str, list[GroupSurface]] = {}
     exact: dict[tuple[str, str], tuple[str, ...]] = {}
     published = ""
-    for code in division.codes:
-        heads |= _heads(figures.select_staff(connection, code))
+    heads = _heads(figures.select_staff(connection, division.codes))
+    for code, groups in figures.select_groups_of(connection, principal, division.codes).items():
         mine = grids[grids["community"] == code].reset_index(drop=True)
-        found, _, counted = group_surfaces(connection, principal, code, mine)
+        if mine.empty:
+            continue
+        found, counted = draw_groups(groups, mine)
         for surface in found:
             surfaces.setdefault(surface.group, []).append(surface)
         exact |= {(code, group): codes for group, codes in counted.items()}
@@ -149,15 +166,11 @@ def open_page(
 
 
 def _frame(connection: Connection, principal: Principal, name: str, division: Division) -> gpd.GeoDataFrame:
-    import pandas as pd
-
     collection = COLLECTIONS[name]
     allowed = access(principal, collection)
     if allowed is None:
         raise UnknownError("collection", name=name)
-    parts = [figures.select_frame(connection, collection, allowed, code) for code in division.codes]
-    full = [part for part in parts if len(part)] or parts[:1]
-    return pd.concat(full, ignore_index=True) if len(full) > 1 else full[0]
+    return figures.select_frame(connection, collection, allowed, division.codes)
 
 
 def _heads(staff: list[dict[str, str]]) -> dict[str, str]:

@@ -24,6 +24,7 @@ def select_colours(connection: Connection, principal: Principal, division: str) 
     import shapely
 
     from layers.colouring import colour, neighbours
+    from layers.utm import utm_crs
 
     allowed = access(principal, COLLECTIONS["grids"])
     if allowed is None:
@@ -39,7 +40,7 @@ def select_colours(connection: Connection, principal: Principal, division: str) 
     for time in sorted({row.valid_from for row in rows})[-STEPS_MOST:]:
         held = [row for row in rows if _holds(row, time)]
         shapes = gpd.GeoSeries([shapely.from_wkb(bytes(row.shape)) for row in held], crs=4326)
-        adjacent = neighbours(shapes.to_crs(shapes.estimate_utm_crs()))
+        adjacent = neighbours(shapes.to_crs(utm_crs(shapes)))
         made = colour(adjacent, [found.get(row.code) for row in held])
         found = {row.code: number for row, number in zip(held, made.colours, strict=True)}
     return found

@@ -228,9 +228,17 @@ def group_surfaces(
     """
     if grids.empty:
         return [], {}, {}
+    found = figures.select_groups(connection, principal, division)
+    surfaces, exact = draw_groups(found, grids)
+    return surfaces, group_lines(found, set(grids["code"])), exact
+
+
+def draw_groups(
+    found: Sequence[figures.Group], grids: gpd.GeoDataFrame
+) -> tuple[list[GroupSurface], dict[str, tuple[str, ...]]]:
+    """A surface a group on a community's grids, and exact grids by group."""
     surfaces: list[GroupSurface] = []
     exact: dict[str, tuple[str, ...]] = {}
-    found = figures.select_groups(connection, principal, division)
     for seen in found:
         rule, own = seen.rule, seen.counts
         if own:
@@ -240,7 +248,7 @@ def group_surfaces(
         whole = own.keys() >= set(grids["code"])
         cells = [Cell((code,), own[code], rank(own[code], rule)) for code in sorted(own)]
         surfaces.append(_surface(rule, cells if whole else seen.areas, grids, exact=whole))
-    return surfaces, group_lines(found, set(grids["code"])), exact
+    return surfaces, exact
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from service.privacy.disclosure import Cell, GroupRule, Rate, rate, rules
 from service.query.condition import Condition
 from service.query.span import Span, meets
 from service.registry import COLLECTIONS, Collection
-from service.store.freezing import read_frozen, uncleared
+from service.store.freezing import Frozen, read_frozen, uncleared
 from service.store.grid_cases import find_grids, own_sql, place_sql
 from service.store.timelines import TIMELINE
 
@@ -108,9 +108,12 @@ def select_example(connection: Connection, principal: Principal) -> tuple[float,
 
 
 def select_frame(
-    connection: Connection, collection: Collection, allowed: Access, division: str
+    connection: Connection, collection: Collection, allowed: Access, divisions: str | Sequence[str]
 ) -> gpd.GeoDataFrame:
-    """A community's rows as a frame in EPSG:4326, by feature id; columns as `allowed` says, and `key`."""
+    """A community's rows as a frame in EPSG:4326, by feature id; columns as `allowed` says, and `key`.
+
+    divisions: one, or several, whose rows follow each other by code.
+    """
     import geopandas as gpd
     import pandas as pd
     import shapely
@@ -118,15 +121,22 @@ def select_frame(
     columns = "".join(f', {sql} as "{column.name}"' for column, sql in allowed.columns)
     rows = connection.execute(
         text(f"""
-            select {collection.key} as key, st_asbinary({allowed.geometry}) as geometry{columns}
-            from {collection.table} t where {allowed.predicate} and t.division_code = :division order by t.id
+            select t.division_code as _owner, {collection.key} as key,
+                   st_asbinary({allowed.geometry}) as geometry{columns}
+            from {collection.table} t
+            where {allowed.predicate} and t.division_code = any(cast(:divisions as text[])) order by t.id
         """),  # noqa: S608  # identifiers come from the registry only
-        {**allowed.parameters, "division": division},
+        {**allowed.parameters, "divisions": _listed(divisions)},
     )
     names = list(rows.keys())
-    frame = pd.DataFrame(rows.all(), columns=names).sort_values("key").reset_index(drop=True)
+    frame = pd.DataFrame(rows.all(), columns=names).sort_values(["_owner", "key"]).reset_index(drop=True)
+    del frame["_owner"]
     geometry = shapely.from_wkb(frame.pop("geometry").map(_bytes).to_numpy(dtype=object))
     return gpd.GeoDataFrame(frame, geometry=geometry, crs=4326)
+
+
+def _listed(divisions: str | Sequence[str]) -> list[str]:
+    return [divisions] if isinstance(divisions, str) else list(divisions)
 
 
 def _bytes(value: Any) -> bytes | None:
@@ -149,16 +159,16 @@ def select_publication(connection: Connection, division: str) -> Publication | N
     return Publication(row.id, row.published_at, row.policy, row._mapping["class"], row.figures, lines)
 
 
-def select_staff(connection: Connection, division: str) -> list[dict[str, str]]:
-    """Staff by grid in force: grid, role, name, phone (their work phone)."""
+def select_staff(connection: Connection, divisions: str | Sequence[str]) -> list[dict[str, str]]:
+    """Staff by grid in force of one community or several: grid, role, name, phone (their work phone)."""
     rows = connection.execute(
         text("""
             select s.grid_code as grid, s.role, s.name, s.phone
             from grid_staff s join grids g on g.code = s.grid_code and g.valid_to is null
-            where s.division_code = :division
+            where s.division_code = any(cast(:divisions as text[]))
             order by s.grid_code, s.role, s.name
         """),
-        {"division": division},
+        {"divisions": _listed(divisions)},
     )
     return [dict(row) for row in rows.mappings()]
 
@@ -183,8 +193,20 @@ def select_groups(connection: Connection, principal: Principal, division: str) -
 
     Exact counts go into the audit: see `service.store.audit.record_view`.
     """
+    return select_groups_of(connection, principal, (division,)).get(division, [])
+
+
+def select_groups_of(
+    connection: Connection, principal: Principal, divisions: Sequence[str]
+) -> dict[str, list[Group]]:
+    """The same of several communities, by code; those without any are left out."""
     with uncleared(connection):
-        frozen = read_frozen(connection, division)
+        frozen = read_frozen(connection, divisions)
+    found = {code: _seen(principal, told) for code, told in frozen.items()}
+    return {code: groups for code, groups in found.items() if groups}
+
+
+def _seen(principal: Principal, frozen: Sequence[Frozen]) -> list[Group]:
     found = []
     for one in frozen:
         counts = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -205,19 +205,26 @@ def _read_bases(connection: Connection, division: str, category: str) -> list[Ba
 # --- for readers ---
 
 
-def read_frozen(connection: Connection, division: str) -> tuple[Frozen, ...]:
-    """The published figures of a community by group, in the order of the rules; to be read `uncleared`."""
-    by_group: dict[str, list[Any]] = {}
+def read_frozen(connection: Connection, divisions: Sequence[str]) -> dict[str, tuple[Frozen, ...]]:
+    """The published figures of communities by code, and by group in the order of the rules; communities
+    without any are left out. To be read `uncleared`.
+    """
+    by_division: dict[str, dict[str, list[Any]]] = {}
     for row in connection.execute(
         text("""
-            select f.category, f.grids, f.count, f.shown, f.frozen_at
+            select f.division_code, f.category, f.grids, f.count, f.shown, f.frozen_at
             from published_figures f
             join plans p on p.id = f.plan_id and p.status = 'published'
-            where f.division_code = :division order by f.category, f.grids
+            where f.division_code = any(cast(:divisions as text[]))
+            order by f.division_code, f.category, f.grids
         """),
-        {"division": division},
+        {"divisions": list(divisions)},
     ):
-        by_group.setdefault(row.category, []).append(row)
+        by_division.setdefault(row.division_code, {}).setdefault(row.category, []).append(row)
+    return {code: _frozen(by_group) for code, by_group in by_division.items()}
+
+
+def _frozen(by_group: Mapping[str, list[Any]]) -> tuple[Frozen, ...]:
     found = []
     for rule in rules().groups.values():
         rows = by_group.get(rule.name)
