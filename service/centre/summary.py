@@ -83,7 +83,8 @@ def when(figures: Figures, lang: Language) -> str:
         day = write_day(figures.clock.now, lang)
         return _say(f"until_{figures.filters.last}", lang, day=day)
     first = write_day(figures.interval.begin, lang)
-    last = write_day(figures.interval.end - timedelta(microseconds=1), lang)
+    # both ends are part of a span; who writes the midnight after the last day means that day
+    last = write_day(max(figures.interval.begin, figures.interval.end - 2 * _TICK), lang)
     return _say("on_day" if first == last else "from_to", lang, first=first, last=last)
 
 

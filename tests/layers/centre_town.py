@@ -183,10 +183,10 @@ class Town:
             query.get("last", ["30d"])[0], timedelta(days=30)
         )
         if "datetime" in query:
-            begin, end = (
-                datetime.fromisoformat(part.replace("Z", "+00:00"))
-                for part in query["datetime"][0].split("/")
-            )
+            first, last = query["datetime"][0].split("/")
+            begin = min(case["time"] for case in self.cases) if first == ".." else instant(first)
+            if last != "..":
+                end = instant(last) + (timedelta(days=1) if len(last) == 10 else timedelta(0))
         found = self.within(query, begin, end)
         return found, begin, end
 
@@ -409,6 +409,13 @@ class Town:
             "clusters": None,
             "links": [],
         }
+
+
+def instant(text: str) -> datetime:
+    """A time, or the midnight in Beijing with which a date begins."""
+    if len(text) == 10:
+        return datetime.fromisoformat(f"{text}T00:00:00+08:00").astimezone(UTC)
+    return datetime.fromisoformat(text)
 
 
 def stamp(value: datetime) -> str:

@@ -125,20 +125,58 @@ def test_filters_go_through_the_address(page: Page, address: str, town: Town) ->
     expect(page.locator("input[name=category][value=noise]")).not_to_be_checked()
 
 
-def test_a_span_of_days(page: Page, address: str) -> None:
-    """Whole days by Beijing time, as instants in UTC; the same days when the link is opened again."""
-    open_page(page, address)
-    page.click("label:has(input[name=cc-last][value=span])")
-    page.fill("#cc-from", "2026-11-02")
-    page.fill("#cc-to", "2026-11-08")
-    expect(page).to_have_url(re.compile(r"datetime=2026-11-01T16:00:00Z/2026-11-08T16:00:00Z"))
-    assert "last" not in asked(page)
-    page.reload()
-    expect(page.locator("#cc-from")).to_have_value("2026-11-02")
-    expect(page.locator("#cc-to")).to_have_value("2026-11-08")
-    page.click("#cc-reset")
-    expect(page.locator("#cc-span")).to_be_hidden()
-    assert "datetime" not in asked(page)
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Shanghai", "Pacific/Kiritimati"])
+def test_a_span_of_days(browser: Browser, address: str, zone: str) -> None:
+    """Whole days, Beijing's wherever the browser is; the same days when the link is opened again."""
+    trouble = Trouble()
+    with closed_page(browser, trouble, timezone_id=zone) as page:
+        open_page(page, address, "lang=zh")
+        page.click("label:has(input[name=cc-last][value=span])")
+        page.fill("#cc-from", "2026-11-02")
+        page.fill("#cc-to", "2026-11-08")
+        expect(page).to_have_url(re.compile(r"datetime=2026-11-02/2026-11-08"))
+        assert "last" not in asked(page)
+        chip = page.locator(".cc-chip").first
+        for _ in range(2):
+            expect(page.locator("#cc-from")).to_have_value("2026-11-02")
+            expect(page.locator("#cc-to")).to_have_value("2026-11-08")
+            expect(chip).to_have_text("2026-11-02 – 2026-11-08×")
+            expect(page.locator("#cc-span-words")).to_have_text("2026-11-02 至 2026-11-08（北京时间）")
+            page.reload()
+        # other ways to write a time: the first moments and last of days, hours of a day, an open beginning
+        for told, days, words in (
+            (
+                "2026-11-01T16:00:00Z/2026-11-08T15:59:59.999999Z",
+                ("2026-11-02", "2026-11-08"),
+                "2026-11-02 – 2026-11-08",
+            ),
+            (
+                "2026-11-01T16:00:00Z/2026-11-08T16:00:00Z",
+                ("2026-11-02", "2026-11-08"),
+                "2026-11-02 – 2026-11-08",
+            ),
+            ("2026-11-02t00:00:00%2B08:00/2026-11-02", ("2026-11-02", "2026-11-02"), "2026-11-02"),
+            (
+                "2026-11-01T20:00:00-08:00/2026-11-01T22:30:00-08:00",
+                ("2026-11-02", "2026-11-02"),
+                "2026-11-02 12:00 – 2026-11-02 14:30",
+            ),
+            ("../2026-11-08", ("", "2026-11-08"), "… – 2026-11-08"),
+        ):
+            open_page(page, address, f"lang=zh&datetime={told}")
+            assert [page.input_value(name) for name in ("#cc-from", "#cc-to")] == list(days)
+            expect(chip).to_have_text(words + "×")
+        # one that is emptied is open
+        page.fill("#cc-from", "2026-11-03")
+        expect(page).to_have_url(re.compile(r"datetime=2026-11-03/2026-11-08"))
+        page.fill("#cc-to", "")
+        expect(page).to_have_url(re.compile(r"datetime=2026-11-03/\.\."))
+        page.fill("#cc-to", "0202-11-08")
+        expect(page).to_have_url(re.compile(r"datetime=2026-11-03/\.\."))
+        page.click("#cc-reset")
+        expect(page.locator("#cc-span")).to_be_hidden()
+        assert "datetime" not in asked(page)
+    assert trouble == Trouble()
 
 
 def test_hours_of_the_week(page: Page, address: str, town: Town) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,11 +64,11 @@ def principal_of(town: Served, role: Role) -> Principal:
 
 @contextmanager
 def visitor(
-    town: Served, browser: Browser, role: Role, width: int = 1280, height: int = 720
+    town: Served, browser: Browser, role: Role, width: int = 1280, height: int = 720, **options: Any
 ) -> Iterator[tuple[Page, list[Response], Trouble]]:
     """A page logged in as the role, and every answer that it gets."""
     trouble = Trouble()
-    with closed_page(browser, trouble, width, height) as page:
+    with closed_page(browser, trouble, width, height, **options) as page:
         if role is not Role.PUBLIC:
             token = town.accounts.invite(principal_of(town, role))
             page.goto(f"{town.address}/login?token={token}")
@@ -117,6 +117,30 @@ def page_data(html: str) -> dict[str, Any]:
     assert found is not None
     told: dict[str, Any] = json.loads(found[1])
     return told
+
+
+def test_a_span_is_told_as_it_was_asked_for(town: Served, browser: Browser) -> None:
+    """Beijing's days, from far away; what is counted back from the newest case says so, and nothing else."""
+    from playwright.sync_api import expect
+
+    rows = town.rows("select max(time at time zone 'Asia/Shanghai')::date as newest from cases")
+    first, last = (f"{rows[0].newest - timedelta(days=days):%Y-%m-%d}" for days in (9, 0))
+    with visitor(town, browser, Role.CENTRE, timezone_id="America/Los_Angeles") as (page, _, trouble):
+        for lang, counted in (("zh", "以最新一件为准"), ("en", "counted back from the newest case")):
+            words = page.locator("#cc-span-words")
+            open_centre(page, town, f"lang={lang}")
+            expect(words).to_contain_text(counted)
+            open_centre(page, town, f"lang={lang}&datetime={first}/{last}")
+            expect(words).to_contain_text(first)
+            expect(words).to_contain_text(last)
+            expect(words).not_to_contain_text(counted)
+            assert ":" not in words.inner_text()
+            expect(page.locator(".cc-chip").first).to_have_text(f"{first} – {last}×")
+            # the summary names the same days, by the same calendar
+            begins = page.locator("#cc-summary").inner_text()[:60]
+            for day in (first, last):
+                assert (f"{int(day[8:])}日" if lang == "zh" else f"{int(day[8:])} ") in begins
+    assert trouble == Trouble()
 
 
 @pytest.mark.parametrize("role", list(Role))

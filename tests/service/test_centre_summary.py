@@ -230,6 +230,12 @@ def test_times_and_filters_are_named() -> None:
     assert chosen["zh"].startswith("近24小时共有20件符合筛选条件的事件")
     made_up = summarise(figures({"001": (20, 20)}, anchor="newest"))
     assert made_up["zh"].startswith("截至2026年11月22日的30天内共有20件事件")
+    # the midnight after the last day, or its last moment: the same days
+    for end in ("2026-10-31T16:00:00Z", "2026-10-31T15:59:59.999999Z"):
+        span = read_filters([("datetime", f"2026-09-30T16:00:00Z/{end}")])
+        assert summarise(figures({"001": (20, 20)}, filters=span))["zh"].startswith(
+            "2026年10月1日至2026年10月31日共有20件"
+        )
     day = read_filters([("datetime", "2026-10-01T01:00:00Z/2026-10-01T03:00:00Z")])
     assert summarise(figures({"001": (20, 20)}, filters=day))["en"].startswith(
         "On 1 October 2026 there were 20"

@@ -97,10 +97,10 @@
       const found = centre.page.facilities.find(function (one) { return one.kind === value || one.kind === "=" + value; });
       return found ? wangge.choose(found.label) : String(value || "");
     };
-    // Now, as the lists know it: with data that end earlier, the moment at which they end.
+    // Now, as the lists know it: with data that end earlier, the moment at which they end, whatever time is shown.
     centre.now = function () {
       const figures = centre.figures;
-      return figures && figures.anchor === "newest" ? new Date(figures.span.end).getTime() : Date.now();
+      return figures && figures.anchor === "newest" ? new Date(figures.as_of).getTime() : Date.now();
     };
     centre.is_late = function (feature) {
       const told = feature.properties;

@@ -17,11 +17,9 @@
       lasts.forEach(function (input) { input.checked = input.value === (view.datetime ? "span" : view.last); });
       span.hidden = !view.datetime;
       if (view.datetime) {
-        const ends = view.datetime.split("/");
-        const day = function (text) { return text.indexOf("T") > 0 ? centre.clock(text).date : text; };
-        from.value = /^\d{4}/.test(ends[0]) ? day(ends[0]) : "";
-        const last = ends[ends.length - 1];
-        to.value = /^\d{4}/.test(last) ? last.indexOf("T") > 0 ? centre.last_day(last) : last : "";
+        const period = centre.period(view.datetime);
+        from.value = period.begin === null ? "" : centre.clock(period.begin).date;
+        to.value = period.end === null ? "" : centre.ending_day(period);
       }
       reset.hidden = !centre.filtered();
     }
@@ -51,21 +49,20 @@
         if (input.value !== "span") { centre.change({ last: input.value, datetime: "" }); return; }
         const told = centre.figures ? centre.figures.span : null, now = Date.now();
         from.value = told ? centre.clock(told.begin).date : centre.clock(now - 7 * 86400000).date;
-        to.value = told ? centre.last_day(told.end) : centre.clock(now).date;
+        to.value = told ? centre.ending_day({ begin: null, end: new Date(told.end).getTime() }) : centre.clock(now).date;
         span.hidden = false;
         days();
         from.focus();
       });
     });
 
-    // Whole days by Beijing time, as instants in UTC: the same wherever the link is opened.
+    // Days, which the server takes for Beijing's: the same wherever the link is opened. One left empty is open; a year
+    // that is still being typed is none.
     function days() {
-      if (!from.value || !to.value) return;
-      const ordered = [from.value, to.value].sort();
-      const begin = new Date(ordered[0] + "T00:00:00+08:00"), end = new Date(new Date(ordered[1] + "T00:00:00+08:00").getTime() + 86400000);
-      if (Number.isNaN(begin.getTime()) || Number.isNaN(end.getTime())) return;
-      const text = function (instant) { return instant.toISOString().replace(".000Z", "Z"); };
-      centre.change({ last: "", datetime: text(begin) + "/" + text(end) });
+      const typed = [from, to].some(function (input) { return !input.validity.valid; });
+      if (typed || !from.value && !to.value) return;
+      const ordered = from.value && to.value ? [from.value, to.value].sort() : [from.value || "..", to.value || ".."];
+      centre.change({ last: "", datetime: ordered.join("/") });
     }
     [from, to].forEach(function (input) { input.addEventListener("change", days); });
     reset.addEventListener("click", function () { centre.change(centre.without_filters()); });
@@ -89,10 +86,9 @@
           if (meter) meter.style.width = (unknown ? 0 : 100 * (value || 0) / most) + "%";
         });
       });
-      const begin = centre.clock(figures.span.begin), end = centre.clock(figures.span.end);
-      centre.node("cc-span-words").textContent = wangge.say(figures.anchor === "newest" ? "centre.span_newest" : "centre.span", {
-        begin: begin.date + " " + begin.time, end: end.date + " " + end.time
-      });
+      const ends = centre.ends({ begin: new Date(figures.span.begin).getTime(), end: new Date(figures.span.end).getTime() });
+      const counted = figures.anchor === "newest" && !/(^|&)datetime=/.test(figures.query);
+      centre.node("cc-span-words").textContent = wangge.say(counted ? "centre.span_newest" : "centre.span", { begin: ends[0], end: ends[1] });
     }
 
     // Long lists show their first eight values until the rest is asked for.

@@ -42,7 +42,7 @@
     const states = new Set(centre.page.grids.map(function (grid) { return look(grid).state; }).filter(Boolean));
     if (kind.indexOf("previous") === 0) {
       if (rate()) notes.push(say("centre.rate_note_" + rate(), { hidden: figures.rate ? figures.rate.cases_hidden_below : 10, unstable: figures.rate ? figures.rate.cases_unstable_below : 20 }));
-      if (figures.previous_span) notes.push(say("centre.previous_note", { begin: centre.clock(figures.previous_span.begin).date, end: centre.last_day(figures.previous_span.end) }));
+      if (figures.previous_span) notes.push(say("centre.previous_note", { begin: centre.clock(figures.previous_span.begin).date, end: centre.ending_day(centre.period(figures.previous_span.datetime)) }));
       else notes.push(say("centre.no_previous"));
       notes.push(figures.silence ? wangge.choose(figures.silence.words) + say("centre.verdict_withheld") : say("centre.verdict_note"));
     } else if (kind === "count") notes.push(say("centre.count_note"));

@@ -65,8 +65,29 @@ const centre = (function () {
       };
     },
 
-    // The day that ends at an instant which is the first moment of the next one.
-    last_day: function (instant) { return self.clock(new Date(instant).getTime() - 1000).date; },
+    // The time of an address ("begin/end", a date being its day in Beijing) as milliseconds; the end is no longer
+    // part of it; null: open.
+    period: function (asked) {
+      const ends = asked.split("/"), date = /^\d{4}-\d\d-\d\d$/;
+      const instant = function (text, after) {
+        if (!text || text === "..") return null;
+        const at = new Date(date.test(text) ? text + "T00:00:00+08:00" : text.toUpperCase()).getTime();
+        if (Number.isNaN(at)) return null;
+        // the last moment of a second is as good as the first of the next
+        return !after ? at : date.test(text) ? at + 86400000 : at + (((at % 1000) + 1000) % 1000 === 999 ? 1 : 0);
+      };
+      return { begin: instant(ends[0], false), end: instant(ends[ends.length - 1], true) };
+    },
+
+    // The last day that has a part of the time.
+    ending_day: function (period) { return self.clock(Math.max(period.end - 1, period.begin === null ? -Infinity : period.begin)).date; },
+
+    // A time in dates, with the time of day only where it is not of whole days: [first, last]
+    ends: function (period) {
+      const first = period.begin === null ? null : self.clock(period.begin), last = period.end === null ? null : self.clock(period.end);
+      const whole = (!first || first.time === "00:00") && (!last || last.time === "00:00");
+      return [first ? first.date + (whole ? "" : " " + first.time) : "…", last ? whole ? self.ending_day(period) : last.date + " " + last.time : "…"];
+    },
 
     // "12 minutes ago", "3 hours", "2 days": a length of time in the words of the page
     lasting: function (ms) {

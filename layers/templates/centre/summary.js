@@ -90,7 +90,10 @@
         made.push(button);
       }
       const last = view.datetime ? "" : say("centre.last_" + view.last);
-      if (view.datetime && centre.figures) tag(centre.clock(centre.figures.span.begin).date + " – " + centre.last_day(centre.figures.span.end), { datetime: "", last: "30d" });
+      if (view.datetime) {
+        const ends = centre.ends(centre.period(view.datetime));
+        tag(ends[0] === ends[1] ? ends[0] : ends.join(" – "), { datetime: "", last: "30d" });
+      }
       else if (last.indexOf("centre.") !== 0) made.push(wangge.element("span", { class: "cc-chip cc-fixed" }, say("centre.last_words", { span: last })));
       ["category", "status", "tier"].forEach(function (name) {
         view[name].forEach(function (value) {
