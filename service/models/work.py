@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoalchemy2 import Geometry
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint, text
 
 from service.models.base import (
     CASE_STATUSES,
@@ -13,6 +13,7 @@ from service.models.base import (
     members,
     moment,
     no_identity,
+    number,
     one_of,
     shape,
     table,
@@ -33,7 +34,8 @@ grid_staff = table(
 )
 
 # `place` is the point shown to those without the right to the case's own: that of at least 8 buildings around
-# it (`service/places.py` finds them, `store/places.py` writes them when cases or buildings were loaded).
+# it, as `case_places` tells by `place_era` (`privacy/places.py` finds them, `store/places.py` writes them).
+# With an era and no place: it had one that does not hold any longer, and gets no other.
 cases = table(
     "cases",
     words("case_id", None),
@@ -46,6 +48,7 @@ cases = table(
     Column("grid_code", Text),
     Column("import_id", BigInteger),  # of `case_imports`; without a foreign key, which is asked row by row
     Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False)),
+    Column("place_era", Integer),
     *shape("cases", POINT),
     Index("ix_cases_place", "place", postgresql_using="gist"),
     UniqueConstraint("division_code", "case_id"),
@@ -55,6 +58,19 @@ cases = table(
     Index(None, "import_id", postgresql_where=text("import_id is not null")),
     one_of("status", CASE_STATUSES),
     *no_identity("case_id", "category"),
+)
+
+# Which buildings the places stand for that were made at one time (`era`, counted in the community): `place`
+# is theirs, `geom` the point that the building had, `grids` all that it was in since. Of eras of which there
+# are cases, and the present one.
+case_places = table(
+    "case_places",
+    number("era"),
+    words("building_id", None),
+    members("grids"),
+    Column("place", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False), nullable=False),
+    Column("geom", Geometry("POINT", srid=SRID, dimension=2, spatial_index=False), nullable=False),
+    UniqueConstraint("division_code", "era", "building_id"),
 )
 
 # Every step of a case: allowed ones only, by whom, when.

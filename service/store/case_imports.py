@@ -19,7 +19,7 @@ from service.access import Principal
 from service.privacy.disclosure import rules
 from service.registry import COLLECTIONS
 from service.store.audit import record
-from service.store.cases import share_and_place
+from service.store.cases import Located, place_in_grids, share
 from service.store.merge import driver_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _TAKEN = text("""
 
 _COPY = (
     "copy cases (division_code, case_id, category, time, due_at, status, tier, building_id, grid_code, place,"
-    " geom, import_id) from stdin"
+    " place_era, geom, import_id) from stdin"
 )
 
 
@@ -88,9 +88,10 @@ def import_cases(
         if len(seen := Counter(keys)) < len(keys):
             twice = [row for row, key in enumerate(keys) if seen[key] > 1]
             raise _refusal(file, "intake_id_repeated", twice, "id")
-    places = share_and_place(connection, COLLECTIONS["cases"], divisions, file.points)
-    progress("locate", 0.5)
+    share(connection, COLLECTIONS["cases"], divisions)
     grids = _grids(connection, file, points, divisions)
+    progress("locate", 0.5)
+    located = place_in_grids(connection, divisions, file.points, grids)
     progress("cases", 0.0)
     try:
         with connection.begin_nested():
@@ -99,7 +100,7 @@ def import_cases(
                 .values(actor=principal.subject)
                 .returning(models.case_imports.c.id)
             )
-            _copy(connection, file, divisions, grids, places, number, progress)
+            _copy(connection, file, divisions, located, number, progress)
     except UniqueViolation:
         rows = connection.scalars(_TAKEN, {"divisions": divisions.tolist(), "ids": list(file.ids)}).all()
         raise _refusal(file, "case_taken", [row - 1 for row in rows]) from None
@@ -173,25 +174,23 @@ def _copy(
     connection: Connection,
     file: CaseFile,
     divisions: Any,
-    grids: Sequence[str | None],
-    places: Any,
+    located: Located,
     number: int,
     progress: Progress,
 ) -> None:
     with driver_of(connection).cursor() as cursor, cursor.copy(_COPY) as copy:
-        for done, block in _blocks(file, divisions, grids, places, number):
+        for done, block in _blocks(file, divisions, located, number):
             copy.write(block)
             progress("cases", done / len(file))
 
 
-def _blocks(
-    file: CaseFile, divisions: Any, grids: Sequence[str | None], places: Any, number: int
-) -> Iterator[tuple[int, str]]:
+def _blocks(file: CaseFile, divisions: Any, located: Located, number: int) -> Iterator[tuple[int, str]]:
     """The rows as COPY's text, those beside each other in turn: so the indexes grow in order.
 
     Who reads cases in the order of their keys sees this order. It tells nothing but what everybody sees: not
     the grid, and no key is left out between them, since those withheld come last.
     """
+    grids, places = located.grids, located.places
     secret = {category: rules().sensitive(category) for category in set(file.categories)}
     withheld = np.array([secret[category] for category in file.categories]) | np.isnan(places[:, 0])
     order = np.lexsort((file.times, places[:, 0], places[:, 1], divisions, withheld)).tolist()
@@ -209,6 +208,7 @@ def _blocks(
             [buildings[row] or r"\N" for row in rows],
             [grids[row] or r"\N" for row in rows],
             _hexadecimal(places[rows]),
+            [r"\N" if located.eras[row] is None else str(located.eras[row]) for row in rows],
             _hexadecimal(file.points[rows]),
             [str(number)] * len(rows),
         )

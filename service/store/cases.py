@@ -56,30 +56,37 @@ _DIVISIONS = text("""
     cross join lateral (select st_setsrid(st_makepoint(n.x, n.y), 4326) as point) p
     order by n.place
 """)
-_SHARE = text(f"""
-    select count(pg_advisory_xact_lock_shared(:space, hashtext(c.code))),
-           ({version_sql("true")})
+_SHARE = text("""
+    select count(pg_advisory_xact_lock_shared(:space, hashtext(c.code)))
     from (select code from unnest(cast(:codes as text[])) as u(code) order by code) c
-""")  # noqa: S608  # nothing of a caller's is in it
+""")
+# not in the statement that waits for the lock, which sees what was before it
+_VERSION = text(version_sql("true"))
+_GRIDS = text("""
+    select coalesce(
+        (select b.grid_code from buildings b
+         where b.division_code = n.division and b.building_id = n.building and b.part = 0),
+        (select g.code from grids g
+         where g.valid_to is null and g.division_code = n.division and g.geom && p.point
+           and st_covers(g.geom, p.point)
+         order by g.code limit 1)) as code
+    from unnest(cast(:divisions as text[]), cast(:buildings as text[]), cast(:xs as float8[]),
+                cast(:ys as float8[])) with ordinality as n(division, building, x, y, row)
+    cross join lateral (select st_setsrid(st_makepoint(n.x, n.y), 4326) as point) p
+    order by n.row
+""")
 _ADD = text("""
     insert into cases
-        (division_code, case_id, category, time, due_at, tier, building_id, grid_code, place, geom)
-    select n.division, n.case_id, n.category, n.time, n.due, n.tier, n.building,
-        coalesce(
-            (select b.grid_code from buildings b
-             where b.division_code = n.division and b.building_id = n.building and b.part = 0),
-            (select g.code from grids g
-             where g.valid_to is null and g.division_code = n.division and g.geom && p.point
-               and st_covers(g.geom, p.point)
-             order by g.code limit 1)),
-        st_setsrid(st_makepoint(n.px, n.py), 4326), p.point
+        (division_code, case_id, category, time, due_at, tier, building_id, grid_code, place, place_era, geom)
+    select n.division, n.case_id, n.category, n.time, n.due, n.tier, n.building, n.grid,
+        st_setsrid(st_makepoint(n.px, n.py), 4326), n.era, st_setsrid(st_makepoint(n.x, n.y), 4326)
     from unnest(cast(:divisions as text[]), cast(:case_ids as text[]), cast(:categories as text[]),
                 cast(:times as timestamptz[]), cast(:dues as timestamptz[]), cast(:tiers as text[]),
-                cast(:buildings as text[]), cast(:xs as float8[]), cast(:ys as float8[]),
-                cast(:pxs as float8[]), cast(:pys as float8[]))
-        with ordinality as n(division, case_id, category, time, due, tier, building, x, y, px, py, place)
-    cross join lateral (select st_setsrid(st_makepoint(n.x, n.y), 4326) as point) p
-    order by n.place
+                cast(:buildings as text[]), cast(:grids as text[]), cast(:xs as float8[]),
+                cast(:ys as float8[]), cast(:pxs as float8[]), cast(:pys as float8[]),
+                cast(:eras as integer[])) with ordinality
+        as n(division, case_id, category, time, due, tier, building, grid, x, y, px, py, era, row)
+    order by n.row
     returning id, version, division_code, case_id
 """)
 _BEGIN = text("""
@@ -92,14 +99,10 @@ _STEP = text("""
     insert into case_steps (division_code, case_row, from_status, to_status, from_tier, to_tier, actor, note)
     values (:division, :row, :from_status, :to_status, :from_tier, :to_tier, :actor, :note)
 """)
+_HOME = text("select building_id from cases where id = :row")
 _MOVE = text("""
-    update cases c set place = st_setsrid(st_makepoint(:px, :py), 4326), grid_code = coalesce(
-        (select b.grid_code from buildings b
-         where b.division_code = c.division_code and b.building_id = c.building_id and b.part = 0),
-        (select g.code from grids g
-         where g.valid_to is null and g.division_code = c.division_code and g.geom && c.geom
-           and st_covers(g.geom, c.geom)
-         order by g.code limit 1))
+    update cases c
+    set place = st_setsrid(st_makepoint(:px, :py), 4326), place_era = cast(:era as integer), grid_code = :grid
     where c.id = :row returning c.version
 """)
 
@@ -117,6 +120,15 @@ class NewCase:
     lon: float
     lat: float
     community: str | None = None
+
+
+@dataclass(frozen=True)
+class Located:
+    """Of each case its grid's code, the place where others see it (degrees; NaN: none), and its era."""
+
+    grids: Sequence[str | None]
+    places: Any
+    eras: Sequence[int | None]
 
 
 @dataclass(frozen=True)
@@ -194,7 +206,12 @@ def add_cases(
                 raise MalformedError("write-nowhere")
             raise ForbiddenError("write-forbidden")
     divisions = [str(division) for division in found]
-    places = share_and_place(connection, collection, divisions, np.column_stack((xs, ys)))
+    buildings = [case.building for case in cases]
+    points = np.column_stack((xs, ys))
+    share(connection, collection, divisions)
+    located = place_in_grids(
+        connection, divisions, points, find_grids(connection, divisions, buildings, points)
+    )
     with refusing(collection, cases[0].case_id if len(cases) == 1 else "…"):
         rows = connection.execute(
             _ADD,
@@ -205,11 +222,13 @@ def add_cases(
                 "times": [case.time for case in cases],
                 "dues": [case.due for case in cases],
                 "tiers": [case.tier for case in cases],
-                "buildings": [case.building for case in cases],
+                "buildings": buildings,
+                "grids": located.grids,
                 "xs": xs,
                 "ys": ys,
-                "pxs": [None if np.isnan(x) else x for x in places[:, 0].tolist()],
-                "pys": [None if np.isnan(y) else y for y in places[:, 1].tolist()],
+                "pxs": [None if np.isnan(x) else x for x in located.places[:, 0].tolist()],
+                "pys": [None if np.isnan(y) else y for y in located.places[:, 1].tolist()],
+                "eras": located.eras,
             },
         ).all()
         made = {(row.division_code, row.case_id): row for row in rows}
@@ -235,22 +254,45 @@ def _check_ids(collection: Collection, cases: Iterable[NewCase]) -> None:
         seen.add((case.community, case.case_id))
 
 
-def share_and_place(
-    connection: Connection, collection: Collection, divisions: Sequence[str], points: Any
-) -> Any:
-    """Keep publications from the communities until the transaction ends; the places of the points."""
-    codes, owners = np.unique(np.asarray(divisions, dtype=str), return_inverse=True)
+def share(connection: Connection, collection: Collection, divisions: Sequence[str]) -> None:
+    """Keep publications from the communities until the transaction ends."""
     with refusing(collection):
-        _, version = connection.execute(
-            _SHARE, {"space": _SPACE, "codes": codes.tolist(), "sources": ["buildings"]}
-        ).one()
+        connection.execute(
+            _SHARE, {"space": _SPACE, "codes": np.unique(np.asarray(divisions, dtype=str)).tolist()}
+        )
+
+
+def find_grids(
+    connection: Connection, divisions: Sequence[str], buildings: Sequence[str | None], points: Any
+) -> Sequence[str | None]:
+    """The code of the grid of each case: its building's, else that around its point."""
+    asked = {
+        "divisions": list(divisions),
+        "buildings": list(buildings),
+        "xs": points[:, 0].tolist(),
+        "ys": points[:, 1].tolist(),
+    }
+    return connection.scalars(_GRIDS, asked).all()
+
+
+def place_in_grids(
+    connection: Connection, divisions: Sequence[str], points: Any, grids: Sequence[str | None]
+) -> Located:
+    """Where cases in these grids are shown. Publications are kept away (`share`)."""
+    codes, owners = np.unique(np.asarray(divisions, dtype=str), return_inverse=True)
+    version = int(connection.scalar(_VERSION, {"sources": ["buildings"]}) or 0)
     places = np.full(points.shape, np.nan)
+    eras = np.zeros(len(points), dtype=np.int64)
     ordered = np.argsort(owners, kind="stable")
     ends = np.searchsorted(owners[ordered], np.arange(len(codes) + 1))
     for code, first, last in zip(codes.tolist(), ends[:-1], ends[1:], strict=True):
         mine = ordered[first:last]
-        places[mine] = find_places_of(connection, code, points[mine], version)
-    return places
+        told = [grids[row] for row in mine.tolist()]
+        places[mine], eras[mine] = find_places_of(connection, code, points[mine], told, version)
+    nowhere = np.isnan(places[:, 0]).tolist()
+    return Located(
+        grids, places, [None if none else era for era, none in zip(eras.tolist(), nowhere, strict=True)]
+    )
 
 
 # --- changed ---
@@ -293,15 +335,11 @@ def change_case(
     if status == casework.LAST and after == status and _changes(found, sent):
         raise FixedError("case-closed")
     moved = draft.shape is not None and draft.shape.wkb != found.wkb
-    places = None
-    if moved and draft.shape is not None:
-        point = np.array([[draft.shape.x, draft.shape.y]])
-        places = share_and_place(connection, collection, [found.division], point)
+    if moved:
+        share(connection, collection, [found.division])
     written = features.change_feature(connection, collection, access, found, draft, whole=whole)
-    if places is not None:
-        x, y = (None if np.isnan(one) else one for one in places[0].tolist())
-        with refusing(collection):
-            version = connection.scalar(_MOVE, {"row": found.row, "px": x, "py": y})
+    if moved and draft.shape is not None:
+        version = _move(connection, collection, found, np.array([[draft.shape.x, draft.shape.y]]))
         written = Written(written.key, written.row, version or written.version)
     if (after, higher) != (status, tier):
         with refusing(collection):
@@ -319,6 +357,18 @@ def change_case(
                 },
             )
     return written
+
+
+def _move(connection: Connection, collection: Collection, found: Found, point: Any) -> int | None:
+    """Find the grid and the place of a case whose point is another now; its version."""
+    home = connection.scalar(_HOME, {"row": found.row})
+    grids = find_grids(connection, [found.division], [home], point)
+    located = place_in_grids(connection, [found.division], point, grids)
+    x, y = (None if np.isnan(one) else one for one in located.places[0].tolist())
+    values = {"row": found.row, "px": x, "py": y, "era": located.eras[0], "grid": grids[0]}
+    with refusing(collection):
+        version: int | None = connection.scalar(_MOVE, values)
+    return version
 
 
 def _changes(found: Found, sent: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from service.store.errors import ConflictError, PlanRefusedError
 from service.store.freezing import freeze_figures
 from service.store.geometry import read_metric
 from service.store.locks import claim_division
+from service.store.places import place_cases
 from service.store.plans import get_plan, published_plan, settle_codes
 from service.store.staff import assign_staff, follow_lineage
 from service.store.tiers import change_tiers, check_tiers
@@ -88,6 +89,7 @@ def publish_plan(
     locate_buildings(connection, division)
     with counting(connection, principal, division):
         locate_cases(connection, division)
+        place_cases(connection, division)
     follow_lineage(connection, division, plan)
     assign_staff(connection, division)
     freeze_figures(connection, division, plan)

@@ -1,76 +1,351 @@
-"""The places to which cases are moved. A place once given stays, as long as the case's own point does.
+"""The places to which cases are moved: which buildings each stands for, and who is shown where.
 
-Were it found anew whenever a building came or went, the case would be in both places, and both together may
-hold fewer addresses than either.
+The places of a community are made when it is loaded or published, and written down with their buildings. A
+case stays at the place that it got. When grids or buildings change, cases to come get places made anew; of
+the places of before, those that no longer hold are joined whole. Were a case's place found anew, the case
+would be in both places, and both together may hold fewer addresses than either. Which places are joined
+depends on buildings and grids alone, never on the cases that are there.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.spatial import cKDTree
 from sqlalchemy import Connection, Engine, text
 
 from service.privacy.disclosure import rules
-from service.privacy.places import Numbers, Places, Points, move_to_places, spread
+from service.privacy.places import Codes, Numbers, Places, Points, divide_grids, find_places, join_places
 
 # communities whose places are kept in memory; a thousand buildings take about 100 kB
 KEPT = 512
+# a building with another id this near to one that is gone is taken for the same, in degrees (about 30 m)
+SAME_DEGREES = 0.0003
+
+Spot = tuple[float, float]
 
 _BUILDINGS = text("""
-    select avg(st_x(p)) as x, avg(st_y(p)) as y
-    from (select building_id, st_pointonsurface(geom) as p from buildings where division_code = :division) b
-    group by building_id
+    select b.building_id, avg(st_x(p)) as x, avg(st_y(p)) as y,
+           coalesce(min(b.grid_code) filter (where b.part = 0), '') as grid
+    from (select building_id, part, grid_code, st_pointonsurface(geom) as p
+          from buildings where division_code = :division) b
+    group by b.building_id
 """)
-_CASES = text("""
-    select id, st_x(geom) as x, st_y(geom) as y from cases where division_code = :division and place is null
+_HELD = text("""
+    select id, era, building_id, st_x(place) as px, st_y(place) as py, st_x(geom) as x, st_y(geom) as y, grids
+    from case_places where division_code = :division order by era, building_id
+""")
+_KNOWN = text("""
+    select era, building_id, st_x(place) as x, st_y(place) as y
+    from case_places where division_code = :division
+""")
+_ADD = text("""
+    insert into case_places (division_code, era, building_id, grids, place, geom)
+    select :division, :era, n.id, array_remove(array[n.grid], ''), st_setsrid(st_makepoint(n.px, n.py), 4326),
+           st_setsrid(st_makepoint(n.x, n.y), 4326)
+    from unnest(cast(:ids as text[]), cast(:grids as text[]), cast(:pxs as float8[]), cast(:pys as float8[]),
+                cast(:xs as float8[]), cast(:ys as float8[])) as n(id, grid, px, py, x, y)
+""")
+_RENAME = text("""
+    update case_places p set building_id = n.building
+    from unnest(cast(:rows as bigint[]), cast(:buildings as text[])) as n(row, building) where p.id = n.row
+""")
+_REMEMBER = text("""
+    update case_places p set grids = p.grids || n.grid
+    from unnest(cast(:rows as bigint[]), cast(:grids as text[])) as n(row, grid) where p.id = n.row
+""")
+_SPOTS = """
+    unnest(cast(:xs as float8[]), cast(:ys as float8[]), cast(:pxs as float8[]), cast(:pys as float8[]))
+        as u(x, y, px, py)
+    cross join lateral (select st_setsrid(st_makepoint(u.x, u.y), 4326) as old,
+                               st_setsrid(st_makepoint(u.px, u.py), 4326) as new) n
+"""
+_JOIN = (
+    text(f"delete from case_places p using {_SPOTS}"  # noqa: S608 - the text above
+         " where p.division_code = :division and p.era = :era and p.place = n.old and n.new is null"),
+    text(f"update case_places p set place = n.new from {_SPOTS}"  # noqa: S608 - the text above
+         " where p.division_code = :division and p.era = :era and p.place = n.old"),
+    text(f"update cases c set place = n.new from {_SPOTS}"  # noqa: S608 - the text above
+         " where c.division_code = :division and c.place_era = :era and c.place = n.old"),
+)  # fmt: skip
+# Who sees all cases of a grid or two knows of one at a place in these alone, which he does not see, that it
+# is at none of its buildings. Such were reported beside them, and are in another grid since a redraw.
+_STRAY = text("""
+    with held as (
+        select p.era, p.place, array_agg(distinct b.grid_code) as grids
+        from case_places p
+        join buildings b on b.division_code = p.division_code and b.building_id = p.building_id and b.part = 0
+        where p.division_code = :division group by p.era, p.place
+    )
+    update cases c set place = null
+    where c.division_code = :division and c.place is not null and not exists (
+        select from held h where h.era = c.place_era and h.place = c.place
+        and (cardinality(h.grids) > 2 or c.grid_code = any(h.grids) or c.geom = c.place))
+""")
+_NEW = text("""
+    select id, st_x(geom) as x, st_y(geom) as y, coalesce(grid_code, '') as grid
+    from cases where division_code = :division and place is null and place_era is null
 """)
 _WRITE = text("""
-    update cases c set place = st_setsrid(st_makepoint(n.x, n.y), 4326)
+    update cases c set place = st_setsrid(st_makepoint(n.x, n.y), 4326), place_era = :era
     from unnest(cast(:ids as bigint[]), cast(:xs as float8[]), cast(:ys as float8[])) as n(id, x, y)
     where c.id = n.id
 """)
-_CLEAR = text("update cases set place = null where division_code = :division and place is not null")
+_LAST = text("""
+    select greatest((select max(era) from case_places where division_code = :division),
+                    (select max(place_era) from cases where division_code = :division), 0)
+""")
+_FORGET = text("""
+    delete from case_places p where p.division_code = :division and p.era <> :era and not exists (
+        select from cases c where c.division_code = :division and c.place is not null and c.place_era = p.era)
+""")
+_OLDER = text("""
+    select exists (select from cases
+                   where division_code = :division and place is not null and place_era is null)
+""")
+_ADOPT = text("""
+    update cases c set place_era = :era
+    where c.division_code = :division and c.place is not null and c.place_era is null
+""")
+_PENDING = text("""
+    select distinct g.division_code from grids g
+    where g.valid_to is null
+      and not exists (select from case_places p where p.division_code = g.division_code)
+    order by 1
+""")
 
 
 def spread_cases(connection: Connection, division: str, points: Points) -> Points:
     """Cases at their places (degrees, shape (m, 2)), dealt out among the buildings of each place."""
-    buildings, stretch = _read_buildings(connection, division)
-    return spread(points * stretch, buildings * stretch, rules().floor.addresses) / stretch
+    kept = _find(connection, division, 0)
+    return kept.places.spread(points * kept.stretch) / kept.stretch
 
 
-def _read_buildings(connection: Connection, division: str) -> tuple[Points, Points]:
-    """A point a building in degrees, and what to multiply degrees by for metres' proportions."""
-    rows = connection.execute(_BUILDINGS, {"division": division})
+@dataclass(frozen=True)
+class _Buildings:
+    """Ids, a point each in degrees, the codes of their grids (empty: none), and what to multiply degrees by
+    for metres' proportions.
+    """
+
+    ids: tuple[str, ...]
+    points: Points
+    grids: Codes
+    stretch: Points
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {building: row for row, building in enumerate(self.ids)}
+
+    def spots(self, numbers: Numbers) -> list[Spot | None]:
+        """The place of each building by its number (−1: none): the mean of its buildings."""
+        found: list[Spot | None] = [None] * len(self.ids)
+        order = np.lexsort((self.points[:, 1], self.points[:, 0]))
+        for number in np.unique(numbers[numbers >= 0]).tolist():
+            rows = order[numbers[order] == number]
+            x, y = np.round(self.points[rows].mean(axis=0), 7).tolist()
+            for row in rows.tolist():
+                found[row] = (x, y)
+        return found
+
+
+def _read_buildings(connection: Connection, division: str) -> _Buildings:
+    rows = connection.execute(_BUILDINGS, {"division": division}).all()
     points = np.array([(row.x, row.y) for row in rows], dtype=float).reshape(-1, 2)
-    return points, np.array([np.cos(np.radians(points[:, 1].mean())) if len(points) else 1.0, 1.0])
+    stretch = np.array([np.cos(np.radians(points[:, 1].mean())) if len(points) else 1.0, 1.0])
+    grids = np.array([row.grid for row in rows], dtype=str)
+    return _Buildings(tuple(row.building_id for row in rows), points, grids, stretch)
+
+
+# --- made, kept, joined ---
 
 
 def place_cases(connection: Connection, division: str) -> int:
-    """Give cases of the division that have no place theirs; returns how many got one.
+    """Make the division's places hold, and give cases without a place theirs; returns how many got one.
 
-    With too few buildings for a place there is none, and those given before are taken back.
+    Called when buildings, grids or cases came and these know their grids. Places lie in grids, so where none
+    is in force there are no places. A case whose place does not hold whatever it is joined with is shown at
+    no place from then on: its `place_era` stays.
     """
-    cases = connection.execute(_CASES, {"division": division}).all()
-    buildings, stretch = _read_buildings(connection, division)
+    found = _read_buildings(connection, division)
+    _adopt(connection, division, found)
+    eras: dict[int, _Era] = {}
+    for row in connection.execute(_HELD, {"division": division}):
+        era = eras.setdefault(row.era, _Era())
+        era.ids.append(row.building_id)
+        era.rows.append(row.id)
+        era.places.append((row.px, row.py))
+        era.points.append((row.x, row.y))
+        era.grids.append(row.grids)
+    for number, era in eras.items():
+        _hold(connection, division, found, number, era)
+    connection.execute(_STRAY, {"division": division})
+    last = _renew(connection, division, found, eras)
+    placed = _place_new(connection, division, found)
+    connection.execute(_FORGET, {"division": division, "era": last})
+    return placed
+
+
+def place_pending(connection: Connection) -> None:
+    """`place_cases` wherever grids are in force but no places are known: after a migration."""
+    for division in connection.scalars(_PENDING).all():
+        place_cases(connection, division)
+
+
+@dataclass
+class _Era:
+    """Places made at one time, building by building: row in the table, place, point, grids that it was in."""
+
+    ids: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    places: list[Spot] = field(default_factory=list)
+    points: list[Spot] = field(default_factory=list)
+    grids: list[list[str]] = field(default_factory=list)
+
+    @property
+    def by_building(self) -> dict[str, Spot]:
+        return dict(zip(self.ids, self.places, strict=True))
+
+
+def _hold(connection: Connection, division: str, found: _Buildings, number: int, era: _Era) -> None:
+    """Join the era's places that do not hold with others of the era."""
+    _follow(connection, found, era)
+    known = found.rows
+    there = [(place, known[one]) for place, one in enumerate(era.ids) if one in known]
+    late = [(era.rows[place], str(found.grids[row])) for place, row in there
+            if found.grids[row] and found.grids[row] not in era.grids[place]]  # fmt: skip
+    if late:
+        connection.execute(_REMEMBER, {"rows": [row for row, _ in late], "grids": [grid for _, grid in late]})
+    spots = {spot: one for one, spot in enumerate(dict.fromkeys(era.places))}
+    numbers = np.full(len(found.ids), -1, dtype=np.int64)
+    been: list[list[str]] = [[] for _ in found.ids]
+    for place, row in there:
+        numbers[row] = spots[era.places[place]]
+        been[row] = era.grids[place]
     least = rules().floor.addresses
-    if len(buildings) < least:
-        connection.execute(_CLEAR, {"division": division})
-        return 0
-    points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
-    places = move_to_places(points * stretch, buildings * stretch, least) / stretch
-    found = ~np.isnan(places[:, 0])
+    joined = join_places(found.points * found.stretch, numbers, found.grids, least, been)
+    # those joined get the middle of all their buildings, others stay where they are
+    parts: dict[int, set[int]] = {}
+    for _, row in there:
+        parts.setdefault(int(joined[row]), set()).add(int(numbers[row]))
+    middles = found.spots(joined)
+    after: dict[Spot, Spot | None] = dict.fromkeys(
+        spots
+    )  # none: all its buildings are gone, or it never holds
+    for place, row in there:
+        whole = int(joined[row])
+        if whole >= 0:
+            after[era.places[place]] = era.places[place] if len(parts[whole]) == 1 else middles[row]
+    moved = [(old, new) for old, new in after.items() if old != new]
+    if moved:
+        values = {
+            "division": division,
+            "era": number,
+            "xs": [old[0] for old, _ in moved],
+            "ys": [old[1] for old, _ in moved],
+            "pxs": [None if new is None else new[0] for _, new in moved],
+            "pys": [None if new is None else new[1] for _, new in moved],
+        }
+        for statement in _JOIN:
+            connection.execute(statement, values)
+        kept = [after[spot] for spot in era.places]
+        era.ids = [one for one, spot in zip(era.ids, kept, strict=True) if spot]
+        era.places = [spot for spot in kept if spot]
+
+
+def _follow(connection: Connection, found: _Buildings, era: _Era) -> None:
+    """Take a building that stands where one of the era is gone for the same: files come with other ids."""
+    known, mine = found.rows, set(era.ids)
+    gone = [place for place, one in enumerate(era.ids) if one not in known]
+    free = [row for row, one in enumerate(found.ids) if one not in mine]
+    if not gone or not free:
+        return
+    far, near = cKDTree(found.points[free] * found.stretch).query(
+        np.array([era.points[place] for place in gone]) * found.stretch
+    )
+    renamed: dict[int, int] = {}
+    for place, metres, one in zip(gone, far.tolist(), near.tolist(), strict=True):
+        if metres <= SAME_DEGREES and free[one] not in renamed:
+            renamed[free[one]] = place
+    for row, place in renamed.items():
+        era.ids[place] = found.ids[row]
+    if renamed:
+        connection.execute(
+            _RENAME,
+            {
+                "rows": [era.rows[place] for place in renamed.values()],
+                "buildings": [found.ids[row] for row in renamed],
+            },
+        )
+
+
+def _renew(connection: Connection, division: str, found: _Buildings, eras: Mapping[int, _Era]) -> int:
+    """The number of the places that cases get from now on, which are made anew if they are others."""
+    least = rules().floor.addresses
+    spots = found.spots(divide_grids(found.points * found.stretch, found.grids, least))
+    wanted = {one: spot for one, spot in zip(found.ids, spots, strict=True) if spot is not None}
+    last = max(eras, default=0)
+    if not wanted or (last and eras[last].by_building == wanted):
+        return last
+    return _write_era(connection, division, found, spots)
+
+
+def _write_era(connection: Connection, division: str, found: _Buildings, spots: Sequence[Spot | None]) -> int:
+    era = int(connection.scalar(_LAST, {"division": division}) or 0) + 1
+    told = [(row, spot) for row, spot in enumerate(spots) if spot is not None]
     connection.execute(
-        _WRITE,
+        _ADD,
         {
-            "ids": [row.id for row, kept in zip(cases, found, strict=True) if kept],
-            "xs": np.round(places[found, 0], 7).tolist(),
-            "ys": np.round(places[found, 1], 7).tolist(),
+            "division": division,
+            "era": era,
+            "ids": [found.ids[row] for row, _ in told],
+            "grids": [str(found.grids[row]) for row, _ in told],
+            "pxs": [x for _, (x, _) in told],
+            "pys": [y for _, (_, y) in told],
+            "xs": [float(found.points[row, 0]) for row, _ in told],
+            "ys": [float(found.points[row, 1]) for row, _ in told],
         },
     )
+    return era
+
+
+def _adopt(connection: Connection, division: str, found: _Buildings) -> None:
+    """Write down what the places stand for that were given before that was done: those made of the present
+    buildings whatever their grids. Others are not shown any longer.
+    """
+    if not connection.scalar(_OLDER, {"division": division}):
+        return
+    order = np.lexsort((found.points[:, 1], found.points[:, 0]))
+    places = np.full(found.points.shape, np.nan)
+    made = find_places((found.points * found.stretch)[order], rules().floor.addresses)
+    places[order] = np.round(made / found.stretch, 7)
+    spots = [None if np.isnan(x) else (x, y) for x, y in places.tolist()]
+    era = _write_era(connection, division, found, spots)
+    connection.execute(_ADOPT, {"division": division, "era": era})
+
+
+def _place_new(connection: Connection, division: str, buildings: _Buildings) -> int:
+    cases = connection.execute(_NEW, {"division": division}).all()
+    if not cases:
+        return 0
+    kept = _find(connection, division, 0, buildings)
+    points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
+    places = kept.of(points, [row.grid for row in cases])
+    found = ~np.isnan(places[:, 0])
+    if found.any():
+        connection.execute(
+            _WRITE,
+            {
+                "era": kept.era,
+                "ids": [row.id for row, placed in zip(cases, found, strict=True) if placed],
+                "xs": places[found, 0].tolist(),
+                "ys": places[found, 1].tolist(),
+            },
+        )
     return int(found.sum())
 
 
@@ -80,22 +355,40 @@ def place_cases(connection: Connection, division: str) -> int:
 @dataclass(frozen=True)
 class _Kept:
     version: int
+    era: int
     places: Places
     stretch: Points
+
+    def of(self, points: Points, grids: Sequence[str | None]) -> Points:
+        """The places (degrees) of points in grids."""
+        codes = np.array([code or "" for code in grids], dtype=str)
+        return self._degrees(self.places.of(points * self.stretch, codes))
+
+    def of_buildings(self, points: Points) -> Points:
+        """The places (degrees) of the buildings at points."""
+        return self._degrees(self.places.of(points * self.stretch))
+
+    def _degrees(self, places: Points) -> Points:
+        told: Points = np.round(places / self.stretch, 7)
+        return told
 
 
 _kept: WeakKeyDictionary[Engine, OrderedDict[str, _Kept]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def find_places_of(connection: Connection, division: str, points: Points, version: int) -> Points:
-    """The places (degrees; NaN: none) of points in the division, equal to those of `place_cases`.
+def find_places_of(
+    connection: Connection, division: str, points: Points, grids: Sequence[str | None], version: int
+) -> tuple[Points, int]:
+    """The places (degrees; NaN: none) of cases at points of the division in grids, equal to those of
+    `place_cases`, and their era.
 
     version: of the collection of buildings, read earlier in this transaction, which must not have changed
-    buildings itself. What is kept is never older than its version, so it is never stale.
+    buildings itself, and not before publications were kept from the division. What is kept is never older
+    than its version, so it is never stale.
     """
     kept = _keep(connection, division, version)
-    return np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7)
+    return kept.of(points, grids), kept.era
 
 
 def places_of_buildings(connection: Connection, division: str, points: Points, version: int) -> Points:
@@ -103,8 +396,7 @@ def places_of_buildings(connection: Connection, division: str, points: Points, v
 
     version: as in `find_places_of`.
     """
-    kept = _keep(connection, division, version)
-    return np.asarray(np.round(kept.places.of(points * kept.stretch) / kept.stretch, 7))
+    return _keep(connection, division, version).of_buildings(points)
 
 
 def deal_cases(
@@ -124,11 +416,34 @@ def _keep(connection: Connection, division: str, version: int) -> _Kept:
         mine = _kept.setdefault(connection.engine, OrderedDict())
         kept = mine.get(division)
     if kept is None or kept.version != version:
-        buildings, stretch = _read_buildings(connection, division)
-        kept = _Kept(version, Places(buildings * stretch, rules().floor.addresses), stretch)
+        kept = _find(connection, division, version)
         with _lock:
             mine[division] = kept
             mine.move_to_end(division)
             while len(mine) > KEPT:
                 mine.popitem(last=False)
     return kept
+
+
+def _find(connection: Connection, division: str, version: int, buildings: _Buildings | None = None) -> _Kept:
+    """The places as they are written down: present ones, and former ones at which there are cases."""
+    found = buildings or _read_buildings(connection, division)
+    known = found.rows
+    rows = connection.execute(_KNOWN, {"division": division}).all()
+    era = max((row.era for row in rows), default=0)
+    places = np.full(found.points.shape, np.nan)
+    for row in rows:
+        if row.era == era and row.building_id in known:
+            places[known[row.building_id]] = row.x, row.y
+    present = {(row.x, row.y) for row in rows if row.era == era}
+    former = sorted(
+        {
+            (row.x, row.y, known[row.building_id])
+            for row in rows
+            if row.building_id in known and (row.x, row.y) not in present
+        }
+    )
+    spots = np.array([one[:2] for one in former], dtype=float).reshape(-1, 2) * found.stretch
+    homes = np.array([one[2] for one in former], dtype=np.int64)
+    told = Places(found.points * found.stretch, places * found.stretch, found.grids, (spots, homes))
+    return _Kept(version, era, told, found.stretch)

@@ -108,17 +108,11 @@ def _wanted(retention: Retention) -> dict[str, tuple[str, str, int]]:
 
 
 def _coarsen(connection: Connection, past: str, days: int) -> int:
-    """Put closed cases at their places, for good. A trigger takes the place away where the point changes."""
-    changed = connection.execute(
+    """Put closed cases at their places, for good."""
+    return connection.execute(
         text(f"""
-            with past as (select c.id, c.place, {_COARSE} as coarse from cases c where {past})
+            with past as (select c.id, {_COARSE} as coarse from cases c where {past})
             update cases t set geom = p.coarse, building_id = null from past p where p.id = t.id
-            returning t.id, p.place is not null as placed
         """),  # noqa: S608 - the texts above
         {"days": days},
-    ).all()
-    connection.execute(
-        text("update cases set place = geom where id = any(:ids)"),
-        {"ids": [row.id for row in changed if row.placed]},
-    )
-    return len(changed)
+    ).rowcount

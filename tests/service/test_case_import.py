@@ -120,7 +120,7 @@ def test_cases_are_located_placed_and_announced_as_the_service_does_it(
         assert connection.scalar(text("select count(*) from case_imports")) == 1
         # the service would find nothing to change
         assert locate_cases(connection, CODE) == 0
-        connection.execute(text("update cases set place = null where case_id like 'L%'"))
+        connection.execute(text("update cases set place = null, place_era = null where case_id like 'L%'"))
         place_cases(connection, CODE)
         assert connection.execute(state).all() == found
         lines = connection.execute(text("select principal, details from audit where action = 'import'")).all()

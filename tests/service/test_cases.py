@@ -110,7 +110,10 @@ def test_places_are_those_of_a_load_to_the_last_digit(town: Served) -> None:
     online = town.rows(shown)
     assert all(place is not None and grid is not None for _, place, grid in online)
     with town.database.owner.connect() as connection:
-        connection.execute(text("update cases set place = null, grid_code = null where case_id like 'p%'"))
+        connection.execute(
+            text("""update cases set place = null, place_era = null, grid_code = null
+                                   where case_id like 'p%'""")
+        )
         locate_cases(connection, CODE)
         place_cases(connection, CODE)
         offline = list(connection.execute(text(shown)))
@@ -129,21 +132,24 @@ def test_places_are_those_of_a_load_to_the_last_digit(town: Served) -> None:
 
 
 def test_places_follow_the_buildings_that_there_are(town: Served) -> None:
-    """What is kept in memory is of the present version of the buildings."""
+    """What is kept in memory is of the present version of the buildings, which a load places anew."""
     client = town.client(Role.CENTRE)
     at = points(town, 1, seed=9)[0]
     make(client, at, case_id="before")
     with town.database.owner.begin() as connection:
         connection.execute(
-            text("""insert into buildings (division_code, building_id, ordinal, geom)
+            text("""insert into buildings (division_code, building_id, ordinal, grid_code, geom)
                     select :c, 'late-' || n, 90000 + n,
+                        (select c.grid_code from cases c where case_id = 'before'),
                            st_expand(st_setsrid(st_point(:x + n * 1e-6, :y), 4326), 1e-7)
                     from generate_series(1, 16) n"""),
             {"c": CODE, "x": at[0], "y": at[1]},
         )
+        place_cases(connection, CODE)
     make(client, at, case_id="after")
     with town.database.owner.begin() as connection:
         connection.execute(text("delete from buildings where building_id like 'late-%'"))
+        place_cases(connection, CODE)
     places = dict(
         town.rows("select case_id, st_astext(place) from cases where case_id in ('before', 'after')")
     )

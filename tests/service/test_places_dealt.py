@@ -6,9 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.privacy.places import Places, spread
-
-from .test_places import points
+from .test_places import made, points
 
 
 @given(points(8, 60), points(1, 40), st.lists(st.integers(-1, 6), min_size=40, max_size=40))
@@ -17,7 +15,7 @@ def test_the_steps_together_are_the_whole(buildings: np.ndarray, cases: np.ndarr
     buildings = np.unique(buildings, axis=0)
     if len(buildings) < 8:
         return
-    kept = Places(buildings, 8)
+    kept = made(buildings)
     moved, steps = kept.of(cases), np.array(days[: len(cases)])
     numbers = np.arange(1, len(cases) + 1) % 4
 
@@ -36,14 +34,14 @@ def test_the_steps_together_are_the_whole(buildings: np.ndarray, cases: np.ndarr
     assert sum(whole.values()) == numbers[now].sum()
     # and single cases in turn are the same
     singles = np.repeat(moved[now], numbers[now], axis=0)
-    found, counts = np.unique(spread(singles, buildings, 8), axis=0, return_counts=True)
+    found, counts = np.unique(kept.spread(singles), axis=0, return_counts=True)
     assert {tuple(one): int(count) for one, count in zip(found, counts, strict=True)} == whole
 
 
 def test_one_case_a_day_goes_round_the_whole_place() -> None:
     rng = np.random.default_rng(2)
     buildings = rng.uniform(0, 1000, (96, 2))
-    kept = Places(buildings, 8)
+    kept = made(buildings)
     places = np.unique(kept.of(buildings), axis=0)
     assert len(places) == 8  # of twelve buildings each
     days = np.arange(12)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, text
 
 from partition.errors import InputError
 from service import models
-from service.intake.layers import Layers, check_layers
+from service.intake.layers import check_layers
 from service.store.communities import find_community, list_communities, load_area, read_area
 from service.store.errors import NotFoundError
 
@@ -118,26 +118,6 @@ def test_cases_are_added_and_never_removed(connection: Connection) -> None:
     assert connection.scalar(select(func.count()).select_from(models.cases)) == 30
 
 
-def test_a_case_keeps_its_place_until_it_is_elsewhere(connection: Connection) -> None:
-    """A place found anew at each load would, together with the old one, leave fewer addresses than either."""
-    area = make_town()
-    cases = make_layers(area)
-    load_area(connection, area, cases)
-    read = text("select case_id, st_astext(place) as place, st_astext(geom) as geom from cases order by 1")
-    before = connection.execute(read).all()
-    gone = set(area.buildings["id"][::5])
-    fewer = replace(area, buildings=area.buildings[~area.buildings["id"].isin(gone)].reset_index(drop=True))
-    load_area(connection, fewer)
-    assert connection.execute(read).all() == before
-    assert cases.cases is not None
-    moved = cases.cases.copy()
-    moved.geometry = moved.geometry.where(moved["id"] != "k7", moved.geometry.translate(150, 0))
-    load_area(connection, fewer, Layers(cases=moved))
-    after = connection.execute(read).all()
-    changed = [old.case_id for old, new in zip(before, after, strict=True) if old.place != new.place]
-    assert changed == ["k7"]
-
-
 def test_an_area_comes_back_as_it_was(connection: Connection) -> None:
     area = make_town()
     load_area(connection, area, make_layers(area))
@@ -210,14 +190,12 @@ def test_a_community_is_found_by_code_id_or_name(connection: Connection) -> None
         find_community(connection, "elsewhere")
 
 
-def test_cases_take_their_buildings_place_and_groups_their_key(connection: Connection) -> None:
+def test_groups_take_their_key(connection: Connection) -> None:
     area = make_town()
     load_area(connection, area, make_layers(area))
     assert connection.scalars(text("select distinct category from population_groups")).all() == [
         "elderly_alone"
     ]
-    wrong = connection.scalar(text("select count(*) from cases where place is null or grid_code is not null"))
-    assert wrong == 0  # nothing is published yet, and there are enough buildings for places
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_what_is_kept_of_the_ground_is_laid_anew(
             networks.around(connection, streets, *point),
             grounds.of(connection, CENTRE, (CODE,)),
             footing.of(connection, CENTRE, division),
-            places.find_places_of(connection, CODE, np.array([point], dtype=float), version)[0].tolist(),
+            places.places_of_buildings(connection, CODE, np.array([point], dtype=float), version)[0].tolist(),
         )
 
     first = asking(look)
@@ -187,14 +187,14 @@ def test_what_is_kept_of_the_ground_is_laid_anew(
 
 
 def test_the_share_of_a_community_that_new_cases_take_knows_the_time_line(town: db.Database) -> None:
-    from service.store.cases import _SHARE, _SPACE
+    from service.store.cases import _VERSION
 
-    asked = {"space": _SPACE, "codes": [CODE], "sources": ["buildings"]}
+    asked = {"sources": ["buildings"]}
     with town.owner.connect() as connection:
-        _, before = connection.execute(_SHARE, asked).one()
+        before = connection.scalar(_VERSION, asked)
         assert before == centre.select_version(connection, ("buildings",))
         begin_timeline(connection)
-        _, after = connection.execute(_SHARE, asked).one()
+        after = connection.scalar(_VERSION, asked)
         assert after == centre.select_version(connection, ("buildings",)) > before
         connection.rollback()
 

@@ -18,9 +18,8 @@ import shapely
 from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
-from service.privacy.disclosure import rules
-from service.privacy.places import Places
 from service.store.merge import copy_into
+from service.store.places import find_places_of, place_cases
 
 CRS = "EPSG:4546"  # CGCS2000, 3-degree belt at 111° E: metres
 WEST, SOUTH = 530_000.0, 3_400_000.0
@@ -194,18 +193,21 @@ def _cases(
     connection: Connection, codes: list[str], centres: Numbers, cases: int, rng: np.random.Generator
 ) -> None:
     """Cases beside a building, at any community and time in turn."""
-    least = rules().floor.addresses
-    stretch = np.array([np.cos(np.radians(centres[..., 1].mean())), 1.0])
-    places = [Places(one * stretch, least) for one in centres]
+    for code in codes:
+        place_cases(connection, code)
     for first in range(0, cases, CASES_AT_ONCE):
         number = np.arange(first, min(first + CASES_AT_ONCE, cases))
         community = rng.integers(0, len(codes), len(number))
         house = rng.integers(0, centres.shape[1], len(number))
         points = centres[community, house] + rng.uniform(-0.0001, 0.0001, (len(number), 2))
-        at = np.empty_like(points)
+        grids = [
+            f"{codes[one]}{place // BUILDINGS + 1:03d}" for one, place in zip(community, house, strict=True)
+        ]
+        at, eras = np.empty_like(points), np.zeros(len(points), dtype=np.int64)
         for one in np.unique(community):
-            mine = community == one
-            at[mine] = np.round(places[one].of(points[mine] * stretch) / stretch, 7)
+            mine = np.flatnonzero(community == one)
+            told = [grids[row] for row in mine]
+            at[mine], eras[mine] = find_places_of(connection, codes[one], points[mine], told, version=-1)
         seconds = rng.integers(0, 600 * 86400, len(number))
         times = [BEGIN + timedelta(seconds=int(one)) for one in seconds]
         _copy(
@@ -218,12 +220,10 @@ def _cases(
             due_at=[one + timedelta(days=3) for one in times],
             status=[STATUSES[one % len(STATUSES)] for one in number],
             tier=["grid"] * len(number),
-            grid_code=[
-                f"{codes[one]}{place // BUILDINGS + 1:03d}"
-                for one, place in zip(community, house, strict=True)
-            ],
+            grid_code=grids,
             geom=_points(points),
             place=_points(at),
+            place_era=eras.tolist(),
         )
 
 

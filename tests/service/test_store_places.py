@@ -1,0 +1,249 @@
+"""Places of cases in the database: given in grids, kept, and joined whole when grids or buildings change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, text
+
+from partition.area import Area
+from service.intake.layers import Layers
+from service.privacy.places import Places, find_places
+from service.store.cases import locate_cases
+from service.store.communities import load_area
+from service.store.grids import publish_plan
+from service.store.places import deal_cases, place_cases, places_of_buildings, spread_cases
+
+from .test_store_grids import FINER, propose
+from .towns import CODE, make_layers, make_town
+
+pytestmark = pytest.mark.database
+
+Homes = dict[str, frozenset[str]]
+
+
+def unnamed(area: Area) -> Layers:
+    layers = make_layers(area)
+    assert layers.cases is not None
+    return replace(layers, cases=layers.cases.assign(building=""))
+
+
+@pytest.fixture
+def town(connection: Connection) -> Area:
+    """A published town with cases that name no buildings: those that they name are not beside them."""
+    area = make_town()
+    load_area(connection, area, unnamed(area))
+    publish_plan(connection, propose(connection))
+    return area
+
+
+def shown(connection: Connection) -> dict[str, str]:
+    """The place of each case that has one."""
+    return dict(
+        connection.execute(text("select case_id, st_astext(place) from cases where place is not null")).all()
+    )
+
+
+def homes(connection: Connection) -> Homes:
+    """The buildings that there are, of those that the place of each case stands for."""
+    found: dict[str, set[str]] = {}
+    for case, building in connection.execute(
+        text("""
+            select c.case_id, b.building_id from cases c
+            join case_places p on (p.division_code, p.era, p.place) = (c.division_code, c.place_era, c.place)
+            join buildings b on b.building_id = p.building_id and b.part = 0
+        """)
+    ):
+        found.setdefault(case, set()).add(building)
+    return {case: frozenset(of) for case, of in found.items()}
+
+
+def check_workers(connection: Connection) -> None:
+    """Who sees all cases of one or two grids finds none of the others among fewer than eight buildings."""
+    grid_of = dict(
+        connection.execute(text("select building_id, grid_code from buildings where part = 0")).all()
+    )
+    case_in = dict(connection.execute(text("select case_id, grid_code from cases")).all())
+    found = homes(connection)
+    assert found.keys() == shown(connection).keys()
+    codes = sorted(set(grid_of.values()))
+    for known in chain(combinations(codes, 1), combinations(codes, 2)):
+        for case, of in found.items():
+            if case_in[case] not in known:
+                assert sum(grid_of[building] not in known for building in of) >= 8, (known, case)
+
+
+def test_cases_get_their_places_with_the_first_grids(connection: Connection) -> None:
+    area = make_town()
+    load_area(connection, area, make_layers(area))
+    assert not shown(connection)
+    assert not connection.scalar(text("select count(*) from case_places"))
+    assert not connection.scalar(text("select count(*) from cases where grid_code is not null"))
+    publish_plan(connection, propose(connection))
+    assert len(shown(connection)) == 60
+    check_workers(connection)
+    sets = homes(connection)
+    assert max(map(len, sets.values())) < 16
+    # of the building that a case names
+    named = connection.execute(text("select case_id, building_id from cases where building_id <> ''")).all()
+    grid_of = dict(connection.execute(text("select building_id, grid_code from buildings")).all())
+    for case, building in named:
+        assert {grid_of[one] for one in sets[case]} == {grid_of[building]}
+
+
+def test_nothing_changes_where_nothing_changed(connection: Connection, town: Area) -> None:
+    state = text("select id, version from case_places union all select id, version from cases order by 1, 2")
+    before = connection.execute(state).all()
+    load_area(connection, town, unnamed(town))
+    place_cases(connection, CODE)
+    assert connection.execute(state).all() == before
+
+
+def test_after_a_redraw_each_case_is_where_it_was_or_among_more_buildings(
+    connection: Connection, town: Area
+) -> None:
+    first, before = homes(connection), shown(connection)
+    publish_plan(connection, propose(connection, FINER))
+    check_workers(connection)
+    then, after = homes(connection), shown(connection)
+    # hardly any lies beside buildings of other grids than its own now
+    assert len(after) >= 0.9 * len(before)
+    assert after.keys() <= before.keys()
+    for case in after:
+        assert first[case] <= then[case]
+        assert (after[case] == before[case]) == (first[case] == then[case])
+    assert any(after[case] != before[case] for case in after)
+    # what comes from now on gets a place in the grids of now
+    connection.execute(
+        text("""insert into cases (division_code, case_id, category, time, geom)
+                select division_code, 'new-' || case_id, category, time, geom from cases""")
+    )
+    locate_cases(connection, CODE)
+    place_cases(connection, CODE)
+    check_workers(connection)
+    now = homes(connection)
+    assert max(len(of) for case, of in now.items() if case.startswith("new-")) < 16
+    assert {case: now[case] for case in then} == then
+    # back to the grids of before: joined places do not part
+    publish_plan(connection, propose(connection))
+    check_workers(connection)
+    last = homes(connection)
+    assert all(now[case] <= of for case, of in last.items())
+
+
+def test_a_case_keeps_its_place_when_buildings_go_until_it_is_elsewhere(
+    connection: Connection, town: Area
+) -> None:
+    """A place found anew at each load would, together with the old one, leave fewer addresses than either."""
+    before, first = shown(connection), homes(connection)
+    gone = set(town.buildings["id"][::12])
+    fewer = replace(town, buildings=town.buildings[~town.buildings["id"].isin(gone)].reset_index(drop=True))
+    load_area(connection, fewer)
+    check_workers(connection)
+    then, after = homes(connection), shown(connection)
+    assert after.keys() == before.keys()
+    for case, of in then.items():
+        assert first[case] - gone <= of
+        assert (after[case] == before[case]) == (first[case] - gone == of)
+    assert any(after[case] == before[case] for case in after)  # eight are left
+    assert any(after[case] != before[case] for case in after)
+    moved = unnamed(town).cases
+    assert moved is not None
+    moved.geometry = moved.geometry.where(moved["id"] != "k7", moved.geometry.translate(150, 0))
+    load_area(connection, fewer, Layers(cases=moved))
+    assert {case for case, place in shown(connection).items() if place != after[case]} == {"k7"}
+    check_workers(connection)
+
+
+def test_a_file_with_other_ids_changes_no_place(connection: Connection, town: Area) -> None:
+    before, first = shown(connection), homes(connection)
+    buildings = town.buildings.copy()
+    buildings["id"] = "new-" + buildings["id"]
+    load_area(connection, replace(town, buildings=buildings))
+    assert shown(connection) == before
+    assert homes(connection) == {case: frozenset(f"new-{one}" for one in of) for case, of in first.items()}
+
+
+def test_where_too_few_are_left_nothing_is_shown_again(connection: Connection, town: Area) -> None:
+    connection.execute(text("delete from buildings where ordinal > 9"))
+    place_cases(connection, CODE)
+    assert not shown(connection)
+    load_area(connection, town)
+    assert not shown(connection)  # they had a place; another would tell more than either
+
+
+def test_a_case_that_is_in_no_grid_of_its_place_is_not_shown_any_longer(
+    connection: Connection, town: Area
+) -> None:
+    """A border was drawn between it and the buildings beside it: their worker knows that it is not there."""
+    before = shown(connection)
+    other = text("""
+        update cases c set grid_code = (select max(code) from grids g
+                                        where g.valid_to is null and g.code <> c.grid_code)
+        where case_id = 'k7'
+    """)
+    connection.execute(other)
+    for _ in range(2):
+        place_cases(connection, CODE)
+        assert shown(connection) == {case: place for case, place in before.items() if case != "k7"}
+
+
+def test_places_of_before_this_was_written_down_are_joined(connection: Connection, town: Area) -> None:
+    """As an earlier release gave them: across grids. What they stand for is found from the buildings."""
+    rows = connection.execute(
+        text("""select building_id, avg(st_x(p)) as x, avg(st_y(p)) as y from
+                (select building_id, st_pointonsurface(geom) as p from buildings) b group by 1""")
+    ).all()
+    points = np.array([(row.x, row.y) for row in rows])
+    stretch = np.array([np.cos(np.radians(points[:, 1].mean())), 1.0])
+    order = np.lexsort((points[:, 1], points[:, 0]))
+    places = np.empty_like(points)
+    places[order] = np.round(find_places((points * stretch)[order], 8) / stretch, 7)
+    old: dict[tuple[float, ...], set[str]] = {}
+    for row, place in zip(rows, places.tolist(), strict=True):
+        old.setdefault(tuple(place), set()).add(row.building_id)
+    cases = connection.execute(text("select case_id, st_x(geom) as x, st_y(geom) as y from cases")).all()
+    near = Places(points * stretch, places).of(np.array([(row.x, row.y) for row in cases]) * stretch)
+    at = {row.case_id: (x, y) for row, (x, y) in zip(cases, near.tolist(), strict=True)}
+    connection.execute(text("delete from case_places"))
+    connection.execute(
+        text("""update cases c set place = st_setsrid(st_makepoint(x, y), 4326), place_era = null
+                from unnest(cast(:ids as text[]), cast(:xs as float8[]), cast(:ys as float8[])) as n(id, x, y)
+                where c.case_id = n.id"""),
+        {"ids": list(at), "xs": [x for x, _ in at.values()], "ys": [y for _, y in at.values()]},
+    )
+    alien = text("update cases set place = st_translate(place, 1e-5, 0) where case_id = 'k7'")
+    connection.execute(alien)
+    place_cases(connection, CODE)
+    check_workers(connection)
+    then = homes(connection)
+    assert "k7" not in then
+    assert len(then) >= 54
+    for case, of in then.items():
+        assert old[at[case]] <= of
+
+
+def test_cases_at_joined_places_are_spread_over_all_their_buildings(
+    connection: Connection, town: Area
+) -> None:
+    first = homes(connection)
+    publish_plan(connection, propose(connection, FINER))
+    then = homes(connection)
+    case = max(then, key=lambda one: (len(then[one]) - len(first[one]), one))
+    assert len(then[case]) > len(first[case])
+    at = np.array(
+        connection.execute(
+            text("select st_x(place), st_y(place) from cases where case_id = :case"), {"case": case}
+        ).all()
+    )
+    count = 3 * len(then[case])
+    nothing = np.zeros(1, dtype=np.int64)
+    points, numbers, _ = deal_cases(connection, CODE, at, np.array([count]), nothing, version=-1)
+    assert (len(points), set(numbers.tolist())) == (len(then[case]), {3})
+    single = spread_cases(connection, CODE, np.repeat(at, count, axis=0))
+    np.testing.assert_allclose(np.unique(single, axis=0), np.unique(points, axis=0))
+    # people are counted at the places that cases get now
+    assert np.isfinite(places_of_buildings(connection, CODE, points, version=-1)).all()
