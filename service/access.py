@@ -180,9 +180,19 @@ def may_see_exact(principal: Principal, rule: GroupRule, grid: str) -> bool:
     return principal.role is Role.CENTRE or (principal.role is Role.GRID_WORKER and grid in principal.grids)
 
 
+@lru_cache(maxsize=4096)
 def may_know_versions(principal: Principal, collection: Collection) -> bool:
-    """Whether the principal may know how often the collection changed: cases may be hidden, and be new."""
-    return collection.sensitivity != "cases" or principal.reaches(Role.CENTRE)
+    """Whether the principal may know how often the collection changed: every row and column of it is seen."""
+    if not principal.reaches(collection.least):
+        return False
+    if collection.sensitivity == "cases" and not principal.reaches(Role.CENTRE):
+        return False
+    if collection.divided and not ("" in principal.scope and principal.reaches(Role.PLANNER)):
+        return False
+    return all(
+        principal.reaches(column.least) and (not column.guarded or principal.reaches(column.whole))
+        for column in collection.columns
+    )
 
 
 def may_know_row_versions(
@@ -191,9 +201,7 @@ def may_know_row_versions(
     """Whether the principal may know how often a feature changed: it may change the feature itself."""
     if collection.sensitivity == "cases" and not principal.reaches(Role.CENTRE):
         return properties.get("grid") in principal.grids
-    return may_write(principal, collection) or not any(
-        column.guarded or column.least != Role.PUBLIC for column in collection.columns
-    )
+    return may_write(principal, collection)
 
 
 def may_read_audit(principal: Principal) -> bool:

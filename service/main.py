@@ -59,6 +59,7 @@ from service.upkeep.states import states_of
 from service.web import points
 from service.web.errors import add_handlers
 from service.web.guard import Guard
+from service.web.shown import Shown
 
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
@@ -107,6 +108,7 @@ def create_app(
     app.state.catalogues = Catalogues(database.app)
     app.state.licence = licence
     app.state.tiles = TileCache()
+    app.state.shown = Shown()
     app.state.maps = Maps()
     app.state.pages = Pages()
     app.state.grounds = Grounds()

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import BinaryIO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import psycopg
 from fastapi.concurrency import run_in_threadpool
@@ -21,12 +21,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from service.exports.desk import Desk
-from service.exports.faults import FailedError
-from service.exports.workshop import Making
+from service.exports.faults import FailedError, FullDiskError
+from service.exports.parts import Part
+from service.exports.shelf import KeptFile
+from service.exports.workshop import Made
 from service.store.exports import LONGEST_S, Rows
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
+# what is told of open rows: further headers, and whether the client has what would be sent
+Begin = Callable[[Rows], tuple[dict[str, str], bool]]
 
 PIECE = 64 << 10
 STALL_S = 30.0
@@ -40,10 +44,14 @@ class SlowError(TimeoutError):
 
 
 class Source(Protocol):
-    """What is sent. All but `abort` are called by one thread at a time; nothing after `close`."""
+    """What is sent, with which status. All but `abort` are called by one thread at a time; nothing after
+    `close`.
+    """
 
-    def open(self) -> dict[str, str] | None:
-        """Get ready to send; further headers, or None where the client has what would be sent."""
+    status: int
+
+    def open(self) -> dict[str, str]:
+        """Get ready to send, with these further headers; nothing, where the status is 304."""
 
     def next(self) -> bytes:
         """The next part; nothing at the end."""
@@ -56,24 +64,32 @@ class Source(Protocol):
 
 
 class TextSource:
-    """Text that is made while it is sent. begin: what is told of the rows once they are open."""
+    """Text that is made while it is sent. begin: what is told of the rows once they are open. record: puts on
+    record who gets them.
+    """
 
     def __init__(
         self,
         rows: Rows,
-        begin: Callable[[Rows], dict[str, str] | None],
+        begin: Begin,
         parts: Callable[[Rows], Iterator[bytes]],
+        record: Callable[[Rows], None] | None = None,
     ) -> None:
-        self.rows, self.begin, self.parts = rows, begin, parts
+        self.rows, self.begin, self.parts, self.record = rows, begin, parts, record
+        self.status = 200
         self._first = b""
         self._rest: Iterator[bytes] = iter(())
 
-    def open(self) -> dict[str, str] | None:
+    def open(self) -> dict[str, str]:
         self.rows.open()
-        headers = self.begin(self.rows)
-        if headers is not None:
-            self._rest = self.parts(self.rows)
-            self._first = next(self._rest)
+        headers, had = self.begin(self.rows)
+        if had:
+            self.status = 304
+            return headers
+        if self.record is not None:
+            self.record(self.rows)
+        self._rest = self.parts(self.rows)
+        self._first = next(self._rest)
         return headers
 
     def next(self) -> bytes:
@@ -88,27 +104,67 @@ class TextSource:
 
 
 class FileSource:
-    """A file that is made before it is sent."""
+    """A file that is made before it is sent, or was made before, by the tag that `begin` tells; and of it the
+    part that is wanted, if it is of the file that the client has a part of (if_range).
 
-    def __init__(self, making: Making, begin: Callable[[Rows], dict[str, str] | None]) -> None:
-        self.making, self.rows, self.begin = making, making.rows, begin
-        self._file: BinaryIO | None = None
+    Whoever comes for further parts of a file, by the name of holder, is on record once.
+    """
 
-    def open(self) -> dict[str, str] | None:
+    def __init__(
+        self,
+        making: Made,
+        begin: Begin,
+        record: Callable[[Rows], None],
+        *,
+        holder: str = "",
+        part: Part | None = None,
+        if_range: str | None = None,
+    ) -> None:
+        self.making, self.rows, self.begin, self.record = making, making.rows, begin, record
+        self.holder, self.part, self.if_range = holder, part, if_range
+        self.status = 200
+        self._file: KeptFile | None = None
+        self._place = self._end = 0
+
+    def open(self) -> dict[str, str]:
         self.rows.open()
-        headers = self.begin(self.rows)
-        if headers is None:
-            return None
-        with self.making.workshop.room() as folder:
-            # open, it outlives its folder
-            self._file = self.making.make(folder).open("rb")
+        headers, had = self.begin(self.rows)
+        if had:
+            self.status = 304
+            return headers
+        tag = headers["ETag"]
+        shelf = self.making.workshop.shelf
+        self._file = file = shelf.take(tag) or self._made()
+        if self.part is None or self.holder not in file.told:
+            self.record(self.rows)
+            file.told.add(self.holder)
         self.rows.close()
-        size = self._file.seek(0, 2)
-        self._file.seek(0)
-        return headers | {"Content-Length": str(size)}
+        shelf.put(tag, file)
+        self._end = file.size
+        if self.part is not None and self.if_range in (None, tag):
+            self._place, self._end = self.part.within(file.size)
+            self.status = 206
+            headers["Content-Range"] = f"bytes {self._place}-{self._end - 1}/{file.size}"
+        return headers | {"Content-Length": str(self._end - self._place)}
+
+    def _made(self) -> KeptFile:
+        workshop = self.making.workshop
+        with workshop.room() as folder:
+            try:
+                path = self.making.make(folder)
+            except FullDiskError:
+                if not workshop.shelf.clear():
+                    raise
+                path = self.making.make(folder)  # in the place of what was kept
+            # in its folder it is removed; open, it outlives it
+            return KeptFile(path)
 
     def next(self) -> bytes:
-        return b"" if self._file is None else self._file.read(4 * PIECE)
+        if self._file is None:
+            return b""
+        found = self._file.read(self._place, min(4 * PIECE, self._end - self._place))
+        self._place += len(found)
+        return found
 
     def abort(self) -> None:
         self.rows.abort()
@@ -116,8 +172,9 @@ class FileSource:
 
     def close(self) -> None:
         self.rows.close()
-        if self._file is not None:
-            self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.let_go()
 
 
 class Download(Response):
@@ -160,13 +217,11 @@ class Download(Response):
                 await run_in_threadpool(self.source.close)
 
     async def _send(self, send: Send, held: ExitStack) -> None:
-        headers = await _whole(self.source.open)
-        if headers is None:
-            self.status_code = 304
+        self.headers.update(await _whole(self.source.open))
+        self.status_code = self.source.status
+        if self.status_code == 304:
             del self.headers["content-type"]
-        else:
-            self.headers.update(headers)
-        if headers is None or self.head:
+        if self.status_code == 304 or self.head:
             await self._let_go(held)
             await self._start(send)
         else:

@@ -36,5 +36,13 @@ class LargeError(ServiceError):
     """The format cannot hold so much."""
 
 
+class RangeError(ServiceError):
+    """The file has none of the bytes that are asked for. size: how many it has."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__("range", size=size)
+
+
 class FailedError(Exception):
     """The writing process failed for a reason that is ours."""

@@ -20,10 +20,11 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from service.exports.faults import FailedError, FullDiskError, LargeError, UnfitError
 from service.exports.formats import Encoding, Fit, Format
+from service.exports.shelf import Shelf
 from service.exports.writer import Answer, Job, receive, send
 from service.operating import OperatingError
 from service.store.exports import Rows, column_titles
@@ -85,6 +86,7 @@ class Workshop:
         self._folder = folder
         self.reserve = reserve
         self._swept = False
+        self.shelf = Shelf()
         self._idle: list[Writer] = []
         self._lock = threading.Lock()
 
@@ -152,11 +154,51 @@ class Workshop:
         writer.end()
 
     def close(self) -> None:
-        """End the processes that wait for work."""
+        """End the processes that wait for work, and give back the disk that files take."""
+        self.shelf.clear()
         with self._lock:
             idle, self._idle = self._idle, []
         for one in idle:
             one.end()
+
+
+class Made(Protocol):
+    """One file to be made; `abort` may come from any thread."""
+
+    workshop: Workshop
+    rows: Rows
+
+    def make(self, folder: Path) -> Path:
+        """The file in `folder`. The rows are open. Raises FullDiskError and whatever the format refuses."""
+
+    def abort(self) -> None:
+        """End the work, now."""
+
+
+class Writing:
+    """A file of the text that else is sent while it is made."""
+
+    def __init__(
+        self, workshop: Workshop, rows: Rows, parts: Callable[[Rows], Iterator[bytes]], suffix: str
+    ) -> None:
+        self.workshop, self.rows, self._parts, self._suffix = workshop, rows, parts, suffix
+
+    def make(self, folder: Path) -> Path:
+        """The file in `folder`. Raises FullDiskError."""
+        path = folder / f"rows{self._suffix}"
+        try:
+            with path.open("wb") as file:
+                for part in self._parts(self.rows):
+                    room = os.statvfs(folder)
+                    if room.f_bavail * room.f_frsize <= self.workshop.reserve + len(part):
+                        raise FullDiskError("export-full")
+                    file.write(part)
+        except OSError as error:
+            raise _fault_of(error) from None
+        return path
+
+    def abort(self) -> None:
+        """What runs in the database is aborted by itself."""
 
 
 class Making:

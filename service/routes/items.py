@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.access import Access, may_know_versions
+from service.access import Access
 from service.faults import MalformedError
 from service.links import GEOJSON, HTML, JSON, link
 from service.query.box import short
@@ -23,7 +23,8 @@ from service.store import items
 from service.web.context import Context, find_collection, find_context
 from service.web.direct import DirectRoute
 from service.web.pages import page
-from service.web.tags import content_tag, digest, is_known, known_version, page_tag
+from service.web.shown import is_had, tag_of_shown, unchanged
+from service.web.tags import digest, sha256
 
 router = APIRouter(tags=["features"], route_class=DirectRoute)
 
@@ -81,20 +82,14 @@ def list_items(request: Request, name: str) -> Response:
         parameters.get("filter-crs"),
     )
     mark = digest(allowed, context.base, *context.asked, context.html, context.lang)
-    header = request.headers.get("if-none-match")
-    versioned = may_know_versions(context.principal, collection)
-    known = known_version(header, mark) if versioned else None
-    if known is not None and known == items.select_version(
-        context.engine, context.principal, collection.sources
-    ):
-        headers = headers_of(context, collection, page_tag(known, mark), question.crs)
-        return Response(status_code=304, headers=headers)
+    known = unchanged(context, [collection], mark)
+    if known is not None:
+        return Response(status_code=304, headers=headers_of(context, collection, known, question.crs))
     found = items.select_page(context.engine, context.principal, collection, allowed, question)
-    tag = page_tag(found.version, mark)
-    if not versioned:
-        tag = content_tag(mark, found.features, str(found.matched).encode())
+    told = f"{found.matched} {found.following}".encode()
+    tag = tag_of_shown(context, [collection], mark, found.version, *map(sha256, (found.features, told)))
     headers = headers_of(context, collection, tag, question.crs)
-    if not versioned and is_known(header, tag):
+    if is_had(context, tag):
         return Response(status_code=304, headers=headers)
     links = links_of(context, collection, parameters, question, found.following)
     if context.html:

@@ -115,7 +115,8 @@ def show_plan(context: InContext, plan: str, query: Annotated[HealthQuery, Query
                 "locked": list(row["locked"]),
                 "notes": [dict(note) for note in notes.select_notes(connection, row["id"])],
             }
-    return answer(told, row)
+    # its version counts changes of what others are not told, who change no plan either
+    return answer(told, row if context.principal.reaches(Role.PLANNER) else None)
 
 
 @router.get("/plans/{plan}/grids", summary="A plan's grids", response_class=Response)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.access import Access, may_know_versions
+from service.access import Access
 from service.faults import MalformedError, UnknownError
 from service.links import JSON, MVT, OGC_REL, SCHEMA, link
 from service.query.box import short
@@ -27,7 +27,8 @@ from service.web.context import Context, InContext, find_collection, find_contex
 from service.web.feature_schema import describe_features
 from service.web.headers import takes_gzip
 from service.web.origins import joined, origin_of
-from service.web.tags import digest, digests_tag, is_known, known_version, page_tag
+from service.web.shown import is_had, tag_of_shown, unchanged
+from service.web.tags import digest
 
 router = APIRouter(tags=["tiles"])
 
@@ -307,20 +308,16 @@ def show_collection_tile(
     asked = _canonical(parameters)
     key = (collection.table, collection.name, context.principal.role, allowed.fingerprint, tile, asked)
     mark = digest(allowed, collection.table, request.url.path, asked)
-    versioned = may_know_versions(context.principal, collection)
-    known = known_version(request.headers.get("if-none-match"), mark) if versioned else None
+    known = unchanged(context, [collection], mark)
+    if known is not None:
+        return Response(status_code=304, headers=_headers(context, [collection], known))
     cache: TileCache = request.app.state.tiles
-    made: MadeTile | None = None
-    if known is not None or cache.holds(key):
-        version = select_version(context.engine, context.principal, collection.sources)
-        if known == version:
-            return Response(status_code=304, headers=_headers(context, [collection], page_tag(known, mark)))
-        made = cache.take(key, version)
+    made = _kept(context, cache, key, collection)
     if made is None:
         made = _make(context, cache, key, collection, allowed, question, tile)
-    tag = page_tag(made.version, mark) if versioned else digests_tag(mark, made.digest)
+    tag = tag_of_shown(context, [collection], mark, made.version, made.digest)
     headers = _headers(context, [collection], tag)
-    if not versioned and is_known(request.headers.get("if-none-match"), tag):
+    if is_had(context, tag):
         return Response(status_code=304, headers=headers)
     gzipped = bool(made.content) and takes_gzip(request)
     if gzipped and not made.packed:
@@ -351,34 +348,35 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
         asked,
         *(f"{collection.table} {collection.name} {allowed.fingerprint}" for collection, allowed in chosen),
     )
-    sources = tuple({source for collection, _ in chosen for source in collection.sources})
+    collections = [collection for collection, _ in chosen]
+    known = unchanged(context, collections, mark)
+    if known is not None:
+        return Response(status_code=304, headers=_headers(context, collections, known))
+    sources = tuple({source for collection in collections for source in collection.sources})
     # asked before the tiles are: what they hold is never older than their tag
     version = select_version(context.engine, context.principal, sources)
-    headers = _headers(context, [collection for collection, _ in chosen], page_tag(version, mark))
-    versioned = all(may_know_versions(context.principal, collection) for collection, _ in chosen)
-    if versioned and known_version(request.headers.get("if-none-match"), mark) == version:
-        return Response(status_code=304, headers=headers)
     cache: TileCache = request.app.state.tiles
     layers: list[MadeTile] = []
     for (collection, allowed), question in zip(chosen, questions, strict=True):
         key = (collection.table, collection.name, context.principal.role, allowed.fingerprint, tile, asked)
-        made: MadeTile | None = None
-        if cache.holds(key):
-            now = select_version(context.engine, context.principal, collection.sources)
-            made = cache.take(key, now)
-        if made is None:
-            made = _make(context, cache, key, collection, allowed, question, tile)
-        layers.append(made)
+        kept = _kept(context, cache, key, collection)
+        layers.append(kept or _make(context, cache, key, collection, allowed, question, tile))
     # layers one after the other are a tile
     content = b"".join(made.content for made in layers)
-    if not versioned:
-        tag = digests_tag(mark, *(made.digest for made in layers))
-        headers["ETag"] = tag
-        if is_known(request.headers.get("if-none-match"), tag):
-            return Response(status_code=304, headers=headers)
+    tag = tag_of_shown(context, collections, mark, version, *(made.digest for made in layers))
+    headers = _headers(context, collections, tag)
+    if is_had(context, tag):
+        return Response(status_code=304, headers=headers)
     made = MadeTile(version, content, any(made.thinned for made in layers))
     gzipped = bool(content) and takes_gzip(request)
     return _answer(made.pack() if gzipped else made, headers, gzipped)
+
+
+def _kept(context: Context, cache: TileCache, key: Hashable, collection: Collection) -> MadeTile | None:
+    """The tile of the version that is now, if it was made."""
+    if not cache.holds(key):
+        return None
+    return cache.take(key, select_version(context.engine, context.principal, collection.sources))
 
 
 def _make(

@@ -16,7 +16,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from service.access import Access, Principal, Role, may_know_versions
+from service.access import Access, Principal, Role
 from service.centre.figures import View, read_view
 from service.centre.place import Division, cases_access, find_division
 from service.centre.question import REPEATABLE, Filters, read_filters
@@ -27,7 +27,8 @@ from service.store import centre as store
 from service.tiles.cache import MadeTile, TileCache
 from service.web.context import Context, find_context
 from service.web.headers import takes_gzip
-from service.web.tags import content_tag, digest, is_known, known_version, page_tag
+from service.web.shown import had_before, is_had, tag_of_shown
+from service.web.tags import digest
 
 # parameters of every address that are no filters
 GENERAL = frozenset({"f", "lang"})
@@ -142,21 +143,19 @@ def answer_kept(
 ) -> Response:
     """An answer of that version, with its tag, packed where the client can unpack it.
 
-    cases: whether it tells of cases, so that its version may not be known and nothing stays on a disk.
+    cases: whether it tells of cases, so that nothing stays on a disk; else of buildings and the like.
     """
-    versioned = not cases or may_know_versions(context.principal, COLLECTIONS["cases"])
     mark = digest(allowed, *key)
-    header = context.request.headers.get("if-none-match")
     headers = _headers(context, cases)
-    if versioned:
-        headers["ETag"] = page_tag(version, mark)
-        if known_version(header, mark) == version:
-            return Response(status_code=304, headers=headers)
+    # of all that an answer is made of, what is hidden from most
+    read = [COLLECTIONS["cases" if cases else "buildings"]]
+    had = had_before(context, read, mark)
+    if had is not None and had[0] == version:
+        return Response(status_code=304, headers=headers | {"ETag": had[1]})
     made = _made(context, key, version, make)
-    if not versioned:
-        headers["ETag"] = content_tag(mark, made.content)
-        if is_known(header, headers["ETag"]):
-            return Response(status_code=304, headers=headers)
+    headers["ETag"] = tag_of_shown(context, read, mark, version, made.digest)
+    if is_had(context, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
     if takes_gzip(context.request):
         if not made.packed:
             made = made.pack()

@@ -115,6 +115,28 @@ class Rows:
         self.communities = dict(zip(names, counts, strict=True))
         self.count = sum(counts)
 
+    def state(self) -> int:
+        """A digest (64 bits) of the rows, of all that a file shows of them, and of their order.
+
+        It changes with nothing that is not shown, as the version does.
+        """
+        if self._connection is None:
+            raise ValueError("not open")
+        self._check()
+        rows = self._rows()
+        # rows that are equal in what they are sorted by come by their keys
+        shown = ["t.id", f"({self.collection.key})::text", f"({self.access.geometry})::bytea"]
+        shown += [sql for _, sql in selected(self.question, self.access)]
+        with self._connection.cursor(binary=True) as cursor:
+            found = cursor.execute(
+                driver_text(f"""
+                    select coalesce(bit_xor(hash_record_extended(row({", ".join(shown)}), 0)), 0)
+                    from {self.collection.table} t where {rows.sql}
+                """),  # noqa: S608  # identifiers come from the registry only
+                rows.parameters,
+            ).fetchone()
+        return int(found[0]) if found else 0
+
     def select_geojson(self) -> None:
         """Each row as a GeoJSON feature of RFC 7946: outer rings run against the clock."""
         turned = dataclasses.replace(self.access, geometry=f"st_forcepolygonccw({self.access.geometry})")
@@ -230,6 +252,9 @@ class Rows:
                 order by {order_by(self.question, self.collection, self.access)}
             ) t {beside}
         """  # noqa: S608  # identifiers come from the registry only
+        if self._cursor is not None:  # begun anew
+            self._cursor.close()
+            self.fetched = 0
         # in the order of the subquery, which nothing above it changes
         self._cursor = self._connection.cursor("export")
         self._cursor.format = psycopg.pq.Format.BINARY

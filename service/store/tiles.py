@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from service.access import Access, Principal, may_know_versions
+from service.access import Access, Principal
 from service.query.condition import Condition, all_of
 from service.query.question import Question, condition, selected
 from service.registry import Collection, Column
@@ -23,6 +23,7 @@ EXTENT = 4096
 BUFFER = 64  # steps beyond the border, so that outlines drawn along it meet
 FEATURES_MOST = 10_000
 SIZE_MOST = 500_000  # bytes
+NUMBER_MOST = 2**53 - 1  # what JavaScript reads exactly
 
 
 def select_tile(
@@ -69,20 +70,17 @@ def _read(
     told = [f"{_value(column, sql)} as {quoted(column.name)}" for column, sql in columns]
     if collection.by != "row" and "id" not in names:
         told.insert(0, f"{collection.key} as id")
-    numbered = ""
-    if may_know_versions(principal, collection):  # numbers of rows count those that are hidden
-        told.append(f"t.id as {number}")
-        numbered = f", '{number}'"
-    # the order of the rows in the table tells which of them changed last, if only in a hidden column
-    order = "order by t.id" if collection.sensitivity != "open" else ""
-    if ranked:
-        order = f"order by {_rank(collection, access)}"
+    # numbers of rows count those that are hidden: a number for scripts, made of the feature's own id
+    told.append(f"hashtextextended({collection.key}, 0) & {NUMBER_MOST} as {number}")
+    # the order of the rows in the table tells which of them changed last, if only in a hidden column; and the
+    # same rows are the same bytes, whichever way they were found
+    order = f"order by {_rank(collection, access)}" if ranked else "order by t.id"
     sql = f"""
         select v.version, p.tile, p.found
         from {WHO}
         cross join lateral ({version_sql("who.told is not null")}) v
         cross join lateral (
-            select st_asmvt(m, :layer, {EXTENT}, '{shape}'{numbered}) as tile, count(*) as found
+            select st_asmvt(m, :layer, {EXTENT}, '{shape}', '{number}') as tile, count(*) as found
             from (
                 select {_drawn(access)} as {shape}, {", ".join(told)}
                 from {collection.table} t

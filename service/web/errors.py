@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from partition.texts import catalogue
-from service.exports.faults import FullDiskError, LargeError, UnfitError
+from service.exports.faults import FullDiskError, LargeError, RangeError, UnfitError
 from service.faults import (
     BusyError,
     FixedError,
@@ -68,6 +68,7 @@ STATUS: dict[type[ServiceError], int] = {
     StaleError: 412,
     TooLargeError: 413,
     MediaError: 415,
+    RangeError: 416,
     UnlockedError: 428,
     RateError: 429,
     BusyError: 503,
@@ -115,6 +116,12 @@ def add_handlers(app: FastAPI) -> None:
     def name_methods(request: Request, error: NoMethodError) -> Response:
         answer = problem(request, 405, error)
         answer.headers["Allow"] = ", ".join(("GET", "HEAD", *error.methods, "OPTIONS"))
+        return answer
+
+    @app.exception_handler(RangeError)
+    def name_size(request: Request, error: RangeError) -> Response:
+        answer = problem(request, 416, error)
+        answer.headers["Content-Range"] = f"bytes */{error.size}"
         return answer
 
     @app.exception_handler(RateError)

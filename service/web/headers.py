@@ -25,8 +25,9 @@ HEADERS = {
 SHARED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, If-None-Match",
-    "Access-Control-Expose-Headers": "Content-Crs, ETag, Link, Retry-After, X-Request-ID",
+    "Access-Control-Allow-Headers": "Accept, Accept-Language, Authorization, If-None-Match, If-Range, Range",
+    "Access-Control-Expose-Headers": "Accept-Ranges, Content-Crs, Content-Range, ETag, Link, "
+    "OGC-NumberMatched, Retry-After, X-Request-ID",
     "Access-Control-Max-Age": "86400",
 }
 

@@ -2,9 +2,10 @@
 
 A page's tag holds the version of its collection, a feature's the key and version of its row, sealed, since
 keys count hidden rows too, and for this time line of this database only; both a digest of who sees it and how
-it is written out. So what a tag stands for is known before anything is read. Of cases it is a digest of what
-is shown, to all but the centre: a version counts hidden changes too. Of other collections a version tells
-that something changed somewhere, also where the reader does not see it; docs/privacy.md says so.
+it is written out. So what a tag stands for is known before anything is read.
+
+A version counts hidden changes too. So whoever may not see every change gets a digest of what is shown, which
+stays as it is when something hidden changes; `service.web.shown` remembers of which version it was.
 """
 
 from __future__ import annotations
@@ -33,9 +34,14 @@ def feature_tag(seals: Seals, row: int, version: int, mark: str) -> str:
     return f'"{seals.seal("row", struct.pack(">qq", row, version), seals.mark)}-{mark}"'
 
 
+def sha256(part: bytes) -> bytes:
+    """The digest that tags are made of."""
+    return hashlib.sha256(part).digest()
+
+
 def content_tag(mark: str, *parts: bytes) -> str:
     """The tag of an answer to somebody from whom changes may be hidden: its version would tell of these."""
-    return digests_tag(mark, *(hashlib.sha256(part).digest() for part in parts))
+    return digests_tag(mark, *map(sha256, parts))
 
 
 def digests_tag(mark: str, *digests: bytes) -> str:

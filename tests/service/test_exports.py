@@ -36,6 +36,7 @@ from service.exports.desk import Desk
 from service.exports.faults import FullDiskError
 from service.exports.formats import FORMATS
 from service.exports.outputs import write_rows
+from service.exports.shelf import KeptFile, Shelf
 from service.exports.workshop import Making, Workshop
 from service.faults import BusyError, RateError
 from service.query.question import Question
@@ -44,7 +45,7 @@ from service.store.added import Declaration, add_collection, read_collections, r
 from service.store.exports import Rows
 from service.web.context import client_of
 
-from .api import Served
+from .api import Served, serve
 from .towns import CODE
 
 pytestmark = pytest.mark.database
@@ -355,7 +356,131 @@ def test_a_download_known_to_the_client_is_not_made_again(client: httpx.Client) 
     assert (again.status_code, again.content) == (304, b"")
     other = client.get("/collections/grids/export?f=fgb", headers={"if-none-match": tag})
     assert other.status_code == 200
-    assert "etag" not in client.get("/collections/cases/export").headers  # hidden cases would show in it
+    assert again.headers["etag"] == tag
+
+
+# --- going on after a broken connection ---
+
+
+@pytest.fixture(scope="module")
+def twin(served: Served) -> Iterator[Served]:
+    """Another server of the same database, as behind a balancer, or after a start."""
+    with serve(served.database, served.area) as running:
+        yield running
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_broken_download_goes_on_on_whichever_server(served: Served, twin: Served, form: str) -> None:
+    path = f"/collections/buildings/export?f={form}"
+    whole = served.client(Role.PLANNER).get(path)
+    assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+    tag, size = whole.headers["etag"], len(whole.content)
+    assert not tag.startswith("W/")  # If-Range takes no weak ones
+    for server in (served, twin):
+        client = server.client(Role.PLANNER)
+        assert client.head(path).headers["etag"] == tag
+        rest = client.get(path, headers={"range": "bytes=1000-", "if-range": tag})
+        assert rest.status_code == 206
+        assert rest.headers["content-range"] == f"bytes 1000-{size - 1}/{size}"
+        assert rest.headers["content-length"] == str(size - 1000)
+        assert rest.headers["etag"] == tag
+        assert rest.content == whole.content[1000:]
+        assert client.get(path, headers={"range": "bytes=-7"}).content == whole.content[-7:]
+        assert client.get(path, headers={"range": "bytes=5-9"}).content == whole.content[5:10]
+
+
+def test_what_changed_meanwhile_is_sent_whole(served: Served) -> None:
+    client = served.client()
+    paths = [f"/collections/compounds/export?f={form}" for form in ("csv", "gpkg")]
+    before = [client.get(path).headers["etag"] for path in paths]
+    with served.database.owner.begin() as connection:
+        connection.execute(text("update compounds set name = name || '园'"))
+    for path, tag in zip(paths, before, strict=True):
+        answer = client.get(path, headers={"range": "bytes=100-", "if-range": tag})
+        assert answer.status_code == 200
+        assert answer.headers["etag"] != tag
+        assert answer.content == client.get(path).content
+        # in another form, too, a tag is none of this file
+        other = client.get(f"{path}&properties=name", headers={"range": "bytes=9-", "if-range": tag})
+        assert other.status_code == 200
+
+
+@pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=1-2,5-6", "rows=1-2", "bytes=-", "bytes=x-", "bytes"])
+def test_what_is_no_part_is_sent_whole(client: httpx.Client, asked: str) -> None:
+    answer = client.get("/collections/compounds/export?f=csv", headers={"range": asked})
+    assert answer.status_code == 200
+    assert answer.content == client.get("/collections/compounds/export?f=csv").content
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
+def test_a_part_that_is_not_there_is_refused_with_the_size(client: httpx.Client, asked: str) -> None:
+    path = "/collections/compounds/export?f=csv"
+    size = len(client.get(path).content)
+    answer = client.get(path, headers={"range": asked})
+    assert answer.status_code == 416
+    assert answer.headers["content-range"] == f"bytes */{size}"
+    assert answer.json()["code"] == "range"
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_parts_of_one_file_are_one_line_on_record(served: Served) -> None:
+    def lines(form: str, client: httpx.Client, **headers: str) -> int:
+        before = served.rows("select coalesce(max(id), 0) from audit")[0][0]
+        answer = client.get(f"/collections/cases/export?f={form}", headers=headers)
+        assert answer.status_code in (200, 206)
+        return len(served.rows("select 1 from audit where id > :before", before=before))
+
+    centre = served.client(Role.CENTRE)
+    served.app.state.workshop.shelf.clear()
+    assert lines("gpkg", centre, range="bytes=500-") == 1  # nobody has a part without a line
+    assert lines("gpkg", centre, range="bytes=0-499") == 0
+    assert lines("csv", centre) == 1
+    assert lines("csv", centre, range="bytes=9-") == 1  # the stream was no kept file
+    assert lines("csv", centre, range="bytes=20-") == 0
+    assert lines("csv", centre) == lines("gpkg", centre) == 1  # downloads of their own
+
+
+def test_a_kept_file_is_nobody_elses(served: Served) -> None:
+    path = "/collections/buildings/export?f=gpkg"
+    whole = {role: served.client(role).get(path) for role in (Role.PUBLIC, Role.PLANNER)}
+    tags = {role: answer.headers["etag"] for role, answer in whole.items()}
+    assert tags[Role.PUBLIC] != tags[Role.PLANNER]
+    wanted = {"range": "bytes=100-", "if-range": tags[Role.PLANNER]}
+    answer = served.client().get(path, headers=wanted)
+    assert (answer.status_code, answer.content) == (200, whole[Role.PUBLIC].content)
+
+
+def test_kept_files_leave_by_size_number_and_time(tmp_path: Path) -> None:
+    def made(name: str, size: int) -> KeptFile:
+        path = tmp_path / name
+        path.write_bytes(bytes(size))
+        file = KeptFile(path)
+        path.unlink()
+        return file
+
+    def held() -> int:
+        links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return sum(str(tmp_path) in str(one.readlink()) for one in links)
+
+    shelf = Shelf(100, files=3, seconds=0.05)
+    for name, size in (("a", 40), ("b", 40), ("c", 40), ("d", 400)):
+        file = made(name, size)
+        shelf.put(name, file)
+        file.let_go()
+    assert shelf.take("a") is None  # c took its place
+    assert shelf.take("d") is None  # too large to be kept
+    assert held() == 2
+    reader = shelf.take("b")
+    assert reader is not None
+    shelf.clear()
+    assert reader.read(10, 100) == bytes(30)  # who reads keeps it
+    reader.let_go()
+    assert held() == 0
+    file = made("e", 10)
+    shelf.put("e", file)
+    file.let_go()
+    assert soon(lambda: len(shelf) == 0)
+    assert held() == 0
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -632,10 +757,31 @@ def test_a_full_disk_is_told_and_nothing_is_sent(served: Served, disk: Path) -> 
         assert answer.headers["content-type"] == "application/problem+json"
         assert "no room" in answer.json()["detail"]
         assert served.client().get("/collections/buildings/export?f=csv").status_code == 200  # needs no disk
+        part = served.client().get("/collections/buildings/export?f=csv", headers={"range": "bytes=9-"})
+        assert part.status_code == 507
     finally:
         served.app.state.workshop.close()
         served.app.state.workshop = kept
     assert list(disk.iterdir()) == []
+
+
+def test_kept_files_make_room_on_a_full_disk(served: Served, disk: Path) -> None:
+    kept = served.app.state.workshop
+    served.app.state.workshop = workshop = Workshop(disk, reserve=0)
+    try:
+        large = disk / "large"
+        room = os.statvfs(disk)
+        large.write_bytes(bytes(room.f_bavail * room.f_frsize - 40_000))
+        file = KeptFile(large)
+        large.unlink()
+        workshop.shelf.put("large", file)
+        file.let_go()
+        answer = served.client().get("/collections/buildings/export?f=gpkg")
+        assert answer.status_code == 200
+        assert workshop.shelf.take("large") is None
+    finally:
+        workshop.close()
+        served.app.state.workshop = kept
 
 
 def readers(served: Served, crowd: Collection) -> list[int]:
