@@ -117,9 +117,25 @@ def run(
     ready: Callable[[], None] | None = None,
     proxies: str = "127.0.0.1",
 ) -> None:
-    """Serve `app` on `bound` until asked to end; to be called within `stopping`."""
+    """Serve `app` on `bound` until asked to end; to be called within `stopping`.
+
+    Once it answers, it makes ready for the first page (`service.upkeep.warming`).
+    """
+    from service.upkeep.warming import Warming  # with all that makes pages: who only listens needs none of it
+
     share_arenas()
-    server = make_server(app, ready=ready, proxies=proxies)
+    state = app.state
+    warming = Warming(state.database, state.pages, state.grounds)
+
+    def answering() -> None:
+        if ready is not None:
+            ready()
+        warming.begin()
+
+    server = make_server(app, ready=answering, proxies=proxies)
     # a closed terminal ends the server as a signal that it knows does; it raises that again for `stopping`
     signal.signal(signal.SIGHUP, lambda number, frame: server.handle_exit(signal.SIGTERM, frame))
-    server.run(sockets=[bound])
+    try:
+        server.run(sockets=[bound])
+    finally:
+        warming.close()
