@@ -57,6 +57,7 @@ JOINED: Mapping[str, tuple[str, ...]] = {
         "centre/lists.js",
         "centre/card.js",
         "centre/levels.js",
+        "centre/tiers.js",
         "centre/live.js",
         "centre/start.js",
     ),

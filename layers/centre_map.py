@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import geopandas as gpd
@@ -73,6 +73,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class AreaOfGrids:
+    """An area above the grids, which is made of some of them. level: -1 is next to the grids. parent: key of
+    the area that holds it, or "".
+    """
+
+    key: str
+    community: str
+    level: int
+    tier: Mapping[str, str]
+    name: Mapping[str, str]
+    parent: str
+    grids: Sequence[str]
+
+
+@dataclass(frozen=True)
 class CentreView:
     """What the page holds from the start, cleared for one principal. Frames in EPSG:4326.
 
@@ -80,6 +95,8 @@ class CentreView:
     slash at its end. communities: code, name, geometry. grids: code, community, households, residents
     (numbers or NaN), head (name of who answers for it, or ""), geometry; their figures as this principal may
     see them. facilities: kind, name, geometry (points). groups: as on a community's map.
+    areas: what the grids make up, the largest first. small_grids: address of the features into which grids
+    are divided, "" if they are not.
 
     categories, statuses and tiers are those that the principal may filter by (empty: no such filter).
     cases: whether it may see cases at all. rates: denominators that are known ("households", "residents").
@@ -95,6 +112,8 @@ class CentreView:
     communities: gpd.GeoDataFrame
     grids: gpd.GeoDataFrame
     facilities: gpd.GeoDataFrame
+    areas: Sequence[AreaOfGrids] = ()
+    small_grids: str = ""
     groups: tuple[GroupSurface, ...] = ()
     categories: Sequence[Choice] = ()
     statuses: Sequence[Choice] = ()
@@ -163,6 +182,7 @@ def render(
 def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> dict[str, Any]:
     texts = catalogue("layers")
     facilities = facility_entries(view.facilities)
+    drawn = _drawn(view.grids)
     page = {
         "lang": lang,
         "title": dict(title),
@@ -186,7 +206,9 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         "reach": _words(view.reach),
         "communities": _communities(view.communities),
         "bounds": np.round(view.communities.total_bounds, 6).tolist(),
-        "grids": _grids(view.grids, len(view.communities) == 1),
+        "grids": _grids(drawn, len(view.communities) == 1),
+        "areas": _areas(view.areas, drawn),
+        "small_grids": view.small_grids,
         "groups": [GroupHeat(group).data for group in view.groups],
         "facilities": facilities,
         "classes": {name: classes(measure).specification() for name, measure in _MEASURES.items()},
@@ -262,34 +284,56 @@ def _words(choices: Sequence[Choice]) -> list[dict[str, Any]]:
     return [{"value": choice.value, "label": dict(choice.label)} for choice in choices]
 
 
-def _grids(grids: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
-    """The grids as the page reads them; `one`: of a single community, so that three digits name them."""
+def _drawn(grids: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The grids by code, with colours, places of their labels, and as fine as can be seen."""
     if not len(grids):
-        return []
+        return grids
     ordered = grids.sort_values("code").reset_index(drop=True)
     in_metres = ordered.geometry.to_crs(utm_crs(ordered))
     colours = ordered["colour"] if "colour" in ordered else colour(neighbours(in_metres)).colours
     centres, radii = label_points(in_metres)
-    where = points(centres.to_crs(4326))
     # from so far away that hundreds of grids are seen at once, a metre is less than a pixel
     finest = next(metres for most, metres in _SIMPLIFIED if len(ordered) <= most)
     if finest:
         thin = shapely.coverage_simplify(in_metres.to_numpy(), finest, simplify_boundary=True)
         ordered = ordered.set_geometry(gpd.GeoSeries(thin, crs=in_metres.crs).to_crs(4326))
+    return ordered.assign(colour=list(colours), centre=points(centres.to_crs(4326)), radius=list(radii))
+
+
+def _grids(drawn: gpd.GeoDataFrame, one: bool) -> list[dict[str, Any]]:
+    """The grids as the page reads them; `one`: of a single community, so that three digits name them."""
     return [
         {
             "code": str(row["code"]),
             "community": str(row.get("community") or ""),
             "label": str(row["code"])[-3:],
             "rings": packed([row["geometry"]]),
-            "centre": where[position],
-            "radius": round(radii[position], 1),
-            "colour": palette.GRIDS[colours[position] % len(palette.GRIDS)],
+            "centre": row["centre"],
+            "radius": round(row["radius"], 1),
+            "colour": palette.GRIDS[row["colour"] % len(palette.GRIDS)],
             "households": _count(row.get("households")),
             "residents": _count(row.get("residents")),
             "head": str(row.get("head") or ""),
         }
-        for position, row in enumerate(ordered.to_dict("records"))
+        for row in drawn.to_dict("records")
+    ]
+
+
+def _areas(areas: Sequence[AreaOfGrids], drawn: gpd.GeoDataFrame) -> list[dict[str, Any]]:
+    """The areas as the page reads them: their outlines are those of their grids as drawn."""
+    if not areas:
+        return []
+    shapes = dict(zip(drawn["code"], drawn.geometry, strict=True))
+    return [
+        {
+            **asdict(area),
+            "tier": dict(area.tier),
+            "name": dict(area.name),
+            "grids": sorted(area.grids),
+            "rings": packed([shapely.union_all([shapes[code] for code in area.grids if code in shapes])]),
+        }
+        for area in areas
+        if any(code in shapes for code in area.grids)
     ]
 
 

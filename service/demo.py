@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 PROFILE = "yichang"
+AREAS = 3  # above the grids
+SMALL = (60.0, 80.0, 110.0)  # households of a small grid below them
 FILES = ("plan.gpkg", "map.html", "report.json")
 
 Tell = Callable[[str, float], None]
@@ -46,7 +48,8 @@ def prepare(database: Database, step: Step, now: datetime | None = None) -> Read
     from data import sample
 
     path = sample.path()
-    mark = hashlib.sha256(path.read_bytes() + version("wangge").encode() + PROFILE.encode()).hexdigest()
+    told = f"{version('wangge')} {PROFILE} {AREAS} {SMALL}"
+    mark = hashlib.sha256(path.read_bytes() + told.encode()).hexdigest()
     with database.owner.begin() as connection:
         ready = _find(connection, mark)
     if ready is not None:
@@ -54,10 +57,12 @@ def prepare(database: Database, step: Step, now: datetime | None = None) -> Read
     with step("load"):
         division = _load(database, path, now or datetime.now(UTC))
     with step("plan") as tell:
+        from partition.tiers.levels import Ask
         from partition.wishes.policy import load_profile
 
+        tiers = (Ask(number=AREAS), Ask(size=SMALL))
         planned = plan_community(
-            database.owner, division, load_profile(PROFILE), author="demo", progress=tell
+            database.owner, division, load_profile(PROFILE), tiers=tiers, author="demo", progress=tell
         )
     with step("publish"), database.owner.begin() as connection:
         from service.store.grids import publish_plan

@@ -25,7 +25,7 @@ from service.maps.colours import select_colours
 from service.maps.community import draw_groups
 from service.models.base import CASE_STATUSES
 from service.registry import COLLECTIONS
-from service.store import audit, figures
+from service.store import audit, figures, tiers
 from service.store import centre as store
 from service.store.freezing import uncleared
 
@@ -115,7 +115,7 @@ def open_page(
     """The page of a division as the principal may see it. address: its own path."""
     import pandas as pd
 
-    from layers.centre_map import CentreView, method_choices, reach_choices
+    from layers.centre_map import AreaOfGrids, CentreView, method_choices, reach_choices
 
     frames = {name: _frame(connection, principal, name, division) for name in ("communities", "grids")}
     facilities = _frame(connection, principal, "facilities", division)
@@ -148,6 +148,21 @@ def open_page(
         address=address,
         communities=frames["communities"][["code", "name", "geometry"]],
         grids=grids[columns],
+        areas=tuple(
+            AreaOfGrids(
+                key=row["key"],
+                community=row["community"],
+                level=row["level"],
+                tier={lang: row[f"tier_{lang}"] for lang in LANGUAGES},
+                name={lang: row[f"name_{lang}"] for lang in LANGUAGES},
+                parent=row["parent"] or "",
+                grids=tuple(row["grids"]),
+            )
+            for row in tiers.select_areas(connection, principal, division.codes)
+        ),
+        small_grids="/collections/tiers/items"
+        if tiers.has_small_grids(connection, principal, division.codes)
+        else "",
         facilities=facilities[["kind", "name", "condition", "geometry"]],
         groups=tuple(_joined(surfaces[group]) for group in sorted(surfaces)),
         categories=_choices("category", categories),

@@ -408,7 +408,7 @@ def select_outlines(connection: Connection, principal: Principal, divisions: Seq
 
 # --- the page and its ground ---
 
-_STATE = ("divisions", "grids", "plans", "facilities", "published_figures", "grid_staff")
+_STATE = ("divisions", "grids", "tiers", "plans", "facilities", "published_figures", "grid_staff")
 
 
 def select_state(connection: Connection, divisions: Sequence[str]) -> str:

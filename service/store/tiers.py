@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import shapely
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, text, update
 
 from partition.findings import Finding
 from service import models
+from service.access import Principal, access
+from service.registry import COLLECTIONS
 from service.store.geometry import metric, stored
 from service.store.merge import copy_rows
 
@@ -352,3 +354,38 @@ _OPEN_BELOW = text("""
            array[grid], households, residents, buildings, buildings_unknown, area_m2, households, :at, geom
     from plan_tiers where plan_id = :plan and level > 0 and kept order by level, grid, id
 """)
+
+
+# --- which are in force ---
+
+
+def select_areas(connection: Connection, principal: Principal, divisions: Sequence[str]) -> list[RowMapping]:
+    """The areas in force of some communities as the principal may see them: key, community, level, tier and
+    name in both languages, parent, grids (a list); the largest first.
+    """
+    return _select(connection, principal, divisions, "t.level < 0")
+
+
+def has_small_grids(connection: Connection, principal: Principal, divisions: Sequence[str]) -> bool:
+    """Whether grids of the communities are divided into small ones."""
+    return bool(_select(connection, principal, divisions, "t.level > 0", "limit 1"))
+
+
+def _select(
+    connection: Connection, principal: Principal, divisions: Sequence[str], which: str, most: str = ""
+) -> list[RowMapping]:
+    allowed = access(principal, COLLECTIONS["tiers"])
+    if allowed is None:
+        return []
+    columns = {column.name: sql for column, sql in allowed.columns}
+    told = ("key", "community", "level", "tier_zh", "tier_en", "name_zh", "name_en", "parent")
+    rows = connection.execute(
+        text(f"""
+            select {", ".join(f"{columns[name]} as {name}" for name in told)}, t.grids as grids
+            from tiers t
+            where {allowed.predicate} and {which} and t.division_code = any(cast(:divisions as text[]))
+            order by t.division_code, t.level, t.id {most}
+        """),  # noqa: S608  # identifiers come from the registry only
+        {**allowed.parameters, "divisions": list(divisions)},
+    )
+    return list(rows.mappings())

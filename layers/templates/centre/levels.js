@@ -1,4 +1,4 @@
-// From a street office to its communities, from a community to its grids; from there the card leads to buildings.
+// From a street office to its communities. What lies below a community, and the way there: centre/tiers.js
 (function () {
   "use strict";
   centre.part(function (map, page) {
@@ -6,8 +6,6 @@
     wangge.pane(map, "cc-communities", 439, true);
     wangge.pane(map, "cc-community-names", 562);
     let inside = "";
-    const path = wangge.element("nav", { class: "cc-levels", "aria-label": wangge.say("centre.levels") });
-    centre.node("cc-themes").append(path);
 
     const shapes = page.communities.map(function (one) {
       const rings = centre.unpack(one.rings);
@@ -52,15 +50,19 @@
       inside = entry.one.code;
       map.fitBounds(entry.bounds, Object.assign({ animate: false }, centre.room()));
       show();
-      if (by_key) path.querySelector("button").focus();
+      if (by_key) document.querySelector(".cc-levels button").focus();
     }
+    centre.inside = function () { return inside; };
+    centre.enter = function (code) {
+      const entry = shapes.find(function (one) { return one.one.code === code; });
+      if (entry) enter(entry, false);
+    };
 
-    function leave() {
+    centre.leave = function () {
       inside = "";
-      centre.change({ grid: "" });
       centre.whole();
       show();
-    }
+    };
 
     // A community is entered by choosing it or by coming so near that it fills the map: then its grids are reached.
     function show() {
@@ -70,7 +72,7 @@
         return (other.x - one.x > size.x * 0.7 || other.y - one.y > size.y * 0.7) && view.intersects(entry.bounds);
       };
       shapes.forEach(function (entry) {
-        entry.shown = inside === "" && centre.view.grid === "" && !near(entry);
+        entry.shown = inside === "" && centre.view.grid === "" && centre.view.area === "" && !near(entry);
         if (entry.shown) entry.shape.addTo(map); else entry.shape.remove();
       });
       map.getContainer().classList.toggle("cc-communities", shapes.some(function (entry) { return entry.shown && view.intersects(entry.bounds); }));
@@ -96,29 +98,12 @@
     }
     wangge.obstacles.push(function (asked) { return asked === map ? shapes.map(function (entry) { return entry.box; }).filter(Boolean) : []; });
 
-    // where one is: all › the community › the grid; each but the last leads back there
-    function tell() {
-      const grid = centre.view.grid ? centre.grid(centre.view.grid) : null;
-      const at = grid ? grid.community : inside;
-      const steps = [[wangge.say("centre.level_whole", { count: page.communities.length }), leave]];
-      const entry = shapes.find(function (one) { return one.one.code === at; });
-      if (entry) steps.push([entry.one.name || entry.one.code, function () { centre.change({ grid: "" }); enter(entry, false); }]);
-      if (grid) steps.push([wangge.say("centre.grid_named", { name: grid.label }), null]);
-      path.hidden = steps.length < 2;
-      path.replaceChildren();
-      steps.forEach(function (step, n) {
-        if (n) path.append(wangge.element("i", { "aria-hidden": "true" }, "›"));
-        if (n === steps.length - 1) { path.append(wangge.element("span", { "aria-current": "location" }, step[0])); return; }
-        const button = wangge.element("button", { type: "button" }, step[0]);
-        button.addEventListener("click", step[1]);
-        path.append(button);
-      });
-    }
+    function tell() { wangge.emit("levels"); }
 
     map.on("zoomend", show);
     map.on("moveend", tell);
-    wangge.on("view", function (names) { if (names.has("grid")) show(); });
-    wangge.on("language", function () { path.setAttribute("aria-label", wangge.say("centre.levels")); show(); });
+    wangge.on("view", function (names) { if (names.has("grid") || names.has("area")) show(); });
+    wangge.on("language", show);
     wangge.on("started", function () {
       if (centre.view.at) inside = "-";  // a view that was shared is shown as it is
       show();

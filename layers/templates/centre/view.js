@@ -7,7 +7,7 @@
   function empty() {
     return {
       category: [], status: [], tier: [], last: "30d", datetime: "", hours: "", weekdays: "", rate: "", previous: false,
-      theme: "", choice: "", at: "", grid: "", list: "newest", wall: false
+      theme: "", choice: "", at: "", area: "", grid: "", small: "", list: "newest", wall: false
     };
   }
 
@@ -15,7 +15,7 @@
     const asked = new URLSearchParams(location.search);
     const view = empty();
     LISTS.forEach(function (name) { view[name] = asked.getAll(name).filter(Boolean); });
-    ["last", "datetime", "hours", "weekdays", "rate", "at", "grid"].forEach(function (name) {
+    ["last", "datetime", "hours", "weekdays", "rate", "at", "area", "grid", "small"].forEach(function (name) {
       if (asked.get(name)) view[name] = asked.get(name);
     });
     if (view.datetime) view.last = "";
@@ -45,7 +45,7 @@
     const told = query(view);
     if (view.last === "30d" && !view.datetime) told.delete("last");
     told.set("theme", view.theme + (view.choice ? ":" + view.choice : ""));
-    if (view.grid) told.set("grid", view.grid);
+    ["area", "grid", "small"].forEach(function (name) { if (view[name]) told.set(name, view[name]); });
     if (view.list !== "newest") told.set("list", view.list);
     if (view.at) told.set("at", view.at);
     if (view.wall) told.set("wall", "1");
