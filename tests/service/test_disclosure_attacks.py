@@ -7,6 +7,7 @@ import random
 import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -14,11 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from partition.wishes.policy import Profile, Size
 from service.access import Role
+from service.plans.planning import plan_community
 from service.postgres.cluster import Cluster
 from service.privacy.continuity import Basis, Members, difference, freeze
 from service.privacy.disclosure import rules
 from service.privacy.perturbation import SCALE, Part, noise, noisy_sum
+from service.store.grids import publish_plan
+from service.store.places import place_cases
 
 from .api import PROFILE, Served, fill, serve
 from .conftest import own_database
@@ -318,3 +323,149 @@ def test_the_secret_is_for_disclosure_control_alone(town: Served) -> None:
                 assert connection.scalar(text(f"select count(*) from {table}")) == 0  # noqa: S608
     with db.transaction(town.database.app, role="disclosure", scope=[db.EVERYWHERE]) as connection:
         assert len(bytes(connection.scalar(text("select bits from secrets")))) == 32
+
+
+# --- places: a worker who asks for what everybody sees, too, and keeps it ---
+
+
+def _pages(client: Any) -> list[dict[str, Any]]:
+    answer = client.get("/collections/cases/items", params={"limit": 10000})
+    assert answer.status_code == 200
+    return list(answer.json()["features"])
+
+
+def _homes(town: Served) -> dict[str, set[str]]:
+    """The buildings of each case that everybody sees: who has the footprints and our rules works it out."""
+    of: dict[str, set[str]] = {}
+    for key, x, y, building in town.rows(
+        "select c.division_code || ':' || c.case_id, st_x(c.place), st_y(c.place), p.building_id from cases c"
+        " join case_places p on (p.division_code, p.era, p.place) = (c.division_code, c.place_era, c.place)"
+        " join buildings b on (b.division_code, b.building_id) = (p.division_code, p.building_id)"
+    ):
+        of.setdefault(key, set()).add(building)
+        of.setdefault(f"{x:.6f} {y:.6f}", set()).add(building)
+    shown = {}
+    for one in _pages(town.client()):
+        x, y = one["geometry"]["coordinates"]
+        assert of[one["id"]] <= of[f"{x:.6f} {y:.6f}"]
+        shown[one["id"]] = of[one["id"]]
+    return shown
+
+
+class Worker:
+    """Sees every case of his grids, writes down which they were, and what buildings there are in them."""
+
+    def __init__(self, *grids: str) -> None:
+        self.grids = frozenset(grids)
+        self.seen: set[str] = set()
+        self.known: set[str] = set()
+
+    def look(self, town: Served) -> None:
+        found = _pages(town.client(Role.GRID_WORKER, grids=self.grids))
+        self.seen |= {one["id"] for one in found if one["properties"]["grid"] in self.grids}
+        self.known |= {
+            building
+            for (building,) in town.rows(
+                "select building_id from buildings where grid_code = any(:grids)", grids=sorted(self.grids)
+            )
+        }
+
+    def narrow(self, homes: dict[str, set[str]]) -> dict[str, int]:
+        """In how many buildings a case may be that everybody sees and he never saw whole."""
+        return {case: len(of - self.known) for case, of in homes.items() if case not in self.seen}
+
+
+def _codes(town: Served) -> list[str]:
+    return [code for (code,) in town.rows("select code from grids where valid_to is null order by 1")]
+
+
+@pytest.mark.database
+def test_a_worker_finds_no_case_of_others_among_few_buildings(town: Served) -> None:
+    homes = _homes(town)
+    assert len(homes) > 50
+    assert max(map(len, homes.values())) < 16
+    codes = _codes(town)
+    for several in [(code,) for code in codes] + list(combinations(codes, 2)):
+        worker = Worker(*several)
+        worker.look(town)
+        assert worker.seen
+        assert worker.known
+        left = worker.narrow(homes)
+        assert left
+        assert min(left.values()) >= 8, (several, left)
+
+
+@pytest.mark.database
+def test_redrawn_borders_tell_a_worker_no_more(town: Served) -> None:
+    """Borders move, and buildings go; who keeps his post sees first one grid whole, then another."""
+    first = _homes(town)
+    old = {code: Worker(code) for code in _codes(town)}
+    kept = dict(first)
+    for worker in old.values():
+        worker.look(town)
+    for size in (350, 250):
+        planned = plan_community(
+            town.database.owner, CODE, Profile(f"{size}", Size("households", 180, size, 450))
+        )
+        with town.database.owner.begin() as connection:
+            publish_plan(connection, planned.plan)
+        homes = _homes(town)
+        # nearly all are still shown, and none where two answers meet in fewer buildings than the first had
+        assert len(homes) >= 0.95 * len(kept)
+        assert all(kept[case] <= of for case, of in homes.items())
+        for code in _codes(town):
+            for worker in (Worker(code), old.setdefault(code, Worker(code))):
+                worker.look(town)
+                left = worker.narrow(homes)
+                assert not left or min(left.values()) >= 8, (code, left)
+        kept = homes
+    assert kept != first
+    with town.database.owner.begin() as connection:
+        # buildings that are one in the next file: fewer are left at each place
+        connection.execute(
+            text("""delete from buildings b using (
+                        select distinct on (era, place) building_id from case_places
+                        order by era, place, building_id) m where b.building_id = m.building_id""")
+        )
+        place_cases(connection, CODE)
+    homes = _homes(town)
+    assert len(homes) >= 0.95 * len(kept)
+    there = {building for (building,) in town.rows("select building_id from buildings")}
+    assert all(kept[case] & there <= of for case, of in homes.items())
+    for code in _codes(town):
+        worker = Worker(code)
+        worker.look(town)
+        assert min(worker.narrow(homes).values()) >= 8
+
+
+@pytest.mark.database
+def test_a_case_that_comes_later_is_no_easier_to_find(town: Served) -> None:
+    """Reported one by one, on either side of a border, after all that was published here."""
+    client = town.client(Role.CENTRE)
+    beside = town.rows(
+        "select st_x(p), st_y(p) from (select st_lineinterpolatepoint(st_exteriorring("
+        "st_buffer(g.geom, -2e-6)), s / 12.0) as p from grids g, generate_series(0, 11) s where valid_to is null) o"
+    )
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [x, y]},
+            "properties": {"category": "rubbish", "case_id": f"late{number}"},
+        }
+        for number, (x, y) in enumerate(beside)
+    ]
+    answer = client.post(
+        "/collections/cases/items",
+        json={"type": "FeatureCollection", "features": features},
+        headers={"content-type": "application/geo+json"},
+    )
+    assert answer.status_code == 201, answer.text
+    homes = _homes(town)
+    late = {case for case in homes if ":late" in case}
+    assert len(late) == len(features)
+    for code in _codes(town):
+        worker = Worker(code)
+        worker.look(town)
+        left = worker.narrow(homes)
+        assert late & left.keys()
+        assert min(left.values()) >= 8
