@@ -444,7 +444,8 @@ def test_a_case_that_comes_later_is_no_easier_to_find(town: Served) -> None:
     client = town.client(Role.CENTRE)
     beside = town.rows(
         "select st_x(p), st_y(p) from (select st_lineinterpolatepoint(st_exteriorring("
-        "st_buffer(g.geom, -2e-6)), s / 12.0) as p from grids g, generate_series(0, 11) s where valid_to is null) o"
+        "st_buffer(g.geom, -2e-6)), s / 12.0) as p"
+        " from grids g, generate_series(0, 11) s where valid_to is null) o"
     )
     features = [
         {
