@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -9,13 +10,15 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 Language = Literal["zh", "en"]
+_NUMBER = re.compile(r"\{(\w+)\|([^|{}]*)\|([^|{}]*)\}")
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 class Catalogue(Mapping[str, Mapping[str, str]]):
     """Sentences by key and language, read from `texts.toml` of a package.
 
-    Each table of the file is a key with `zh` and `en`; placeholders are those of `str.format`.
+    Each table of the file is a key with `zh` and `en`; placeholders are those of `str.format`, and
+    `{name|one|more}` is the first of both words where the value of `name` is 1, else the second.
     """
 
     def __init__(self, entries: Mapping[str, Mapping[str, str]]) -> None:
@@ -35,7 +38,11 @@ class Catalogue(Mapping[str, Mapping[str, str]]):
 
     def say(self, key: str, lang: Language = "en", /, **values: object) -> str:
         """The sentence of `key` in `lang` with `values` filled in."""
-        return self._entries[key][lang].format(**values)
+
+        def number(found: re.Match[str]) -> str:
+            return found[2] if str(values[found[1]]) == "1" else found[3]
+
+        return _NUMBER.sub(number, self._entries[key][lang]).format(**values)
 
 
 @cache

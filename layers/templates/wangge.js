@@ -20,8 +20,11 @@ var wangge = (function () {
     return page;
   }
 
+  // {name}: a value; {name|one|more}: a word by its number (as partition/texts.py)
   function fill(text, values) {
-    return text.replace(/\{(\w+)\}/g, function (whole, key) {
+    return text.replace(/\{(\w+)\|([^|{}]*)\|([^|{}]*)\}/g, function (whole, key, one, more) {
+      return values && key in values ? String(values[key]) === "1" ? one : more : whole;
+    }).replace(/\{(\w+)\}/g, function (whole, key) {
       return values && key in values ? values[key] : whole;
     });
   }

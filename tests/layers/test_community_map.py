@@ -31,7 +31,8 @@ def test_texts_have_the_same_placeholders() -> None:
     texts = catalogue("layers")
     for key, entry in texts.items():
         fields = {
-            lang: {name for _, name, _, _ in Formatter().parse(text) if name} for lang, text in entry.items()
+            lang: {name.split("|")[0] for _, name, _, _ in Formatter().parse(text) if name}
+            for lang, text in entry.items()
         }
         assert fields["zh"] == fields["en"], key
         assert all(text.strip() for text in entry.values()), key

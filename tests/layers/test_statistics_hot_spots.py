@@ -248,8 +248,8 @@ def test_islands_and_unknown_denominators_are_told_apart() -> None:
     assert math.isnan(found.units["p"][120])
     assert found.units["kind"][0] == "unknown"
     notes = " ".join(note["en"] for note in found.statement.notes)
-    assert "1 units have no known households" in notes
-    assert "1 units have no neighbours" in notes
+    assert "1 unit has no known households" in notes
+    assert "1 unit has no neighbours" in notes
 
 
 def test_without_any_neighbours_there_is_nothing_to_judge() -> None:
