@@ -30,7 +30,9 @@ from service.web.schemas import BaseQuery, CaseViewQuery, SchemaQuery, SurfaceQu
 router = APIRouter(tags=["centre"])
 
 # what stands in the page's own address besides the filters, for its scripts
-OF_THE_PAGE = frozenset({"theme", "at", "grid", "list", "wall", "frames", "method", "group", "kind"})
+OF_THE_PAGE = frozenset(
+    {"theme", "at", "area", "grid", "small", "list", "wall", "frames", "method", "group", "kind"}
+)
 
 
 @router.get("/centre", summary="Divisions of the command centre", response_class=Response)

@@ -1,0 +1,129 @@
+"""The levels of the centre's page in Chromium: from the community through area and grid to the small grid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from service import db
+from service.access import Principal, Role
+from tests.browser import Trouble, accessibility_faults, closed_page
+
+from .api import Served, fill, serve
+from .towns import CODE
+
+pytest.importorskip("playwright.sync_api")
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.database, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def town(module_database: db.Database) -> Iterator[Served]:
+    """The published town, whose grids lie in three areas and are divided into small grids."""
+    with serve(module_database, fill(module_database)) as served:
+        yield served
+
+
+def enter(page: Page, town: Served, role: Role, address: str = f"/centre/{CODE}?lang=zh&theme=grids") -> None:
+    """Log in and open the page."""
+    if role is not Role.PUBLIC:
+        page.goto(f"{town.address}/login?token={town.accounts.invite(Principal(role, subject='levels'))}")
+    page.goto(f"{town.address}{address}")
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+
+
+def way(page: Page) -> list[str]:
+    """Where the page says that one is."""
+    return page.locator(".cc-way > button, .cc-way > span").all_inner_texts()
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CENTRE])
+def test_every_level_is_reached_by_keys_and_stands_in_the_address(
+    town: Served, browser: Browser, role: Role
+) -> None:
+    trouble = Trouble()
+    with closed_page(browser, trouble) as page:
+        told: list[str] = []
+        page.on("response", lambda one: told.append(one.text()) if "/collections/tiers" in one.url else None)
+        enter(page, town, role)
+        below = page.locator(".cc-below button")
+        expect(below).to_have_text(["第1片区", "第2片区", "第3片区"])
+        assert way(page) == ["全社区"]
+        below.first.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".cc-way [aria-current]")).to_have_text("第1片区")
+        expect(page.locator(".cc-way [aria-current]")).to_be_focused()
+        grids = below.all_inner_texts()
+        members = town.rows(
+            "select grids, households from tiers where valid_to is null and level = -1 limit 1"
+        )
+        assert grids == [code[-3:] for code in sorted(members[0].grids)]
+        expect(page.locator(".cc-way small")).to_contain_text(
+            f"{len(grids)} 个网格 · {members[0].households:,} 户 · "
+        )
+        assert accessibility_faults(page) == []
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator(".cc-way [aria-current]")).to_have_text(f"网格 {grids[0]}")
+        expect(page.locator("#cc-card")).to_be_visible()
+        expect(below.first).to_have_text("微网格 1")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator(".cc-way [aria-current]")).to_have_text("微网格 1")
+        assert way(page) == ["全社区", "第1片区", f"网格 {grids[0]}", "微网格 1"]
+        # what the link says is what is shown again, and back leads back
+        page.reload()
+        expect(page.locator(".cc-way [aria-current]")).to_have_text("微网格 1")
+        page.go_back()
+        expect(page.locator(".cc-way [aria-current]")).to_have_text(f"网格 {grids[0]}")
+        page.locator(".cc-way button").first.click()
+        expect(below).to_have_text(["第1片区", "第2片区", "第3片区"])
+        assert "area=" not in page.url
+        assert "grid=" not in page.url
+        small = [one["properties"] for text in told for one in json.loads(text)["features"]]
+        assert small
+        for one in small:  # a shape: what may be known of it beyond that is the planner's and the centre's
+            if one["level"] > 0:
+                assert (one["households"] is None) == (role is Role.PUBLIC)
+        assert trouble == Trouble()
+
+
+def test_a_grid_chosen_elsewhere_tells_where_it_lies(town: Served, browser: Browser) -> None:
+    rows = town.rows("select grids[1] as code, name_en from tiers where valid_to is null and level = -1")
+    with closed_page(browser, Trouble()) as page:
+        enter(page, town, Role.PUBLIC)
+        for row in rows[1:]:
+            page.locator(".cc-below button").first.click()
+            page.evaluate("code => centre.change({grid: code})", row.code)
+            name = row.name_en.capitalize()
+            page.evaluate("wangge.translate('en')")
+            expect(page.locator(".cc-way")).to_contain_text(f"{name}›Grid {row.code[-3:]}")
+            assert "area=" not in page.url  # the area that was chosen is left
+            page.evaluate("wangge.translate('zh')")
+            page.locator(".cc-way button").first.click()
+
+
+def test_several_communities_lead_to_their_areas(town: Served, browser: Browser) -> None:
+    trouble = Trouble()
+    with closed_page(browser, trouble, 390, 844) as page:
+        enter(page, town, Role.CENTRE, f"/centre/{CODE[:9]}?lang=en&theme=grids")
+        expect(page.locator(".cc-levels")).to_be_hidden()
+        page.locator(f"[data-community='{CODE}']").focus()
+        page.keyboard.press("Enter")
+        below = page.locator(".cc-below button")
+        expect(below).to_have_text(["Area 1", "Area 2", "Area 3"])
+        below.nth(1).click()
+        texts = way(page)
+        assert len(texts) == 3
+        assert texts[-1] == "Area 2"
+        below.first.click()
+        expect(page.locator(".cc-below button").first).to_have_text("Small grid 1")
+        page.locator("#cc-card .wg-close").click()
+        expect(page.locator(".cc-way [aria-current]")).to_have_text("Area 2")
+        page.locator(".cc-way button").nth(1).click()
+        expect(below).to_have_text(["Area 1", "Area 2", "Area 3"])
+        assert accessibility_faults(page) == []
+        assert trouble == Trouble()
