@@ -64,4 +64,5 @@ class Units:
         out = ~self.known()
         if not out.any():
             return ()
-        return (both("statistics.left_out", units=int(out.sum()), cases=int(self.counts[out].sum())),)
+        key = "statistics.left_out" if self.basis == "people" else "statistics.left_out_ground"
+        return (both(key, units=int(out.sum()), cases=int(self.counts[out].sum())),)

@@ -36,6 +36,7 @@ Whole = npt.NDArray[np.int64]
 UNITS_MOST = 2500
 BUILDING_REACH_M = 50.0  # a case farther from every building counts at none
 BUILDINGS_BAND_M = 100.0  # buildings so near are neighbours
+_DOTS = 8  # to a cell's side, for the ground that is dealt out
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,60 @@ def _sum_up(mesh: Mesh, homes: gpd.GeoDataFrame, values: Floats) -> Floats:
     return np.asarray(sums, dtype=np.float64)
 
 
+def ground_of(connection: Connection, principal: Principal, division: Division, mesh: Mesh) -> Floats:
+    """Square metres of ground by cell whose cases `count_cases` counts in it, where these are dealt out among
+    the buildings of their place: the ground goes the way of its cases. 0: no case can lie there.
+
+    Against their own area cells without a building would be lacking cases, and those with many have too many.
+    """
+    import geopandas as gpd
+    import shapely
+
+    from layers.statistics.cells import area_of_points
+
+    bounds = shapely.bounds(mesh.shapes)
+    steps = (np.arange(_DOTS) + 0.5) / _DOTS
+    across = bounds[:, None, 0] + (bounds[:, 2] - bounds[:, 0])[:, None] * np.tile(steps, _DOTS)
+    along = bounds[:, None, 1] + (bounds[:, 3] - bounds[:, 1])[:, None] * np.repeat(steps, _DOTS)
+    dots = shapely.points(across.ravel(), along.ravel())
+    cell = np.repeat(np.arange(len(mesh)), _DOTS**2)
+    inside = shapely.intersects(mesh.shapes[cell], dots)
+    # a sliver between the dots has one of its own
+    missed = np.flatnonzero(np.bincount(cell[inside], minlength=len(mesh)) == 0)
+    dots = np.concatenate([dots[inside], shapely.point_on_surface(mesh.shapes[missed])])
+    cell = np.concatenate([cell[inside], missed])
+    metres = np.rint(mesh.area_m2 / np.bincount(cell, minlength=len(mesh))).astype(np.int64)[cell]
+
+    degrees = gpd.GeoSeries(dots, crs=mesh.crs).to_crs(4326)
+    grid = area_of_points(gpd.GeoSeries(list(mesh.in_force.shapes), crs=4326), degrees)
+    outlines = store.select_outlines(connection, principal, division.codes)
+    community = area_of_points(gpd.GeoSeries(list(shapely.from_wkb(outlines)), crs=4326), degrees)
+    known = (grid >= 0) | (community >= 0)
+    owners = np.array(sorted(division.codes), dtype=object)[community]
+    owners[grid >= 0] = mesh.in_force.communities[grid[grid >= 0]]
+    own = np.isin(np.array([*mesh.in_force.codes, ""], dtype=object)[grid], list(principal.grids))
+    points = np.column_stack([degrees.x, degrees.y])
+    moved = _move(connection, points, owners, np.flatnonzero(known & ~own))
+    shown = np.flatnonzero(known & np.isfinite(points).all(axis=1))
+    told = store.Points(points[shown], owners[shown], metres[shown], moved[shown], np.zeros_like(shown))
+    return count_cases(connection, principal, mesh, told, 1)[:, 0].astype(np.float64)
+
+
+def _move(
+    connection: Connection, points: Floats, owners: npt.NDArray[np.object_], rows: Whole
+) -> npt.NDArray[np.bool_]:
+    """Move these rows of points (degrees), each in the community beside it, to the places at which cases
+    there are told, NaN for none. Returns which rows were moved.
+    """
+    moved = np.zeros(len(points), dtype=bool)
+    moved[rows] = True
+    version = store.select_version(connection, ("buildings",))
+    for community, of in members(owners[rows]).items():
+        mine = rows[of]
+        points[mine] = places_of_buildings(connection, community, points[mine], version)
+    return moved
+
+
 def _sum_up_at_places(
     connection: Connection,
     principal: Principal,
@@ -261,18 +316,14 @@ def _sum_up_at_places(
     """
     inner = homes.representative_point()
     points = np.column_stack([inner.x, inner.y]).reshape(-1, 2)
-    moved = ~homes["grid"].isin(principal.grids).to_numpy(dtype=bool)
+    where = points.copy()
     codes = division.codes
     # where there are several communities, ids begin with theirs (`select_homes`)
     several = len(codes) > 1
     owners = np.array([name.split(":")[0] if several else codes[0] for name in homes["id"]], dtype=object)
-    version = store.select_version(connection, ("buildings",))
-    for community, rows in members(owners).items():
-        mine = rows[moved[rows]]
-        places = places_of_buildings(connection, community, points[mine], version)
-        known = np.isfinite(places).all(axis=1)
-        points[mine[known]] = places[known]
-        moved[mine[~known]] = False
+    moved = _move(connection, points, owners, np.flatnonzero(~homes["grid"].isin(principal.grids)))
+    nowhere = ~np.isfinite(points).all(axis=1)
+    points[nowhere], moved[nowhere] = where[nowhere], False
     once = np.ones(len(points), dtype=np.int64)
     told = store.Points(points, owners, once, moved, np.zeros_like(once))
     unit = _in_grids(mesh, principal, told) if mesh.kind == "grids" else _in_shapes(mesh, points)

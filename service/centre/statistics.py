@@ -76,7 +76,7 @@ from sqlalchemy import Connection
 from service.access import Access, Principal, Role
 from service.centre.answer import write_interval
 from service.centre.figures import View
-from service.centre.mesh import Floats, Mesh, Whole, count_cases, lay_mesh, people_of
+from service.centre.mesh import Floats, Mesh, Whole, count_cases, ground_of, lay_mesh, people_of
 from service.centre.question import BEIJING, Interval, Per, write_time
 from service.centre.statistic_answer import Found, plain, plain_list, write_found
 from service.centre.statistic_question import Ask
@@ -151,7 +151,11 @@ class Desk:
             note = both("statistics.note_counts")
             if self.mesh.kind == "buildings":
                 return Units(self.mesh.middles, counts), (note,), True
-            return Units(self.mesh.middles, counts, self.mesh.area_m2 / 1e4, "area"), (note,), True
+            area = self.mesh.area_m2
+            # areas that are dealt out are alike within a place: no matter for circles, but for neighbours
+            if self.at_places and self.mesh.kind == "cells" and self.ask.method == "scan":
+                area = ground_of(self.connection, self.principal, self.view.division, self.mesh)
+            return Units(self.mesh.middles, counts, area / 1e4, "area"), (note,), True
         published = self.ask.method == "rates"
         people, exact = people_of(
             self.connection, self.principal, self.view.division, self.mesh, self.per, published=published
@@ -198,7 +202,9 @@ def _hot_spots(desk: Desk) -> Found:
     from layers.statistics.hot_spots import hot_spots
 
     counts = desk.count(desk.view.interval)[:, 0]
-    units, notes, _ = desk.units(counts)
+    units, notes, matching = desk.units(counts)
+    if not matching:
+        return _unmatched(desk, counts, notes)
     method: Literal["gi", "moran"] = "moran" if desk.ask.method == "moran" else "gi"
     spots = hot_spots(units, desk.mesh.neighbours(), method=method, seed=desk.ask.seed, threads=THREADS)
     table = spots.units
@@ -306,12 +312,13 @@ def _recent(desk: Desk) -> Found:
 
 
 def _unmatched(desk: Desk, counts: Whole, notes: tuple[Both, ...]) -> Found:
-    """That circles are not looked for: estimated people err, which would look like clusters."""
+    """That nothing is looked for: estimated people err, and the errors would look like clusters."""
     from layers.statistics.statement import Statement, both
 
     words = both("statistics.not_at_places", per=both(f"statistics.whom_{desk.per}"))
     statement = Statement(both(f"statistics.title_{desk.ask.method}"), words, words, False)
-    empty: dict[str, Sequence[Any]] = {"expected": [None] * len(counts), "cluster": [None] * len(counts)}
+    columns = ("score", "p", "q") if desk.ask.method in ("gi", "moran") else ("expected", "cluster")
+    empty: dict[str, Sequence[Any]] = {name: [None] * len(counts) for name in columns}
     return Found(statement, counts, ["none"] * len(counts), empty, notes=notes)
 
 

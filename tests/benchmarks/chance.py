@@ -12,9 +12,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from layers.statistics.comparison import compare
 from layers.statistics.hot_spots import Method, hot_spots
@@ -23,10 +23,11 @@ from layers.statistics.rates import smoothed_rates
 from layers.statistics.recent import scan_recent
 from layers.statistics.scan import Bounds, scan_circles
 from layers.statistics.units import Floats, Units, Whole
-from service.privacy.places import Places
+from service.privacy.places import Places, divide_grids
 
 RUNS = 199
 DAYS = 30  # of the cases at places
+LEAST = 8  # buildings of a place
 
 
 def lattice(columns: int, rows: int, step: float = 100.0) -> Floats:
@@ -149,18 +150,20 @@ def change_of_restless_areas(maps: int) -> int:
     return _changes(maps, 9, controls=True, unrest=0.04)
 
 
-# --- at places: what planners and the public are shown ---
+# --- at places: what planners and the public are shown; and grid workers, but for their own grids ---
 
 
 @dataclass(frozen=True)
 class Town:
-    """Buildings whose cases are told at places, and squares of 100 m. households and, as the public may
-    estimate them from the sums of blocks, estimates: by building.
+    """Buildings whose cases are told at places, and squares of 100 m. By building: households and, as the
+    public may estimate them from the sums of grids, estimates. mine: grids of the worker who asks, whose
+    cases are told where they happened.
     """
 
     points: Floats
     households: Floats
     estimates: Floats
+    mine: tuple[int, ...]
     places: Places
     columns: Whole
     rows: Whole
@@ -172,20 +175,29 @@ class Town:
         return middles
 
     def exposure(self, values: Floats, least: float = 20.0) -> Floats:
-        """What belongs to buildings, by the square in which their place lies; NaN below `least`."""
-        unit = self._unit_of(self.places.of(self.points))
-        sums = np.bincount(unit, weights=values, minlength=len(self.columns))
+        """What belongs to buildings, by the square in which their cases are told; NaN below `least`."""
+        own = np.isin(grid_of(self.points), self.mine)
+        points = np.where(own[:, None], self.points, self.places.of(self.points))
+        sums = np.bincount(self._unit_of(points), weights=values, minlength=len(self.columns))
         return np.where(sums < least, np.nan, sums)
 
-    def count(self, homes: Whole, days: Whole, *, rate: bool) -> Whole:
-        """Cases (their building and day) by square and day as the service counts them: for rates where their
-        place lies, else dealt out among its buildings.
+    def ground(self) -> Floats:
+        """Hectares by square, dealt out as the cases are that fall on them."""
+        dots = lattice(100, 100, 10.0) + 5.0
+        return self.count(dots, np.zeros(len(dots), dtype=np.int64), rate=False).sum(axis=1) / 100.0
+
+    def count(self, cases: Floats, days: Whole, *, rate: bool) -> Whole:
+        """Cases by square and day as the service counts them: for rates where their place lies, else dealt
+        out among its buildings; of the worker's own grids where they happened.
         """
-        points, numbers, steps = self.places.of(self.points[homes]), np.ones_like(homes), days
+        own = np.isin(grid_of(cases), self.mine)
+        points = self.places.of(cases[~own], grid_of(cases[~own]).astype(str))
+        numbers, steps = np.ones(len(points), dtype=np.int64), days[~own]
         if not rate:
-            points, numbers, steps = self.places.deal(points, numbers, days)
+            points, numbers, steps = self.places.deal(points, numbers, steps)
         counts = np.zeros((len(self.columns), DAYS), dtype=np.int64)
         np.add.at(counts, (self._unit_of(points), steps), numbers)
+        np.add.at(counts, (self._unit_of(cases[own]), days[own]), 1)
         return counts
 
     def _unit_of(self, points: Floats) -> Whole:
@@ -194,36 +206,49 @@ class Town:
         return unit
 
 
-def _town(side: int = 10, to_a_square: int = 8) -> Town:
-    """A kilometre square: in each square of 100 m towers among shops, and blocks of four squares."""
+def grid_of(points: Floats) -> Whole:
+    """Grids of four squares: two digits, east and north."""
+    column, row = (points // 200).astype(np.int64).T
+    grid: Whole = column * 10 + row
+    return grid
+
+
+def _town(mine: tuple[int, ...] = (), side: int = 10, to_a_square: int = 8) -> Town:
+    """A kilometre square: in each square of 100 m towers among shops."""
     rng = np.random.default_rng(77)
     count = side * side * to_a_square
     points = rng.uniform(0, side * 100.0, (count, 2))
-    column, row = (points // 100).astype(np.int64).T
     towers = rng.random(count) < 0.15
     households = np.where(towers, rng.integers(60, 150, count), rng.integers(0, 9, count)).astype(np.float64)
-    ground = rng.uniform(100, 900, count)
-    block = column // 2 * side + row // 2
-    sums = np.bincount(block, weights=households, minlength=side * side)
-    estimates = sums[block] * ground / np.bincount(block, weights=ground, minlength=side * side)[block]
+    floors = rng.uniform(100, 900, count)
+    grid = grid_of(points)
+    estimates = np.bincount(grid, weights=households)[grid] * floors / np.bincount(grid, weights=floors)[grid]
+    numbers = divide_grids(points, grid.astype(str), LEAST)
+    places = np.array([points[numbers == number].mean(axis=0) for number in numbers])
     rows, columns = np.divmod(np.arange(side * side), side)
-    return Town(points, households, estimates, Places(points, 8), columns, rows)
+    return Town(points, households, estimates, mine, Places(points, places, grid.astype(str)), columns, rows)
 
 
 def _at_places(
-    maps: int, seed: int, cases: int, finds: Callable[[Town, Whole, int], bool], *, rate: bool = True
+    maps: int,
+    seed: int,
+    cases: int,
+    finds: Callable[[Town, Whole, int], bool],
+    *,
+    rate: bool = True,
+    mine: tuple[int, ...] = (),
 ) -> int:
     """Maps on which `finds` sees something. Cases fall on households by chance and on all days alike; those
     that are not compared with households, on the ground.
     """
-    rng, town, found = np.random.default_rng(seed), _town(), 0
-    share, tree = town.households / town.households.sum(), cKDTree(town.points)
+    rng, town, found = np.random.default_rng(seed), _town(mine), 0
+    share = town.households / town.households.sum()
     for number in range(maps):
         if rate:
-            homes = np.repeat(np.arange(len(share)), rng.multinomial(cases, share))
+            at = town.points[np.repeat(np.arange(len(share)), rng.multinomial(cases, share))]
         else:
-            homes = tree.query(rng.uniform(0, 1000, (cases, 2)))[1].astype(np.int64)
-        found += finds(town, town.count(homes, rng.integers(0, DAYS, cases), rate=rate), number)
+            at = rng.uniform(0, 1000, (cases, 2))
+        found += finds(town, town.count(at, rng.integers(0, DAYS, cases), rate=rate), number)
     return found
 
 
@@ -267,29 +292,14 @@ def days_alike_at_places(maps: int) -> int:
     return _at_places(maps, 24, 220, finds)
 
 
-def days_dealt_again_at_places(maps: int) -> int:
-    """Scan of the last 7 of 30 days by permutation, 220 cases at places."""
-
-    def finds(town: Town, by_day: Whole, seed: int) -> bool:
-        return bool(scan_recent(town.middles, by_day, runs=RUNS, seed=seed).found)
-
-    return _at_places(maps, 25, 220, finds, rate=False)
-
-
 def _spots_at_places(maps: int, method: Method, seed: int, by: str) -> int:
     def finds(town: Town, by_day: Whole, number: int) -> bool:
-        values = {"households": town.households, "estimates": town.estimates}
-        exposure = town.exposure(values[by]) if by else None
+        exposure = town.exposure(town.households if by == "households" else town.estimates)
         units = Units(town.middles, by_day.sum(axis=1), exposure)
         spots = hot_spots(units, touching_cells(town.columns, town.rows), method=method, seed=number)
         return bool(spots.units["kind"].isin(["hot", "cold", "high", "low"]).any())
 
-    return _at_places(maps, seed, 1500, finds, rate=by != "")
-
-
-def gi_at_places(maps: int) -> int:
-    """Gi* of 1,500 cases at places, by number."""
-    return _spots_at_places(maps, "gi", 31, "")
+    return _at_places(maps, seed, 1500, finds)
 
 
 def gi_rates_at_places(maps: int) -> int:
@@ -300,11 +310,6 @@ def gi_rates_at_places(maps: int) -> int:
 def gi_estimated_at_places(maps: int) -> int:
     """The same by households that are estimated."""
     return _spots_at_places(maps, "gi", 27, "estimates")
-
-
-def moran_at_places(maps: int) -> int:
-    """Local Moran of 1,500 cases at places, by number."""
-    return _spots_at_places(maps, "moran", 32, "")
 
 
 def moran_rates_at_places(maps: int) -> int:
@@ -327,26 +332,143 @@ def rates_at_places(maps: int) -> int:
     return _at_places(maps, 33, 1500, finds)
 
 
+# --- the same by number: cases fall on the ground, of which none is richer than another ---
+
+_ONE = (22,)  # a worker's grid, in the middle of the 25
+_FIVE = (0, 1, 2, 3, 4)  # all along the western border
+
+
+def _by_number(
+    maps: int,
+    seed: int,
+    method: Method | Literal["scan", "recent", "compare"],
+    cases: int,
+    mine: tuple[int, ...] = (),
+) -> int:
+    ground = _town(mine).ground()
+
+    def finds(town: Town, by_day: Whole, number: int) -> bool:
+        counts = by_day.sum(axis=1)
+        if method == "scan":
+            units, bounds = Units(town.middles, counts, ground, "area"), Bounds(0.25, side="both")
+            return bool(scan_circles(units, bounds=bounds, runs=RUNS, seed=number).found)
+        if method == "recent":
+            return bool(scan_recent(town.middles, by_day, runs=RUNS, seed=number).found)
+        if method == "compare":
+            before, after = by_day[:, :15].sum(axis=1), by_day[:, 15:].sum(axis=1)
+            return bool(compare(before, after, days=(15, 15)).areas["kind"].isin(["more", "fewer"]).any())
+        near, units = touching_cells(town.columns, town.rows), Units(town.middles, counts)
+        kinds = hot_spots(units, near, method=method, seed=number).units["kind"]
+        return bool(kinds.isin(["hot", "cold", "high", "low"]).any())
+
+    return _at_places(maps, seed, cases, finds, rate=False, mine=mine)
+
+
+def circles_by_number_at_places(maps: int) -> int:
+    """Circular scan by number, 1,500 cases at places."""
+    return _by_number(maps, 41, "scan", 1500)
+
+
+def few_circles_by_number_at_places(maps: int) -> int:
+    """The same of 150 cases."""
+    return _by_number(maps, 42, "scan", 150)
+
+
+def days_dealt_again_at_places(maps: int) -> int:
+    """Scan of the last 7 of 30 days by permutation, 220 cases at places."""
+    return _by_number(maps, 25, "recent", 220)
+
+
+def gi_at_places(maps: int) -> int:
+    """Gi* of 1,500 cases at places, by number."""
+    return _by_number(maps, 31, "gi", 1500)
+
+
+def moran_at_places(maps: int) -> int:
+    """Local Moran of 1,500 cases at places, by number."""
+    return _by_number(maps, 32, "moran", 1500)
+
+
 def change_at_places(maps: int) -> int:
     """Squares before and after, 15 days each, 1,500 cases at places, nothing changed."""
-
-    def finds(town: Town, by_day: Whole, seed: int) -> bool:
-        before, after = by_day[:, :15].sum(axis=1), by_day[:, 15:].sum(axis=1)
-        kinds = compare(before, after, days=(15, 15)).areas["kind"]
-        return bool(kinds.isin(["more", "fewer"]).any())
-
-    return _at_places(maps, 30, 1500, finds, rate=False)
+    return _by_number(maps, 30, "compare", 1500)
 
 
+# --- a grid worker: exact in his own grids, at places elsewhere. Rates are refused: they are of estimates ---
+
+
+def circles_for_a_worker(maps: int) -> int:
+    """Circular scan by number, 1,500 cases, for the worker of one grid of 25."""
+    return _by_number(maps, 51, "scan", 1500, _ONE)
+
+
+def circles_for_a_worker_of_five(maps: int) -> int:
+    """The same for the worker of five."""
+    return _by_number(maps, 52, "scan", 1500, _FIVE)
+
+
+def few_circles_for_a_worker(maps: int) -> int:
+    """Of 150 cases, for the worker of five."""
+    return _by_number(maps, 53, "scan", 150, _FIVE)
+
+
+def days_for_a_worker(maps: int) -> int:
+    """Scan of the last 7 of 30 days by permutation, 220 cases, for the worker of one grid."""
+    return _by_number(maps, 54, "recent", 220, _ONE)
+
+
+def days_for_a_worker_of_five(maps: int) -> int:
+    """The same for the worker of five."""
+    return _by_number(maps, 55, "recent", 220, _FIVE)
+
+
+def gi_for_a_worker(maps: int) -> int:
+    """Gi* by number, 1,500 cases, for the worker of one grid."""
+    return _by_number(maps, 56, "gi", 1500, _ONE)
+
+
+def gi_for_a_worker_of_five(maps: int) -> int:
+    """The same for the worker of five."""
+    return _by_number(maps, 57, "gi", 1500, _FIVE)
+
+
+def moran_for_a_worker(maps: int) -> int:
+    """Local Moran by number, 1,500 cases, for the worker of one grid."""
+    return _by_number(maps, 58, "moran", 1500, _ONE)
+
+
+def moran_for_a_worker_of_five(maps: int) -> int:
+    """The same for the worker of five."""
+    return _by_number(maps, 59, "moran", 1500, _FIVE)
+
+
+def change_for_a_worker(maps: int) -> int:
+    """Squares before and after, 1,500 cases, for the worker of one grid."""
+    return _by_number(maps, 60, "compare", 1500, _ONE)
+
+
+def change_for_a_worker_of_five(maps: int) -> int:
+    """The same for the worker of five."""
+    return _by_number(maps, 61, "compare", 1500, _FIVE)
+
+
+WORKERS: tuple[Callable[[int], int], ...] = (
+    *(circles_for_a_worker, circles_for_a_worker_of_five, few_circles_for_a_worker),
+    *(days_for_a_worker, days_for_a_worker_of_five),
+    *(gi_for_a_worker, gi_for_a_worker_of_five, moran_for_a_worker, moran_for_a_worker_of_five),
+    *(change_for_a_worker, change_for_a_worker_of_five),
+)
 EXPERIMENTS: tuple[Callable[[int], int], ...] = (
     *(circles, days_dealt_again, days_alike, gi, gi_sparse, gi_rates, moran, moran_rates),
     *(rates, few_rates),
     *(change, change_against_controls, change_of_restless_areas),
     *(circles_at_places, few_circles_at_places, estimated_circles_at_places),
+    *(circles_by_number_at_places, few_circles_by_number_at_places),
     *(days_alike_at_places, days_dealt_again_at_places),
     *(gi_at_places, gi_rates_at_places, gi_estimated_at_places),
     *(moran_at_places, moran_rates_at_places, moran_estimated_at_places),
     *(rates_at_places, change_at_places),
+    *WORKERS,
 )
 
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import geopandas as gpd
 import httpx
 import numpy as np
 import pytest
+import shapely
 from shapely.geometry import Point, shape
 from sqlalchemy import text
 
@@ -251,7 +253,7 @@ def test_rates_at_places_are_of_the_buildings_whose_cases_are_counted(
         assert sum(one["expected"] for one in told) == pytest.approx(
             sum(one["cases"] for one in told), rel=0.01
         )
-        for method in ("scan", "recent"):
+        for method in ("scan", "recent", "gi", "moran"):
             for role in (Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER):
                 refused = ask(
                     clients[role],
@@ -265,7 +267,10 @@ def test_rates_at_places_are_of_the_buildings_whose_cases_are_counted(
                 assert "不作判断" in refused["verdict"]["zh"]
                 assert not (refused["clusters"] or {"features": []})["features"]
                 assert {u["properties"]["kind"] for u in refused["units"]["features"]} == {"none"}
-                assert all(u["properties"]["expected"] is None for u in refused["units"]["features"])
+                none = ("expected", "cluster") if method in ("scan", "recent") else ("score", "p", "q")
+                assert all(
+                    u["properties"][name] is None for u in refused["units"]["features"] for name in none
+                )
     # a place's cases lie in one cell together with all households of its buildings
     exact, moved = (
         ask(clients[role], "gi", f"{ALL}&cell=60&rate=households")["units"]["features"]
@@ -280,6 +285,54 @@ def test_rates_at_places_are_of_the_buildings_whose_cases_are_counted(
         not in ask(clients[Role.PLANNER], "rates", f"{ALL}&units=cells&cell=120")["verdict"]["en"]
     )
     assert "is not judged" not in ask(clients[Role.CENTRE], "rates", ALL)["verdict"]["en"]
+
+
+def test_ground_goes_the_way_of_the_cases_on_it(clients: dict[Role, httpx.Client], served: Served) -> None:
+    """By number a cell is expected to hold cases in proportion to the ground whose cases are counted in it:
+    for who sees places none where no building is, for a worker that of his own grid as it is.
+    """
+    cells = {
+        role: ask(clients[role], "scan", f"{ALL}&cell=60")["units"]["features"]
+        for role in (Role.CENTRE, Role.PLANNER, Role.GRID_WORKER)
+    }
+    expected = {
+        role: np.array([unit["properties"]["expected"] or 0.0 for unit in units])
+        for role, units in cells.items()
+    }
+    for role, units in cells.items():
+        told = [unit["properties"] for unit in units]
+        assert expected[role].sum() == pytest.approx(
+            sum(one["cases"] for one in told if one["kind"] != "unknown"), rel=0.01
+        )
+    degrees = gpd.GeoSeries([shape(unit["geometry"]) for unit in cells[Role.CENTRE]], crs=4326)
+    homes = served.rows(
+        "select st_asbinary(st_pointonsurface(geom)) as at from buildings where division_code = :c", c=CODE
+    )
+    points = shapely.MultiPoint([shapely.from_wkb(bytes(row[0])) for row in homes])
+    built = degrees.intersects(points).to_numpy()
+    assert (~built).sum() > 3
+    kinds = np.array([unit["properties"]["kind"] for unit in cells[Role.PLANNER]])
+    assert (kinds[~built] == "unknown").all()
+    assert (expected[Role.PLANNER] > 0).sum() > 0.9 * built.sum()
+    assert (expected[Role.CENTRE] > 0).all()
+
+    area = degrees.to_crs(degrees.estimate_utm_crs()).area.to_numpy()
+    own = served.rows(
+        "select st_asbinary(geom) as shape from grids where valid_to is null and division_code = :c "
+        "order by code limit 1",
+        c=CODE,
+    )
+    mine = shapely.from_wkb(bytes(own[0][0]))
+    inner = degrees.within(mine).to_numpy()
+    assert inner.sum() >= 2
+    # in his own grid as many cases are expected on a square metre as in all his ground
+    worker = expected[Role.GRID_WORKER]
+    assert worker[inner] / area[inner] == pytest.approx(
+        np.full(inner.sum(), worker.sum() / area.sum()), rel=0.05
+    )
+    bare = ~built & (shapely.area(degrees.intersection(mine).to_numpy()) > 1e-8)  # about 100 m²
+    assert bare.any()
+    assert (worker[bare] > 0).all()
 
 
 def test_days_are_expected_by_the_hours_looked_at(
