@@ -37,11 +37,11 @@ class GroupHeat(Part):
 
 
 def _cases(surface: Surface) -> dict[str, Any]:
-    classes = len(surface.breaks)
-    colours = palette.ramp(palette.CASES, classes)
+    classes = len(surface.breaks) + 1
+    colours = palette.ramp(palette.DENSITY, classes)
     values = surface.cells["value"].to_numpy(dtype=float)
     # a class's cells become one shape: no seams between cells, and no finer value in the page than is shown
-    rank = np.clip(np.searchsorted(np.asarray(surface.breaks), values, side="left"), 0, max(classes - 1, 0))
+    rank = np.searchsorted(np.asarray(surface.breaks), values, side="right")
     layers = []
     for index in range(classes):
         cells = surface.cells.geometry.to_numpy()[rank == index]
@@ -50,7 +50,7 @@ def _cases(surface: Surface) -> dict[str, Any]:
         layers.append(
             {
                 "lower": 0.0 if index == 0 else surface.breaks[index - 1],
-                "upper": surface.breaks[index],
+                "upper": None if index == classes - 1 else surface.breaks[index],
                 "colour": colours[index],
                 "rings": polygons([merged]) if merged is not None else [],
             }

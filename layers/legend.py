@@ -53,16 +53,19 @@ def _cases(surface: Surface) -> dict[str, Any]:
             "entries": [],
             "notes": [both("legend.cases_too_few", **values)],
         }
-    colours = palette.ramp(palette.CASES, len(surface.breaks))
-    lowers = (0.0, *surface.breaks[:-1])
-    entries = [
+    colours = palette.ramp(palette.DENSITY, len(surface.breaks) + 1)
+    entries: list[dict[str, Any]] = [
         {
             "symbol": "fill",
             "colour": colour,
             "label": both("legend.range", lower=_plain(lower), upper=_plain(upper)),
         }
-        for colour, lower, upper in zip(colours, lowers, surface.breaks, strict=True)
+        for colour, lower, upper in zip(
+            colours[:-1], (0.0, *surface.breaks[:-1]), surface.breaks, strict=True
+        )
     ]
+    highest = both("legend.or_more", lower=_plain(surface.breaks[-1]))
+    entries.append({"symbol": "fill", "colour": colours[-1], "label": highest})
     entries.append({"symbol": "blank", "label": both("legend.cases_floor", **values)})
     method = both(
         "legend.cases_method", bandwidth=round(surface.bandwidth_m), cell=round(surface.cell_m), **values
@@ -71,7 +74,7 @@ def _cases(surface: Surface) -> dict[str, Any]:
         "theme": "cases",
         "title": both("legend.cases_unit"),
         "entries": entries,
-        "notes": [method],
+        "notes": [method, both("legend.cases_fixed")],
     }
 
 

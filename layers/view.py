@@ -12,7 +12,8 @@ import geopandas as gpd
 class Surface:
     """A density surface as square cells with a floor, in EPSG:4326.
 
-    cells: value (float, in `unit`), geometry. breaks: upper bounds of the classes, ascending, in `unit`.
+    cells: value (float, in `unit`), geometry. breaks: bounds between the classes, ascending, in `unit`; a
+    value on one belongs to the class that begins there, and the last class has no upper bound.
     days: length of the time that the cases cover. min_cases: a cell whose estimate rests on fewer cases is
     not among the cells. `layers.density.case_surface` makes it.
     """
@@ -64,6 +65,7 @@ class CommunityView:
     cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as
     "too few cases". version and published (ISO date) name the published plan; size_range are its bounds of
     households, size_words all its ranges by language, in_range the share of grids within them (0 to 1).
+    areas: what the grids make up, in order: name by language, and codes of its grids.
     """
 
     community: gpd.GeoDataFrame
@@ -81,3 +83,4 @@ class CommunityView:
     size_range: tuple[int, int] | None = None
     size_words: Mapping[str, str] = field(default_factory=dict)
     in_range: float | None = None
+    areas: tuple[tuple[Mapping[str, str], tuple[str, ...]], ...] = ()

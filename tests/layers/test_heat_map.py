@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from layers import palette
 from layers.community_map import render
+from layers.density import LADDER
 from layers.group_bands import group_bands
-from layers.heat_map import GroupHeat
+from layers.heat_map import CaseHeat, GroupHeat
 from layers.legend import legends
 from layers.view import GroupSurface
 from tests.browser import Page
@@ -37,6 +40,31 @@ def surface(*ranks: int, **changes: Any) -> GroupSurface:
 def legend(group: GroupSurface) -> dict[str, Any]:
     """The group's legend."""
     return next(one for one in legends(view(groups=(group,))) if one["theme"].startswith("group:"))
+
+
+def test_a_density_has_one_colour_wherever_it_is() -> None:
+    """A quiet month is pale and a busy year is dark, by the same classes as on the centre's page."""
+    assert view().cases is not None
+    cells = view().cases.cells
+    quiet = replace(view().cases, cells=cells.assign(value=np.linspace(1, 150, len(cells))))
+    busy = replace(view().cases, cells=cells.assign(value=np.linspace(150, 30_000, len(cells))))
+    drawn = [{one["lower"]: one for one in CaseHeat(each).data["classes"]} for each in (quiet, busy)]
+    bounds = (0.0, *LADDER)
+    assert [list(each) for each in drawn] == [list(bounds)] * 2
+    for lower, upper, colour in zip(bounds, (*LADDER, None), palette.DENSITY, strict=True):
+        for each in drawn:
+            assert (each[lower]["upper"], each[lower]["colour"]) == (upper, colour)
+    assert [lower for lower in bounds if drawn[0][lower]["rings"]] == [0.0, 100.0]
+    assert [lower for lower in bounds if drawn[1][lower]["rings"]] == [*LADDER]
+    # a value on a bound begins the next class, as in the browser
+    edge = CaseHeat(replace(quiet, cells=cells.assign(value=100.0))).data["classes"]
+    assert [bool(one["rings"]) for one in edge] == [lower == 100.0 for lower in bounds]
+    legend = next(one for one in legends(view(cases=quiet)) if one["theme"] == "cases")
+    labels = [entry["label"]["en"] for entry in legend["entries"]]
+    assert labels[:2] == ["0–100", "100–200"]
+    assert labels[8] == "20,000 or more"
+    assert [entry["colour"] for entry in legend["entries"][:9]] == list(palette.DENSITY)
+    assert "Classes are fixed" in legend["notes"][1]["en"]
 
 
 def test_a_band_has_one_colour_wherever_it_is() -> None:
