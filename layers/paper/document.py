@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -68,7 +68,7 @@ class Document:
         grids: Iterable[str] | None = None,
         imprint: Imprint | None = None,
     ) -> None:
-        """The map of a community and the boards of its grids, or of `grids` only.
+        """The map of a community and the boards of its grids, or of `grids` only, area by area.
 
         imprint: the community's own, in place of the document's. A map is left out where `grids` are named.
         ValueError where the view has no grids, KeyError if it has none of such a code.
@@ -86,10 +86,14 @@ class Document:
             draw_grid_sheet(self._pen, ground, own, self.pages + 1, self._close_page)
         if "boards" in wanted:
             labels = dict(zip(ground.grids["code"], ground.grids["label"], strict=True))
-            for code in codes:
-                self._mark(own.say("paper.board_number", number=labels[code]), self._level + 1)
-                draw_board(self._pen, ground, code, own, self.pages + 1)
-                self._close_page(own)
+            for name, inside in _by_area(view, codes):
+                if name:
+                    self._mark(name[own.lang], self._level + 1)
+                for code in inside:
+                    level = self._level + (2 if name else 1)
+                    self._mark(own.say("paper.board_number", number=labels[code]), level)
+                    draw_board(self._pen, ground, code, own, self.pages + 1)
+                    self._close_page(own)
 
     def _close_page(self, imprint: Imprint) -> None:
         if imprint.draft:
@@ -115,3 +119,12 @@ class Document:
             self._canvas.save()
         finally:
             rl_config.useA85 = before
+
+
+def _by_area(view: CommunityView, codes: list[str]) -> list[tuple[Mapping[str, str], list[str]]]:
+    """The codes by the area that they lie in, with its name; those in none stand last, without one."""
+    found = [(name, [code for code in codes if code in set(inside)]) for name, inside in view.areas]
+    known = {code for _, inside in found for code in inside}
+    return [(name, inside) for name, inside in found if inside] + [
+        ({}, [code for code in codes if code not in known])
+    ]

@@ -25,7 +25,7 @@ from service.maps.cards import CARD_COLUMNS, card_columns, group_lines, recent_c
 from service.maps.colours import select_colours
 from service.privacy.disclosure import Cell, GroupRule, band_label, rank
 from service.registry import COLLECTIONS
-from service.store import audit, figures
+from service.store import audit, figures, tiers
 from service.store.cards import select_months
 from service.store.freezing import uncleared
 
@@ -107,6 +107,11 @@ def draw(connection: Connection, principal: Principal, division: str, *, heat: b
         size_range=size_range(publication),
         size_words=_size_words(publication),
         in_range=_in_range(grids, publication),
+        areas=tuple(
+            ({lang: row[f"name_{lang}"] for lang in LANGUAGES}, tuple(row["grids"]))
+            for row in tiers.select_areas(connection, principal, [division])
+            if row["level"] == -1
+        ),
     )
     return Drawn(view, exact)
 

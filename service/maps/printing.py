@@ -253,7 +253,7 @@ class _Printer:
             raise OperatingError("print-plan-closed", plan=plan)
         grids = read_plan(self.connection, plan).grids.to_crs(4326)
         grids["staff"] = [[] for _ in range(len(grids))]
-        drawn = replace(view, grids=grids, version=str(plan), published="", in_range=None)
+        drawn = replace(view, grids=grids, version=str(plan), published="", in_range=None, areas=())
         return replace(drawn, size_range=None, size_words={}), author or str(row["author"] or "")
 
     def _office(self, target: Target, view: CommunityView) -> Office:

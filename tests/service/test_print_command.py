@@ -117,8 +117,9 @@ def test_a_community_with_its_boards(wangge: Wangge, town: Database, tmp_path: P
     with town.owner.connect() as connection:
         rows = connection.execute(
             text(
-                "select code, bounds_zh from grids"
-                " where division_code = :c and valid_to is null order by code"
+                "select g.code, g.bounds_zh, t.name_zh as area from grids g"
+                " join tiers t on g.code = any(t.grids) and t.level = -1 and t.valid_to is null"
+                " where g.division_code = :c and g.valid_to is null order by t.key, g.code"
             ),
             {"c": CODE},
         ).all()
@@ -127,7 +128,12 @@ def test_a_community_with_its_boards(wangge: Wangge, town: Database, tmp_path: P
     assert f"{len(rows) + 1} page(s)" in done.output
     assert "work phones" in done.output
     assert "QR" not in done.output
-    for page, (code, bounds) in enumerate(rows, start=1):
+    marks = [(mark.level, mark.get_title()) for mark in pdf.get_toc()]
+    areas = list(dict.fromkeys(row.area for row in rows))
+    assert areas == ["第1片区", "第2片区", "第3片区"]
+    assert [name for level, name in marks if level == 1] == areas
+    assert len([name for level, name in marks if level == 2]) == len(rows)
+    for page, (code, bounds, _) in enumerate(rows, start=1):
         words = sheets.words(pdf, page)
         assert f"网格编码 {code}" in words
         assert bounds in words.replace("\r\n", "")
@@ -137,7 +143,8 @@ def test_a_community_with_its_boards(wangge: Wangge, town: Database, tmp_path: P
             text("select phone from grid_staff where grid_code = :c and phone <> ''"), {"c": rows[0].code}
         )
     assert phone in sheets.words(pdf, 1)
-    assert "空缺" in sheets.words(pdf, len(rows))  # nobody was named for the last grid
+    last = max(range(len(rows)), key=lambda place: rows[place].code)
+    assert "空缺" in sheets.words(pdf, last + 1)  # nobody was named for the last grid
 
 
 def test_one_grid_is_its_board_and_the_map_if_asked(wangge: Wangge, tmp_path: Path) -> None:
@@ -158,7 +165,9 @@ def test_a_street_office_in_one_batch(wangge: Wangge, tmp_path: Path) -> None:
     pdf = sheets.open_pdf(out)
     marks = [(mark.level, mark.get_title()) for mark in pdf.get_toc()]
     assert [mark for mark in marks if mark[0] < 2] == [(0, "某某街道"), (1, "测试社区"), (1, "第二社区")]
-    assert len([mark for mark in marks if mark[0] == 2]) + 3 == len(pdf)
+    areas = [name for level, name in marks if level == 2 and "片区" in name]
+    assert areas == ["第1片区", "第2片区", "第3片区"]  # the second community has none
+    assert len([mark for mark in marks if mark[0] >= 2]) - len(areas) + 3 == len(pdf)
     assert "某某街道 · 社区网格总图" in sheets.words(pdf, 0)
     assert "编制：街道办" in sheets.words(pdf, 1)
     assert "方案" not in sheets.words(pdf, 0)  # each community has its own
