@@ -29,7 +29,15 @@ SPACE = 0x7768  # the first key of the advisory locks that stand for runs
 TOLD_EVERY_S = 0.5
 BUSY = 75  # the exit status where another process has the run
 # how much of a run each step is, from where to where
-SHARES = {"read": (0, 5), "divide": (5, 85), "grids": (85, 87), "judge": (87, 96), "store": (96, 99)}
+SHARES = {
+    "read": (0, 5),
+    "divide": (5, 85),
+    "grids": (85, 87),
+    "judge": (87, 96),
+    "tiers_above": (96, 97),
+    "tiers_below": (97, 98),
+    "store": (98, 99),
+}
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 
