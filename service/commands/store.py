@@ -254,12 +254,14 @@ def export(
 ) -> None:
     """Write a plan to a file · 导出方案
 
-    GeoPackage: grids and buildings (layers `grids`, `buildings`) in the input's CRS. GeoJSON: grids, WGS 84.
+    GeoPackage: grids and buildings (layers `grids`, `buildings`, and `tiers` if there are any) in the input's
+    CRS. GeoJSON: grids, WGS 84.
     Shapefile: grids, with .cpg; column names have ten characters there (buildings_unknown is bldg_unkn). What
     is written is what a planner may see: households by building, and no figure about a population group.
 
-    GeoPackage 含网格与建筑两个图层，坐标系同输入；GeoJSON 只含网格（WGS 84）；Shapefile 只含网格，附 .cpg，
-    列名限十个字符（buildings_unknown 写作 bldg_unkn）。内容以规划人员可见的为限，不含重点人群数据。
+    GeoPackage 含网格、建筑图层（有分级时另含 tiers），坐标系同输入；GeoJSON 只含网格（WGS 84）；Shapefile
+    只含网格，附 .cpg，列名限十个字符（buildings_unknown 写作 bldg_unkn）。内容以规划人员可见的为限，不含重点
+    人群数据。
 
     Example · 示例:  wangge export 7 --out grids.shp --encoding GBK
     """

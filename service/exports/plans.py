@@ -47,6 +47,8 @@ def write_export(path: Path, frames: PlanFrames, *, encoding: str | None = None)
             with replacing(path) as part:
                 pyogrio.write_dataframe(grids, part, layer="grids", driver="GPKG")
                 pyogrio.write_dataframe(frames.buildings, part, layer="buildings", driver="GPKG", append=True)
+                if frames.tiers is not None:
+                    pyogrio.write_dataframe(frames.tiers, part, layer="tiers", driver="GPKG", append=True)
         case ".shp":
             _write_shapefile(path, grids.drop(columns=BOUND_COLUMNS).rename(columns=SHORT_NAMES), chosen)
         case _:

@@ -19,7 +19,7 @@ from service.access import Principal, plans_seen
 from service.store.errors import ConflictError, NotFoundError
 from service.store.geometry import metric, read_metric, stored
 from service.store.merge import copy_rows
-from service.store.tiers import PLAN_TIERS, copy_tiers
+from service.store.tiers import PLAN_TIERS, copy_tiers, read_tiers
 
 if TYPE_CHECKING:  # the solver is loaded where plans are made
     from partition.split import Split
@@ -31,12 +31,13 @@ class PlanFrames:
 
     grids: code, community, kind, households, residents, buildings, buildings_unknown, area_m2,
     bounds_zh, bounds_en (四至), geometry.
-    buildings: id, households, residents, use, floors, grid, geometry. Neither has a figure about a population
-    group.
+    buildings: id, households, residents, use, floors, grid, geometry. tiers: as `read_tiers` has them. None
+    has a figure about a population group.
     """
 
     grids: gpd.GeoDataFrame
     buildings: gpd.GeoDataFrame
+    tiers: gpd.GeoDataFrame | None = None
 
 
 def save_plan(
@@ -306,7 +307,12 @@ def read_plan(connection: Connection, plan: int) -> PlanFrames:
     ).to_crs(source)
     grids["residents"] = grids["residents"].astype("float64")
     grids.insert(1, "community", about["community_id"])
-    return PlanFrames(grids, _plan_buildings(connection, division, plan, crs, source))
+    tiers = read_tiers(connection, plan)
+    return PlanFrames(
+        grids,
+        _plan_buildings(connection, division, plan, crs, source),
+        None if tiers is None else tiers.to_crs(source),
+    )
 
 
 def _plan_buildings(

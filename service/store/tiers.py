@@ -285,6 +285,25 @@ PLAN_TIERS = """
 """
 
 
+def read_tiers(connection: Connection, plan: int) -> gpd.GeoDataFrame | None:
+    """The plan's tiers as a frame in EPSG:4326: key, level, tier and name by language, grids (codes) and
+    figures; None if it has none.
+    """
+    import geopandas as gpd
+    import pandas as pd
+
+    rows = connection.execute(
+        text(f"select st_asbinary(f.geom) as geom, f.told from ({PLAN_TIERS}) f order by f.place"),  # noqa: S608
+        {"plan": plan},
+    ).all()
+    if not rows:
+        return None
+    told = pd.DataFrame([row.told for row in rows])
+    return gpd.GeoDataFrame(
+        told, geometry=shapely.from_wkb([bytes(row.geom) for row in rows]), crs=models.SRID
+    )
+
+
 # --- a plan comes into force ---
 
 

@@ -157,3 +157,25 @@ def test_a_setting_that_cannot_be_is_named(
     said = wangge("plans", exit_code=2).output
     assert name in said
     assert value in said
+
+
+def test_tiers_asked_for_are_kept_published_and_written(
+    wangge: Wangge, town_file: Path, scratch: Database, tmp_path: Path
+) -> None:
+    wangge("load", town_file)
+    size = ("--lower", 200, "--target", 300, "--upper", 400)
+    planned = wangge("plan", "c1", *size, "--tier", "片区=2", "--tier", "30")
+    assert "片区" in planned.output
+    wangge("publish", 1)
+    out = tmp_path / "plan.gpkg"
+    wangge("export", 1, "--out", out)
+    tiers = pyogrio.read_dataframe(out, layer="tiers")
+    grids = pyogrio.read_dataframe(out, layer="grids")
+    areas = tiers[tiers["level"] == -1]
+    assert list(areas["name_zh"]) == ["第1片区", "第2片区"]
+    assert sorted(" ".join(areas["grids"]).split()) == sorted(grids["code"])
+    assert set(tiers.loc[tiers["level"] == 1, "grids"]) == set(grids["code"])
+    assert tiers.crs == grids.crs
+    with scratch.owner.connect() as connection:
+        assert connection.scalar(text("select count(*) from tiers where valid_to is null")) == len(tiers)
+    assert "NUMBER" in wangge("plan", "c1", "--tier", "many", exit_code=2).output
