@@ -49,6 +49,7 @@ from service.routes import (
     static,
     statistics,
     tiles,
+    tilesets,
 )
 from service.store.catalogue import Catalogues
 from service.store.networks import Networks
@@ -64,11 +65,11 @@ from service.web.shown import Shown
 ROOMS = (
     *(landing, api, conformance, health, collections, schema, items, item, features_write, cases, events),
     *(plans, edits, processes, jobs, nearby, staff),
-    *(exports, tiles, locate, maps, centre, statistics, reach, cards, compare),
+    *(exports, tilesets, tiles, locate, maps, centre, statistics, reach, cards, compare),
     *(figures, audit, guide, static, login, options),
 )
 # asked most, so looked at first
-BUSY = (items, item)
+BUSY = (items, item, tiles)
 
 # bytes of answers of the centre that are kept
 VIEWS_MOST = 64 * 1024 * 1024
