@@ -379,8 +379,8 @@ def test_denominators_that_are_nought_or_unknown_are_named() -> None:
     [
         *(chance.gi, chance.gi_sparse, chance.gi_rates, chance.moran, chance.moran_rates),
         *(chance.rates, chance.few_rates, chance.rates_at_places),
-        *(chance.gi_at_places, chance.gi_rates_at_places, chance.gi_estimated_at_places),
-        *(chance.moran_at_places, chance.moran_rates_at_places, chance.moran_estimated_at_places),
+        *(chance.gi_at_places, chance.gi_rates_at_places),
+        *(chance.moran_at_places, chance.moran_rates_at_places),
     ],
 )
 def test_false_discoveries(experiment: Callable[[int], int]) -> None:

@@ -47,6 +47,11 @@ FIRST = {
 }
 
 
+# 194 visits to hospitals of New York City for fever, by ZIP code (latitude, longitude) and day of November
+# 2001: sample data that come with SaTScan and with the R package rsatscan.
+NEW_YORK_FEVER = Path(__file__).parent / "new_york_fever.csv"
+
+
 def new_york() -> Units:
     table = pd.read_csv(NEW_YORK)
     return Units(
@@ -285,6 +290,71 @@ def test_longest_must_fit() -> None:
     assert not scan_recent(lattice(3, 3), empty, exposure=np.ones(9), longest=5).clusters
 
 
+def test_satscan_on_the_fever_of_new_york() -> None:
+    """SaTScan's summary of its own example (prospective, space-time permutation, circles of 3 km, 7 days, 999
+    runs), as the readme of rsatscan (github.com/Kenkleinman/rsatscan) has it: 192 places, 194 cases, 3
+    clusters, none of them with p below 0.05. SaTScan leaves out clusters that no run falls short of.
+    """
+    table = pd.read_csv(NEW_YORK_FEVER, dtype={"days": str}).fillna({"days": ""})
+    by_day = np.zeros((len(table), 24), dtype=np.int64)
+    for row, days in enumerate(table["days"]):
+        np.add.at(by_day[row], [int(day) - 1 for day in days.split()], 1)
+    assert by_day.shape[0] == 192
+    assert by_day.sum() == 194
+    latitude, longitude = np.radians(table[["latitude", "longitude"]].to_numpy()).T
+    places = 6_371_009 * np.column_stack([longitude * np.cos(latitude.mean()), latitude])
+    scan = scan_recent(places, by_day, longest=7, bounds=Bounds(0.5, 3_000.0, 2))
+    assert sum(cluster.p < 1 for cluster in scan.clusters) == 3
+    assert not scan.found
+
+
+def test_satscan_on_the_leukaemia_of_the_last_day() -> None:
+    """The space-time Poisson scan where only the last day was looked at is the spatial one, whose answers
+    SaTScan has published; with half of the time before, every cluster's expectation is half of that.
+    """
+    units = new_york()
+    assert units.exposure is not None
+    by_day = np.column_stack([np.zeros_like(units.counts), units.counts])
+    bounds = Bounds(most_share=0.5, least_cases=2)
+    scan = scan_recent(
+        units.places,
+        by_day,
+        exposure=units.exposure,
+        day_weights=np.array([0.0, 1.0]),
+        longest=1,
+        bounds=bounds,
+        runs=99,
+    )
+    for cluster, (tracts, _, cases, expected, risk, ratio, _) in zip(scan.clusters, HALF, strict=False):
+        assert (len(cluster.units), cluster.cases, cluster.days) == (tracts, cases, 1)
+        assert round(cluster.expected, 2) == expected
+        assert round(cluster.relative_risk, 2) == risk
+        assert cluster.ratio == pytest.approx(ratio, abs=2e-6)
+    scan = scan_recent(units.places, by_day, exposure=units.exposure, longest=1, bounds=bounds, runs=99)
+    first = scan.clusters[0]
+    people = units.exposure[first.units].sum() / units.exposure.sum()
+    assert first.expected == pytest.approx(552 * people / 2)
+
+
+@pytest.mark.parametrize(("cases", "ratio"), [(10, 14.060436), (2, 0.386720)])
+def test_satscan_on_a_cylinder_of_the_poisson_model(cases: int, ratio: float) -> None:
+    """Log likelihood ratios of so many of 1,175 cases where one is expected: as in SaTScan's own test of its
+    discrete Poisson model (github.com/scanstatistics/satscan, brain cancer in New Mexico).
+    """
+    people = np.array([1.0, 59.0, 57.5])
+    # one case is expected in the first place in the last of ten days
+    by_day = np.zeros((3, 10), dtype=np.int64)
+    by_day[0, -1] = cases
+    by_day[1, :-1], by_day[2, :-1] = 65, 60
+    by_day[1, 0] += 1175 - by_day.sum()
+    places = np.array([[0.0, 0.0], [5_000.0, 0.0], [0.0, 9_000.0]])
+    scan = scan_recent(places, by_day, exposure=people, longest=1, bounds=Bounds(least_cases=1), runs=19)
+    first = scan.clusters[0]
+    assert (first.cases, by_day.sum()) == (cases, 1175)
+    assert first.expected == pytest.approx(1.0)
+    assert first.ratio == pytest.approx(ratio, rel=1e-5)
+
+
 # --- what chance alone gives ---
 
 
@@ -293,7 +363,9 @@ def test_longest_must_fit() -> None:
     "experiment",
     [
         *(chance.circles_at_places, chance.few_circles_at_places),
+        *(chance.circles_by_number_at_places, chance.few_circles_by_number_at_places),
         *(chance.days_alike_at_places, chance.days_dealt_again_at_places),
+        *chance.WORKERS,
     ],
 )
 def test_places_raise_no_more_false_alarms(experiment: Callable[[int], int]) -> None:
