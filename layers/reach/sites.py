@@ -100,7 +100,7 @@ def list_sites(
 
 def _fitting(ground: Ground, area: shapely.Geometry) -> Numbers:
     """Rows of the ground's buildings of a fitting use, each building once."""
-    words = ground.homes["use"].str.strip().str.lower()
+    words = ground.homes["use"].astype(str).str.strip().str.lower()
     fits = words.isin(FITTING).to_numpy() & shapely.intersects(area, ground.homes.geometry.to_numpy())
     rows = np.flatnonzero(fits)
     first = np.unique(ground.homes["id"].to_numpy()[rows].astype(str), return_index=True)[1]

@@ -110,7 +110,7 @@ class _Days:
         told = np.array(sorted(hour for hour, cases in hours.items() if cases), dtype=np.int64)
         for hour in told.tolist():
             place = days - 1 - (last - 1 - hour) // _DAY_H
-            if place >= 0:
+            if 0 <= place < days:  # later than its end are cases only where the data reach beyond now
                 counts[place] += hours[hour]
         middle = interval.end.astimezone(BEIJING) - timedelta(hours=12)
         weekdays = (middle.weekday() - np.arange(days)[::-1]) % 7
