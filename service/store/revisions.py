@@ -132,7 +132,7 @@ def _moved(connection: Connection, plan: int, first: State, state: State) -> lis
     u = models.plan_units.c
     rows = connection.execute(select(u.households).where(u.plan_id == plan).order_by(u.unit)).scalars()
     return [
-        Moved(first.codes[before], state.codes[after], households, 1.0)
+        Moved(first.codes[before], state.codes[after], households)
         for before, after, households in zip(first.labels, state.labels, rows, strict=True)
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import shapely
-from sqlalchemy import Connection, RowMapping, bindparam, select, text, update
+from sqlalchemy import Connection, RowMapping, select, text
 
 from partition.findings import Finding
 from service import models
@@ -19,21 +19,30 @@ from service.store.merge import copy_rows
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pyproj
 
     from partition.tiers.tower import Tiers
 
 # how much (m²) a square kilometre of a grid may differ from what it is divided into: what doubles cannot hold
 COVER_M2_PER_KM2 = 0.01
+SLIVER_M2 = 1e-4  # between borders that differ by rounding
 
 
 @dataclass(frozen=True)
 class Moved:
-    """So many households, and m², came from a grid of the plan as it was made to a grid as it is now."""
+    """So many households, and m² (or 1 for a unit or building, whatever it holds), came from a grid of the
+    plan as it was made to a grid as it is now.
+    """
 
     former: str
     grid: str
     households: int
-    area_m2: float = 0.0
+    area_m2: float = 1.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is more than where two borders differ by rounding."""
+        return self.households > 0 or self.area_m2 >= 1
 
 
 # --- a plan's tiers are kept ---
@@ -136,8 +145,8 @@ def _of(division: str, plan: int, count: int) -> dict[str, list[Any]]:
 
 def follow_grids(connection: Connection, plan: int, moved: Sequence[Moved], grids: gpd.GeoDataFrame) -> None:
     """Let the tiers of a draft be what is true of its `grids` (as in `Split`): a grid is in the area from
-    which most of its households came (then of its ground); small grids stay where their grid is still what
-    was divided.
+    which most of its households came (then of its ground); small grids stay where nothing moved into their
+    grid or out of it, fitted to its border as that is drawn now.
     """
     t = models.plan_tiers.c
     above = connection.execute(
@@ -146,22 +155,37 @@ def follow_grids(connection: Connection, plan: int, moved: Sequence[Moved], grid
     now: dict[int, list[str]] = {row.id: [] for row in above}
     for level in sorted({row.level for row in above}):
         home = {code: row.id for row in above if row.level == level for code in row.at_first}
-        for grid, area in _homes(moved, home).items():
-            now[area].append(grid)
-    shapes = dict(zip(grids["code"], grids.geometry, strict=True))
+        for grid, place in _homes(moved, home).items():
+            now[place].append(grid)
+    for area, codes in now.items():
+        connection.execute(_GATHER, {"row": area, "members": sorted(codes), "kept": bool(codes)})
     rows = connection.execute(
-        select(t.id, t.level, t.grid, t.metric_wkb).where(t.plan_id == plan, t.level > 0)
+        select(t.id, t.level, t.grid, t.place, t.metric_wkb).where(t.plan_id == plan, t.level > 0)
     ).all()
-    parts: dict[tuple[int, str], list[bytes | None]] = defaultdict(list)
-    for row in rows:
-        parts[row.level, row.grid].append(row.metric_wkb)
-    same = {key for key, given in parts.items() if _covers(given, shapes.get(key[1]))}
-    whole = {grid for _, grid in parts if all(key in same for key in parts if key[1] == grid)}
-    changes = [{"row": row, "members": sorted(codes), "kept": bool(codes)} for row, codes in now.items()]
-    changes += [{"row": row.id, "members": [], "kept": row.grid in whole} for row in rows]
-    if changes:
-        statement = update(models.plan_tiers).where(t.id == bindparam("row"))
-        connection.execute(statement.values(members=bindparam("members"), kept=bindparam("kept")), changes)
+    parts: dict[str, list[Any]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.level, row.id)):
+        parts[row.grid].append(row)
+    changed = {
+        code for one in moved if one.former != one.grid and one.counts for code in (one.former, one.grid)
+    }
+    shapes = dict(zip(grids["code"], grids.geometry, strict=True))
+    for code, own in parts.items():
+        fitted = None if code in changed else _fit(own, shapes.get(code))
+        connection.execute(_KEEP, {"rows": [row.id for row in own], "kept": fitted is not None})
+        if fitted:
+            _redraw(connection, fitted, grids.crs)
+
+
+_GATHER = text("""
+    update plan_tiers set members = cast(:members as text[]), kept = :kept where id = :row
+""")
+_KEEP = text("""
+    update plan_tiers set kept = :kept where id = any(cast(:rows as bigint[])) and kept <> :kept
+""")
+_REDRAW = text("""
+    update plan_tiers set geom = cast(:geom as geometry), metric_wkb = :metric, area_m2 = :area
+    where id = :row
+""")
 
 
 def _homes(moved: Iterable[Moved], home: Mapping[str, int]) -> dict[str, int]:
@@ -177,14 +201,60 @@ def _homes(moved: Iterable[Moved], home: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def _covers(parts: Sequence[bytes | None], grid: shapely.Geometry | None) -> bool:
-    """Whether the parts make up the grid. One whose exact shape is lost was changed by hand: it does not."""
-    known = [part for part in parts if part is not None]
-    if grid is None or len(known) < len(parts):
-        return False
-    union = shapely.union_all(shapely.from_wkb([bytes(part) for part in known]))
-    apart = shapely.area(shapely.symmetric_difference(union, grid))
+def _fit(rows: Sequence[Any], grid: shapely.Geometry | None) -> dict[int, shapely.Geometry] | None:
+    """The small grids of a grid, largest first, where they must change to make up the grid; by id. None where
+    they cannot: the grid is gone, or one of them would be in pieces or has lost its exact shape.
+    """
+    if grid is None or any(row.metric_wkb is None for row in rows):
+        return None
+    outer: dict[str, shapely.Geometry] = {"": grid}
+    inner: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        inner[row.place.rpartition(".")[0]].append(row)
+    found: dict[int, shapely.Geometry] = {}
+    for place, own in inner.items():
+        shapes = [shapely.from_wkb(bytes(row.metric_wkb)) for row in own]
+        if not _covers(shapes, outer[place]):
+            before = shapely.get_num_geometries(shapes)
+            shapes = _fit_one(shapes, outer[place])
+            if not _covers(shapes, outer[place]) or (shapely.get_num_geometries(shapes) != before).any():
+                return None
+            found |= {row.id: shape for row, shape in zip(own, shapes, strict=True)}
+        outer |= {row.place: shape for row, shape in zip(own, shapes, strict=True)}
+    return found
+
+
+def _fit_one(shapes: Sequence[shapely.Geometry], outer: shapely.Geometry) -> list[shapely.Geometry]:
+    """What lies outside is cut off, and what is left of `outer` goes where it borders most."""
+    cut = [_solid(shapely.intersection(shape, outer)) for shape in shapes]
+    for piece in shapely.get_parts(_solid(shapely.difference(outer, shapely.union_all(cut)))):
+        shared = shapely.length(shapely.intersection(shapely.boundary(cut), piece.boundary))
+        most = int(shared.argmax())
+        cut[most] = shapely.union(cut[most], piece)
+    return [_solid(shape) for shape in cut]
+
+
+def _solid(shape: shapely.Geometry) -> shapely.Geometry:
+    """Its surfaces, without slivers of rounding and without the lines that it shares with others."""
+    parts = shapely.get_parts(shape)
+    return shapely.union_all(parts[shapely.area(parts) > SLIVER_M2])
+
+
+def _covers(parts: Sequence[shapely.Geometry], grid: shapely.Geometry) -> bool:
+    """Whether the parts make up the grid."""
+    apart = shapely.area(shapely.symmetric_difference(shapely.union_all(parts), grid))
     return bool(apart <= COVER_M2_PER_KM2 * max(1.0, shapely.area(grid) / 1e6))
+
+
+def _redraw(connection: Connection, shapes: Mapping[int, shapely.Geometry], crs: pyproj.CRS) -> None:
+    import geopandas as gpd
+
+    drawn = gpd.GeoSeries(list(shapes.values()), crs=crs)
+    told = zip(shapes, stored(drawn), metric(drawn), drawn.area.round(2), strict=True)
+    connection.execute(
+        _REDRAW,
+        [{"row": row, "geom": geom, "metric": wkb, "area": float(area)} for row, geom, wkb, area in told],
+    )
 
 
 def pass_on_tiers(

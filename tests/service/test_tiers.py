@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import geopandas as gpd
 import httpx
 import pytest
 import shapely
@@ -21,6 +22,7 @@ from service.plans.planning import plan_community, redraw_community
 from service.postgres.cluster import Cluster
 from service.store.errors import PlanRefusedError
 from service.store.grids import publish_plan
+from service.store.tiers import Moved, follow_grids
 
 from .api import PROFILE, Served, serve_town
 from .towns import CODE
@@ -325,3 +327,39 @@ def test_tiers_of_several_levels_nest(town: Served) -> None:
             assert told["name_zh"].startswith(by_key[parent]["name_zh"])
             assert told["code"] is None
     publish(town, tiers=ASKS)
+
+
+def test_small_grids_are_fitted_to_a_border_that_is_drawn_anew(town: Served) -> None:
+    """Borders are drawn anew at each edit, also of grids that nothing moved into or out of."""
+    plan = begin(town, town.client(Role.PLANNER))
+    with town.database.owner.begin() as connection:
+        metric = connection.scalar(text("select metric_crs from divisions where code = :c"), {"c": CODE})
+        rows = connection.execute(
+            text("select code, metric_wkb from plan_grids where plan_id = :p order by code"), {"p": plan}
+        ).all()
+        shapes = [shapely.from_wkb(bytes(row.metric_wkb)) for row in rows]
+        ground = shapely.union_all(shapes)
+        border = shapes[0].intersection(shapely.union_all(shapes[1:]))
+        given = border.interpolate(0.3, normalized=True).buffer(2.0).intersection(ground)
+        shapes = [shapes[0].union(given), *(one.difference(given) for one in shapes[1:])]
+        codes = [row.code for row in rows]
+        frame = gpd.GeoDataFrame({"code": codes}, geometry=shapes, crs=metric)
+        follow_grids(connection, plan, [Moved(code, code, 100) for code in codes], frame)
+        kept = connection.execute(
+            text("select grid, kept, metric_wkb, area_m2 from plan_tiers where plan_id = :p and level = 1"),
+            {"p": plan},
+        ).all()
+        assert all(row.kept for row in kept)
+        for code, drawn in zip(codes, shapes, strict=True):
+            parts = [shapely.from_wkb(bytes(row.metric_wkb)) for row in kept if row.grid == code]
+            assert all(part.geom_type == "Polygon" and part.is_valid for part in parts)
+            assert shapely.union_all(parts).symmetric_difference(drawn).area < 1e-3
+            assert sum(part.area for part in parts) == pytest.approx(drawn.area, abs=1e-3)
+        # where nobody can say which part is whose, they go
+        cut = shapes[0].difference(shapes[0].centroid.buffer(500.0))
+        frame = gpd.GeoDataFrame({"code": codes}, geometry=[cut, *shapes[1:]], crs=metric)
+        follow_grids(connection, plan, [Moved(code, code, 100) for code in codes], frame)
+        gone = connection.scalars(
+            text("select distinct grid from plan_tiers where plan_id = :p and not kept"), {"p": plan}
+        )
+        assert list(gone) == codes[:1]
