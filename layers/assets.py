@@ -58,6 +58,7 @@ JOINED: Mapping[str, tuple[str, ...]] = {
         "centre/card.js",
         "centre/levels.js",
         "centre/tiers.js",
+        "events.js",
         "centre/live.js",
         "centre/start.js",
     ),

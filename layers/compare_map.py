@@ -25,7 +25,7 @@ from layers.legend import Both, both
 from layers.utm import utm_crs
 from partition.texts import LANGUAGES, Language, catalogue
 
-SCRIPTS = ("wangge.js", "base_map.js", "choropleth.js", "labels.js", "compare/page.js")
+SCRIPTS = ("wangge.js", "base_map.js", "choropleth.js", "labels.js", "events.js", "compare/page.js")
 SIDES = ("left", "right")
 _TEXTS = ("compare.", "map.", "card.")
 
@@ -81,6 +81,7 @@ class CompareView:
     choropleth; None: grids have colours that tell neighbours apart, twins the same one. columns: heads of the
     grids' cells; the first cell stands below a grid's number. moved: buildings whose grid is another one on
     the other side; None: not for this role. ground: as `/centre/{division}/base` answers, or None.
+    events: address of server-sent events, where a side goes on; "": both are over.
     """
 
     kind: Literal["plans", "periods"]
@@ -103,6 +104,7 @@ class CompareView:
     role: str = "public"
     synthetic: bool = False
     attribution: Mapping[str, str] = field(default_factory=dict)
+    events: str = ""
 
 
 class _Frame(Part):
@@ -206,6 +208,9 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         "left": _side(view.left, left_colours),
         "right": _side(view.right, right_colours, shaped=view.kind == "plans"),
         "moved": [] if view.moved is None else packed(view.moved),
+        "code": view.code,
+        "events": view.events,
+        "none": dict(view.none),
     }
     return {
         "lang": lang,
@@ -220,15 +225,7 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         "selected": page["selected"],
         "sides": {name: _heads(view, name) for name in SIDES},
         "choices": [{"value": choice.value, "label": dict(choice.label)} for choice in view.choices],
-        "differences": [
-            {"text": dict(one.text), "grids": list(one.grids), "trend": one.trend} for one in view.differences
-        ],
-        "none": dict(view.none),
-        "figures": [
-            {"label": dict(one.label), "left": one.left, "right": one.right, "change": one.change}
-            for one in view.figures
-        ],
-        "notes": [dict(note) for note in view.notes],
+        **_told(view),
         "legend": view.measure is not None,
         "measure": _measure(view),
         "role": {
@@ -238,6 +235,32 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         "attribution": dict(view.attribution),
         "moved": view.moved is not None,
     }
+
+
+def _told(view: CompareView) -> dict[str, Any]:
+    """What stands in the panel: differences, figures and notes."""
+    return {
+        "differences": [
+            {"text": dict(one.text), "grids": list(one.grids), "trend": one.trend} for one in view.differences
+        ],
+        "none": dict(view.none),
+        "figures": [
+            {"label": dict(one.label), "left": one.left, "right": one.right, "change": one.change}
+            for one in view.figures
+        ],
+        "notes": [dict(note) for note in view.notes],
+    }
+
+
+def current(view: CompareView) -> dict[str, Any]:
+    """Two periods as they are by now, for a page that shows them already: figures, words, no shapes."""
+
+    def side(told: Side) -> dict[str, Any]:
+        grids = _side(told, [""] * len(told.grids), shaped=False)["grids"]
+        kept = [{name: grid[name] for name in ("code", "cells", "value", "state")} for grid in grids]
+        return {"title": dict(told.title), "note": dict(told.note), "grids": kept}
+
+    return {"left": side(view.left), "right": side(view.right), **_told(view)}
 
 
 def _colours(view: CompareView) -> tuple[list[str], list[str]]:

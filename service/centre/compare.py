@@ -367,6 +367,8 @@ def _compare_periods(
         measure=classes(name),
         choices=_month_choices(sides, clock, reach),
         notes=_period_notes(filters, covered, told),
+        # a period that has not ended by the clock goes on
+        events="/events" if any(one.begin < clock.end <= one.end for one in intervals) else "",
         **_common(connection, principal, division, address),
     )
 

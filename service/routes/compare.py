@@ -12,6 +12,7 @@ from service.centre.compare import draw_comparison
 from service.faults import MalformedError
 from service.query.box import short
 from service.registry import COLLECTIONS
+from service.routes.collections import answer_json
 from service.routes.maps import policy_for
 from service.routes.viewing import find_asking, path_of
 from service.web.schemas import CompareQuery
@@ -22,12 +23,22 @@ SIDES = frozenset({"left", "right"})
 SIDE_MOST = 100
 
 
+def prefers_json(request: Request) -> bool:
+    """Whether the client takes JSON and no page."""
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
 @router.get(
-    "/centre/{division}/compare", summary="Two plans or two periods compared", response_class=HTMLResponse
+    "/centre/{division}/compare",
+    summary="Two plans or two periods compared",
+    response_class=HTMLResponse,
+    responses={200: {"content": {"application/json": {}}}},
 )
 def show_comparison(request: Request, division: str, query: Annotated[CompareQuery, Query()]) -> Response:
     """Two maps in step, what differs in words, and figures. Plans that are not published are for those who
-    see drafts, as are the buildings whose grid differs. Periods are compared by the grids in force.
+    see drafts, as are the buildings whose grid differs. Periods are compared by the grids in force. As JSON:
+    what the page asks for anew when a case is told of.
     """
     asking = find_asking(request, division, others=SIDES)
     for name in ("last", "datetime", "previous"):
@@ -51,12 +62,16 @@ def show_comparison(request: Request, division: str, query: Annotated[CompareQue
             cases,
             f"{path_of(division)}/compare",
         )
-    from layers.compare_map import render
+    from layers.compare_map import current, render
 
+    if prefers_json(request):
+        answer = answer_json(current(view))
+        answer.headers.update({"Vary": "Accept, Cookie", "Cache-Control": "private, no-store"})
+        return answer
     html = render(view, lang=context.lang)
     headers = {
         "Content-Security-Policy": policy_for(html),
-        "Vary": "Accept-Language, Cookie",
+        "Vary": "Accept, Accept-Language, Cookie",
         "Cache-Control": "private, no-store",
     }
     return HTMLResponse(html, headers=headers)

@@ -14,11 +14,13 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
+from sqlalchemy import text
 
 from partition.wishes.policy import Profile, Size
 from service.access import Principal, Role
 from service.plans.planning import plan_community
 from service.postgres.cluster import Cluster
+from service.routes import events
 from tests.browser import Trouble, closed_page
 
 from .api import HIDDEN, Served, fill, serve
@@ -55,7 +57,11 @@ def world(cluster: Cluster) -> Iterator[World]:
                 role: served.client(role, grids=frozenset({own}) if role is Role.GRID_WORKER else frozenset())
                 for role in Role
             }
-            yield World(served, published, draft.plan, foreign.plan, clients)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    events, "PACE", events.Pace(heartbeat=0.3)
+                )  # who hangs up is noticed by its silence
+                yield World(served, published, draft.plan, foreign.plan, clients)
 
 
 def page_of(client: httpx.Client, **query: str) -> tuple[dict[str, Any], str]:
@@ -260,3 +266,113 @@ def test_the_page_in_a_browser(
         expect(page.locator("html")).to_have_attribute("data-ready", "true")
         expect(page.locator("[data-side=left] .cm-key li")).not_to_have_count(0)
     assert trouble == Trouble()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_page_and_what_it_asks_anew_say_the_same(world: World, role: Role) -> None:
+    """As JSON a comparison has what the page of the same reader has, and no shapes."""
+    client = world.clients[role]
+    for query in ({}, {"rate": "households"}, {"category": "noise"}):
+        page, html = page_of(client, **query)
+        told = client.get(ADDRESS, params=query, headers={"accept": "application/json"}).json()
+        for side in ("left", "right"):
+            kept = [
+                {name: grid[name] for name in ("code", "cells", "value", "state")}
+                for grid in page[side]["grids"]
+            ]
+            assert told[side] == {"title": page[side]["title"], "note": told[side]["note"], "grids": kept}
+            assert told[side]["note"]["zh"] in unescape(html)
+        rows = table(html)
+        assert {
+            line["label"]["zh"]: [line["left"], line["right"], line["change"]] for line in told["figures"]
+        } == rows
+        for words in [*told["notes"], *(one["text"] for one in told["differences"])]:
+            assert words["zh"] in unescape(html)
+
+
+def test_a_page_listens_while_one_side_goes_on(world: World) -> None:
+    client = world.clients[Role.CENTRE]
+    newest = world.served.rows("select max(time at time zone 'Asia/Shanghai') from cases")[0][0]
+    now, before, earlier = (f"{newest - timedelta(days=days):%Y-%m}" for days in (0, 32, 64))
+    for query, listens in (
+        ({}, True),
+        ({"left": now, "right": before}, True),
+        ({"left": earlier, "right": before}, False),
+        ({"left": earlier, "right": f"{newest:%Y-%m-%d}"}, True),
+        ({"left": f"plan:{world.published}", "right": f"plan:{world.draft}"}, False),
+    ):
+        page, html = page_of(client, **query)
+        assert (page["events"], 'id="cm-live"' in html) == ("/events" if listens else "", listens), query
+
+
+@pytest.mark.browser
+def test_periods_are_live(world: World, browser: Browser) -> None:
+    """A new case is on map and in table without a reload; after a lost connection, what was missed."""
+    served, trouble = world.served, Trouble()
+    client = world.clients[Role.CENTRE]
+    lon, lat, newest = served.rows(
+        "select st_x(geom), st_y(geom), (select max(time) from cases) from cases where case_id = 'k1'"
+    )[0]
+
+    def report(name: str, category: str = "manhole") -> None:
+        told = {"case_id": name, "community": CODE, "category": category, "time": newest.isoformat()}
+        feature = {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [lon, lat]},
+            "properties": told,
+        }
+        answer = client.post("/collections/cases/items", json=feature)
+        assert answer.status_code == 201, answer.text
+
+    token = served.accounts.invite(Principal(Role.CENTRE, ("",), frozenset(), "browser"))
+    try:
+        with closed_page(browser, trouble) as page:
+            page.goto(f"{served.address}/login?token={token}")
+            page.goto(f"{served.address}{ADDRESS}?lang=zh")
+            state, cases = (
+                page.locator("#cm-live"),
+                page.locator("#cm-figures tr:has(th:text-is('事件数')) td").nth(1),
+            )
+            expect(state).to_have_attribute("data-state", "live")
+            expect(state).to_have_text(re.compile(r"实时 · \d\d:\d\d 更新"))
+            count = int(cases.inner_text())
+            numbers = page.locator("[data-side=right] .wg-number small")
+            shown = sum(int(one.split()[0]) for one in numbers.all_inner_texts() if one)
+            page.evaluate("window.untouched = true")
+            report("live-1")
+            expect(cases).to_have_text(str(count + 1), timeout=3000)
+            expect(page.locator("#cm-figures")).to_contain_text("井盖问题")
+            expect(page.locator("[data-side=right] .cm-note")).to_contain_text(f"{count + 1} 件")
+            assert sum(int(one.split()[0]) for one in numbers.all_inner_texts() if one) == shown + 1
+            # both languages, as if the page had been made so
+            page.click("[data-lang=en]")
+            expect(page.locator("#cm-figures")).to_contain_text("manhole cover")
+            expect(page.locator("[data-side=right] .cm-note")).to_contain_text(f"{count + 1} cases")
+            page.click("[data-lang=zh]")
+            page.context.set_offline(True)
+            expect(state).to_have_attribute("data-state", "away")
+            expect(state).to_contain_text("正在重新连接")
+            report("live-2")
+            page.context.set_offline(False)
+            expect(state).to_have_attribute("data-state", "live")
+            expect(cases).to_have_text(str(count + 2))
+            # many changes at once are one question
+            asked: list[str] = []
+            page.on(
+                "request", lambda request: asked.append(request.url) if "/compare" in request.url else None
+            )
+            for n in range(3, 9):
+                report(f"live-{n}")
+            expect(cases).to_have_text(str(count + 8))
+            assert len(asked) <= 3
+            # enough of them, and a grid is named; it leads to the map
+            for n in range(9, 60):
+                report(f"live-{n}")
+            page.locator("#cm-differences button").first.click()
+            expect(page.locator("#cm-grid")).to_be_visible()
+            assert page.evaluate("window.untouched") is True
+        assert trouble.outside == []
+        assert all("ERR_INTERNET_DISCONNECTED" in error for error in trouble.errors)
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id like 'live-%'"))

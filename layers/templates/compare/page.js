@@ -55,6 +55,14 @@ const compare = (function () {
     });
   }
 
+  // a grid's colour by its figure
+  function paint(map, entry) {
+    if (!page.measure) return;
+    const filled = wangge.choropleth.fill(page.measure, entry.grid.value, entry.grid.state);
+    entry.dark = is_dark(filled.colour);
+    entry.shape.setStyle({ fillColor: wangge.choropleth.paint(map.getRenderer(entry.shape)._container, page.measure, filled) });
+  }
+
   function draw(side) {
     const map = maps[side], data = page[side], plans = page.kind === "plans";
     ground(map);
@@ -77,7 +85,6 @@ const compare = (function () {
       // grids that are the same on both sides have their shapes on the left only
       const grid = told.rings ? told : Object.assign({}, shaped.get(told.code), told);
       const rings = unpack(grid.rings);
-      let dark = false;
       L.polygon(rings, Object.assign({ pane: "wg-borders-casing", color: "#ffffff", weight: 4.5, opacity: 0.9, lineJoin: "round" }, plain)).addTo(map);
       L.polygon(rings, Object.assign({ pane: "wg-borders", color: "#34566a", weight: 1.5, lineJoin: "round" }, plain)).addTo(map);
       const shape = L.polygon(rings, { pane: "wg-grids", smoothFactor: 0, stroke: false, fillColor: grid.colour || "#ffffff", fillOpacity: plans ? 0.6 : 0.92, className: "wg-grid" }).addTo(map);
@@ -85,14 +92,10 @@ const compare = (function () {
       path.setAttribute("tabindex", "0");
       path.setAttribute("role", "button");
       path.setAttribute("data-code", grid.code);
-      if (page.measure) {
-        const filled = wangge.choropleth.fill(page.measure, grid.value, grid.state);
-        dark = is_dark(filled.colour);
-        shape.setStyle({ fillColor: wangge.choropleth.paint(map.getRenderer(shape)._container, page.measure, filled) });
-      }
       const node = wangge.element("div", { class: "wg-number" }, wangge.element("b", {}, grid.label), wangge.element("small", {}));
       const number = L.marker(grid.centre, { pane: "wg-numbers", interactive: false, keyboard: false, icon: L.divIcon({ className: "wg-number-at", html: node, iconSize: [0, 0] }) }).addTo(map);
-      const entry = { grid: grid, rings: rings, path: path, node: node, number: number, box: null, dark: dark };
+      const entry = { grid: grid, rings: rings, path: path, shape: shape, node: node, number: number, box: null, dark: false };
+      paint(map, entry);
       shape.on("mouseover", function () { hover(side, grid.code); });
       shape.on("mouseout", function () { hover(side, ""); });
       shape.on("click", function () { choose(codes_of(side, grid.code), false); });
@@ -231,6 +234,110 @@ const compare = (function () {
     document.querySelectorAll("option[data-zh]").forEach(function (option) { option.textContent = option.getAttribute("data-" + wangge.language()); });
   }
 
+  // a difference that is about grids leads to the first of them
+  function pointing(within) {
+    within.querySelectorAll("[data-grids]").forEach(function (button) {
+      const codes = button.dataset.grids.split(" ");
+      const first = entry_of("right", codes[0]) ? codes_of("right", codes[0]) : codes_of("left", codes[0]);
+      button.addEventListener("click", function () { choose(first, false); bring(first); });
+      button.addEventListener("mouseenter", function () { SIDES.forEach(function (side) { const entry = first[side] ? entry_of(side, first[side]) : null; drawn[side].hover.setLatLngs(entry ? entry.rings : []); }); });
+      button.addEventListener("mouseleave", function () { hover("left", ""); });
+    });
+  }
+
+  // --- live: a period that goes on is asked for anew when a case is told of ---
+
+  // a text in both languages, as the page was made with them
+  function both(tag, texts, attributes) {
+    return wangge.element(tag, Object.assign({ "data-zh": texts.zh, "data-en": texts.en }, attributes), wangge.choose(texts));
+  }
+
+  function renew(told) {
+    const known = SIDES.every(function (side) { return told[side].grids.length === drawn[side].shapes.length && told[side].grids.every(function (grid) { return entry_of(side, grid.code); }); });
+    if (!known) { location.reload(); return; }  // other grids are in force
+    SIDES.forEach(function (side) {
+      const section = document.querySelector(".cm-side[data-side=" + side + "]");
+      page[side].title = told[side].title;
+      section.querySelector("h2").replaceChildren(both("span", told[side].title));
+      section.querySelector(".cm-note").replaceChildren(both("span", told[side].note));
+      told[side].grids.forEach(function (grid) {
+        const entry = entry_of(side, grid.code);
+        Object.assign(entry.grid, grid);
+        paint(drawn[side].map, entry);
+      });
+      // the legend names the states that there are
+      page[side].grids.forEach(function (grid) { Object.assign(grid, entry_of(side, grid.code).grid); });
+      numbers(side);
+    });
+    const differences = document.getElementById("cm-differences"), list = wangge.element("ul", { class: "cm-differences" });
+    told.differences.forEach(function (one) {
+      const text = both("span", one.text), line = wangge.element("li", one.trend ? { class: "cm-" + one.trend } : {});
+      line.append(one.grids.length ? wangge.element("button", { type: "button", "data-grids": one.grids.join(" ") }, text) : text);
+      list.append(line);
+    });
+    differences.replaceChildren(differences.querySelector("h2"), told.differences.length ? list : both("p", told.none, { class: "wg-note" }));
+    pointing(differences);
+    document.querySelector("#cm-figures tbody").replaceChildren.apply(document.querySelector("#cm-figures tbody"), told.figures.map(function (line) {
+      return wangge.element("tr", {}, both("th", line.label, { scope: "row" }), wangge.element("td", {}, line.left), wangge.element("td", {}, line.right), wangge.element("td", {}, line.change));
+    }));
+    const notes = document.getElementById("cm-notes");
+    if (notes) notes.replaceChildren.apply(notes, told.notes.map(function (note) { return both("p", note, { class: "wg-note" }); }));
+    legend();
+    names();
+    tell();
+  }
+
+  function live() {
+    const node = document.getElementById("cm-live"), words = document.getElementById("cm-live-words");
+    let state = "waiting", asked = Date.now(), ear = null, waiting = null, again = null, tries = 0, first = true;
+
+    function show() {
+      const time = new Date(asked + 8 * 3600000).toISOString().slice(11, 16);  // in Beijing
+      node.dataset.state = state;
+      const text = wangge.say({ live: "compare.live", away: "compare.reconnecting", waiting: "compare.connecting" }[state], { time: time });
+      if (words.textContent !== text) words.textContent = text;
+    }
+
+    function ask_again() {
+      if (waiting) waiting.abort();
+      const stop = waiting = new AbortController();
+      fetch(location.href, { headers: { Accept: "application/json" }, credentials: "same-origin", signal: stop.signal }).then(function (answer) {
+        if (!answer.ok) { refused(); return null; }
+        return answer.json();
+      }).then(function (told) {
+        if (!told) return;
+        asked = Date.now();
+        tries = 0;
+        if (state === "away") state = "live";
+        renew(told);
+        show();
+      }, function (error) {
+        if (error.name !== "AbortError") ear.lost();  // when it is back, what is shown is asked for anew
+      });
+    }
+
+    // an answer, but not figures: the server is busy, or nobody is logged in any more
+    function refused() {
+      state = "away";
+      show();
+      clearTimeout(again);
+      again = setTimeout(ask_again, Math.min(60000, 5000 * Math.pow(2, tries)));
+      tries += 1;
+    }
+
+    ear = wangge.listen(page.events, page.code, {
+      state: function (now) {
+        state = now;
+        show();
+        // what happened since the page was made, and before it listened
+        if (now === "live" && first) { first = false; ask_again(); }
+      },
+      happened: ask_again,
+      asked: function () { return asked; }
+    });
+    wangge.on("language", show);
+  }
+
   function ask(left, right) {
     const address = new URL(location.href);
     address.searchParams.set("left", left);
@@ -277,13 +384,8 @@ const compare = (function () {
       });
       const swap = document.getElementById("cm-swap");
       if (swap) swap.addEventListener("click", function () { ask(page.selected.right, page.selected.left); });
-      document.querySelectorAll("[data-grids]").forEach(function (button) {
-        const codes = button.dataset.grids.split(" ");
-        const first = entry_of("right", codes[0]) ? codes_of("right", codes[0]) : codes_of("left", codes[0]);
-        button.addEventListener("click", function () { choose(first, false); bring(first); });
-        button.addEventListener("mouseenter", function () { SIDES.forEach(function (side) { const entry = first[side] ? entry_of(side, first[side]) : null; drawn[side].hover.setLatLngs(entry ? entry.rings : []); }); });
-        button.addEventListener("mouseleave", function () { hover("left", ""); });
-      });
+      pointing(document);
+      if (page.events) live();
       document.addEventListener("keydown", function (event) { if (event.key === "Escape" && drawn.codes) shut(); });
       L.control.scale({ imperial: false, position: "bottomleft", maxWidth: 120 }).addTo(maps.left);
       L.control.scale({ imperial: false, position: "bottomleft", maxWidth: 120 }).addTo(maps.right);
