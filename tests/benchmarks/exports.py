@@ -104,6 +104,14 @@ def served(owner: str, app: str) -> Iterator[tuple[str, psutil.Process]]:
             process.wait()
 
 
+def change(database: db.Database) -> None:
+    """Let no file that was made before be as good: the version counts statements."""
+    with database.owner.begin() as connection:
+        table = connection.scalar(text("select table_name from added_collections"))
+        connection.execute(text(f"update {table} set c1 = c1 where false"))  # noqa: S608  # of the layer above
+    database.owner.dispose()
+
+
 def spent(server: psutil.Process, postgres: psutil.Process) -> float:
     """CPU seconds of the server, the writers that it started, and PostgreSQL."""
     total = 0.0
@@ -189,6 +197,7 @@ def main() -> int:
                 for form in FORMATS.values():
                     best: Run | None = None
                     for _ in range(given.runs):
+                        change(database)
                         run, features = download(
                             address, f"f={form.name}", server, postgres, root / f"out{form.suffix}"
                         )
