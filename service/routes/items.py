@@ -86,8 +86,8 @@ def list_items(request: Request, name: str) -> Response:
     if known is not None:
         return Response(status_code=304, headers=headers_of(context, collection, known, question.crs))
     found = items.select_page(context.engine, context.principal, collection, allowed, question)
-    told = f"{found.matched} {found.following}".encode()
-    tag = tag_of_shown(context, [collection], mark, found.version, *map(sha256, (found.features, told)))
+    parts = found.features, f"{found.matched} {found.following}".encode()
+    tag = tag_of_shown(context, [collection], mark, found.version, lambda: map(sha256, parts))
     headers = headers_of(context, collection, tag, question.crs)
     if is_had(context, tag):
         return Response(status_code=304, headers=headers)

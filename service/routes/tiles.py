@@ -56,10 +56,9 @@ def show_collection_tile(
     if known is not None:
         return Response(status_code=304, headers=_headers(context, [collection], known))
     cache: TileCache = request.app.state.tiles
-    made = _kept(context, cache, key, collection)
-    if made is None:
-        made = _make(context, cache, key, collection, allowed, question, tile)
-    tag = tag_of_shown(context, [collection], mark, made.version, made.digest)
+    kept = _kept(context, cache, key, collection)
+    made = kept or _make(context, cache, key, collection, allowed, question, tile)
+    tag = tag_of_shown(context, [collection], mark, made.version, lambda: [made.digest])
     headers = _headers(context, [collection], tag)
     if is_had(context, tag):
         return Response(status_code=304, headers=headers)
@@ -107,7 +106,7 @@ def show_tile(request: Request, matrices: str, level: str, row: str, column: str
         layers.append(kept or _make(context, cache, key, collection, allowed, question, tile))
     # layers one after the other are a tile
     content = b"".join(made.content for made in layers)
-    tag = tag_of_shown(context, collections, mark, version, *(made.digest for made in layers))
+    tag = tag_of_shown(context, collections, mark, version, lambda: [made.digest for made in layers])
     headers = _headers(context, collections, tag)
     if is_had(context, tag):
         return Response(status_code=304, headers=headers)

@@ -153,7 +153,7 @@ def answer_kept(
     if had is not None and had[0] == version:
         return Response(status_code=304, headers=headers | {"ETag": had[1]})
     made = _made(context, key, version, make)
-    headers["ETag"] = tag_of_shown(context, read, mark, version, made.digest)
+    headers["ETag"] = tag_of_shown(context, read, mark, version, lambda: [made.digest])
     if is_had(context, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if takes_gzip(context.request):

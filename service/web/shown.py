@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from service.access import may_know_versions
 from service.registry import Collection
@@ -80,12 +80,18 @@ def had_before(context: Context, collections: Iterable[Collection], mark: str) -
 
 
 def tag_of_shown(
-    context: Context, collections: Iterable[Collection], mark: str, version: int, *digests: bytes
+    context: Context,
+    collections: Iterable[Collection],
+    mark: str,
+    version: int,
+    digests: Callable[[], Iterable[bytes]],
 ) -> str:
-    """The tag of what is shown. version: that it was made of, or an earlier one. digests: of its parts."""
+    """The tag of what is shown. version: that it was made of, or an earlier one. digests: those of its parts,
+    reckoned only for those who may not know the version.
+    """
     if all(may_know_versions(context.principal, one) for one in collections):
         return page_tag(version, mark)
-    tag = digests_tag(mark, *digests)
+    tag = digests_tag(mark, *digests())
     shown: Shown = context.request.app.state.shown
     shown.keep(mark, version, tag)
     return tag
