@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from layers.statistics.statement import Both
     from layers.statistics.units import Units
 
-# windows × runs of a scan; as many take some ten seconds of one processor
+# windows × runs of a scan; as many take some seven seconds of one processor
 WORK_MOST = 12_000_000_000
 THREADS = 2
 _HISTORY = 4  # times `longest`: what the last days are held against, at least

@@ -341,7 +341,7 @@ _FIVE = (0, 1, 2, 3, 4)  # all along the western border
 def _by_number(
     maps: int,
     seed: int,
-    method: Method | Literal["scan", "recent", "compare"],
+    method: Method | Literal["scan", "own area", "recent", "compare"],
     cases: int,
     mine: tuple[int, ...] = (),
 ) -> int:
@@ -349,8 +349,9 @@ def _by_number(
 
     def finds(town: Town, by_day: Whole, number: int) -> bool:
         counts = by_day.sum(axis=1)
-        if method == "scan":
-            units, bounds = Units(town.middles, counts, ground, "area"), Bounds(0.25, side="both")
+        if method in ("scan", "own area"):
+            area = ground if method == "scan" else np.ones_like(ground)
+            units, bounds = Units(town.middles, counts, area, "area"), Bounds(0.25, side="both")
             return bool(scan_circles(units, bounds=bounds, runs=RUNS, seed=number).found)
         if method == "recent":
             return bool(scan_recent(town.middles, by_day, runs=RUNS, seed=number).found)
@@ -372,6 +373,11 @@ def circles_by_number_at_places(maps: int) -> int:
 def few_circles_by_number_at_places(maps: int) -> int:
     """The same of 150 cases."""
     return _by_number(maps, 42, "scan", 150)
+
+
+def circles_by_area_at_places(maps: int) -> int:
+    """Of 1,500 cases against the squares' own area: why the ground is dealt out."""
+    return _by_number(maps, 43, "own area", 1500)
 
 
 def days_dealt_again_at_places(maps: int) -> int:
@@ -463,7 +469,7 @@ EXPERIMENTS: tuple[Callable[[int], int], ...] = (
     *(rates, few_rates),
     *(change, change_against_controls, change_of_restless_areas),
     *(circles_at_places, few_circles_at_places, estimated_circles_at_places),
-    *(circles_by_number_at_places, few_circles_by_number_at_places),
+    *(circles_by_number_at_places, few_circles_by_number_at_places, circles_by_area_at_places),
     *(days_alike_at_places, days_dealt_again_at_places),
     *(gi_at_places, gi_rates_at_places, gi_estimated_at_places),
     *(moran_at_places, moran_rates_at_places, moran_estimated_at_places),
