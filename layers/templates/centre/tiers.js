@@ -101,7 +101,8 @@
       if (state === divided) return;
       divided = state;
       small.clearLayers();
-      shown.forEach(function (one) {
+      const last = function (one) { return one.properties.key === centre.view.small ? 1 : 0; };  // above its neighbours
+      shown.slice().sort(function (a, b) { return last(a) - last(b); }).forEach(function (one) {
         const on = one.properties.key === centre.view.small;
         L.geoJSON(one, { pane: "cc-small", interactive: false, style: { color: "#ffffff", weight: on ? 7 : 3.6, opacity: 0.9, fill: false } }).addTo(small);
         const drawn = L.geoJSON(one, { pane: "cc-small", style: { color: "#17384a", weight: on ? 4 : 1.6, dashArray: on ? null : "5 4", fillColor: "#ffffff", fillOpacity: 0.01, className: "cc-small-grid" } });
