@@ -108,7 +108,7 @@ def change(database: db.Database) -> None:
     """Let no file that was made before be as good."""
     with database.owner.begin() as connection:
         table = connection.scalar(text("select table_name from added_collections"))
-        connection.execute(text(f"update {table} set c4 = c4 % 30 + 1 where c1 = '0'"))  # noqa: S608  # of the layer above
+        connection.execute(text(f"update {table} set c4 = c4 + 1 where c1 = '0'"))  # noqa: S608  # of the layer above
     database.owner.dispose()
 
 
