@@ -201,8 +201,13 @@ class Places:
         order = np.lexsort((buildings[:, 1], buildings[:, 0]))
         rows = order[~np.isnan(places[order, 0])]
         self._places = places[rows]
-        self._grids = None if grids is None else grids[rows]
         self._tree = cKDTree(buildings[rows]) if len(rows) else None
+        self._grids: dict[str, int] = {}
+        self._apart: cKDTree | None = None
+        if grids is not None and len(rows):
+            codes, number = np.unique(grids[rows], return_inverse=True)
+            self._grids = {code: one for one, code in enumerate(codes.tolist()) if code}
+            self._apart = cKDTree(_storeys(buildings[rows], number.ravel()))
         if former is None or not len(former[1]):
             self._of, self._homes = self._places, buildings[rows]
         else:
@@ -212,7 +217,7 @@ class Places:
             self._homes = np.concatenate([buildings[rows], homes[sorted_]])
         self._known: tuple[Points, Numbers, Numbers] | None = None
 
-    def of(self, cases: Points, grids: Codes | None = None) -> Points:
+    def of(self, cases: Points, grids: Sequence[str | None] | None = None) -> Points:
         """The place of each case, shape (m, 2): that of the building nearest to it; NaN if there is none.
 
         grids: the code of each case's grid: the building is the nearest of that grid's.
@@ -220,17 +225,14 @@ class Places:
         found: Points = np.full(cases.shape, np.nan)
         if self._tree is None or not len(cases):
             return found
-        if grids is None or self._grids is None:
+        if grids is None:
             _, nearest = self._tree.query(cases)
             found[:] = self._places[nearest]
-            return found
-        points = np.asarray(self._tree.data)
-        for code in np.unique(grids).tolist():
-            rows = np.flatnonzero(self._grids == code)
-            if code and len(rows):
-                mine = np.flatnonzero(grids == code)
-                _, nearest = cKDTree(points[rows]).query(cases[mine])
-                found[mine] = self._places[rows[nearest]]
+        elif self._apart is not None:
+            number = np.array([-1 if code is None else self._grids.get(code, -1) for code in grids])
+            mine = np.flatnonzero(number >= 0)
+            _, nearest = self._apart.query(_storeys(cases[mine], number[mine]))
+            found[mine] = self._places[nearest]
         return found
 
     def deal(
@@ -285,6 +287,11 @@ class Places:
             known, member = np.unique(self._of, axis=0, return_inverse=True)
             self._known = (known, member.ravel(), _turns(member.ravel()))
         return self._known
+
+
+def _storeys(points: Points, number: Numbers) -> Points:
+    """The points, those of one number so far above others that what is nearest has the same number."""
+    return np.column_stack([points, number * 1e8])
 
 
 def _turns(member: Numbers) -> Numbers:

@@ -110,6 +110,12 @@ _OLDER = text("""
 """)
 _ADOPT = text("""
     update cases c set place_era = :era
+    where c.division_code = :division and c.place is not null and c.place_era is null and exists (
+        select from case_places p
+        where p.division_code = :division and p.era = :era and p.place = c.place)
+""")
+_WITHDRAW = text("""
+    update cases c set place = null, place_era = :era
     where c.division_code = :division and c.place is not null and c.place_era is null
 """)
 _PENDING = text("""
@@ -314,18 +320,22 @@ def _write_era(connection: Connection, division: str, found: _Buildings, spots: 
 
 
 def _adopt(connection: Connection, division: str, found: _Buildings) -> None:
-    """Write down what the places stand for that were given before that was done: those made of the present
-    buildings whatever their grids. Others are not shown any longer.
+    """Write down what the places stand for that were given before that was done, or while it was not: those
+    made of the present buildings, whatever their grids or in these. Others are not shown any longer.
     """
     if not connection.scalar(_OLDER, {"division": division}):
         return
+    least = rules().floor.addresses
     order = np.lexsort((found.points[:, 1], found.points[:, 0]))
     places = np.full(found.points.shape, np.nan)
-    made = find_places((found.points * found.stretch)[order], rules().floor.addresses)
+    made = find_places((found.points * found.stretch)[order], least)
     places[order] = np.round(made / found.stretch, 7)
-    spots = [None if np.isnan(x) else (x, y) for x, y in places.tolist()]
-    era = _write_era(connection, division, found, spots)
-    connection.execute(_ADOPT, {"division": division, "era": era})
+    anywhere: list[Spot | None] = [None if np.isnan(x) else (x, y) for x, y in places.tolist()]
+    era = 0
+    for spots in (anywhere, found.spots(divide_grids(found.points * found.stretch, found.grids, least))):
+        era = _write_era(connection, division, found, spots)
+        connection.execute(_ADOPT, {"division": division, "era": era})
+    connection.execute(_WITHDRAW, {"division": division, "era": era})
 
 
 def _place_new(connection: Connection, division: str, buildings: _Buildings) -> int:
@@ -361,8 +371,7 @@ class _Kept:
 
     def of(self, points: Points, grids: Sequence[str | None]) -> Points:
         """The places (degrees) of points in grids."""
-        codes = np.array([code or "" for code in grids], dtype=str)
-        return self._degrees(self.places.of(points * self.stretch, codes))
+        return self._degrees(self.places.of(points * self.stretch, grids))
 
     def of_buildings(self, points: Points) -> Points:
         """The places (degrees) of the buildings at points."""

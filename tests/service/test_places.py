@@ -166,7 +166,7 @@ def test_a_case_is_at_a_place_of_its_grid_though_the_next_building_is_another_s(
     numbers = divide_grids(buildings, grids, 8)
     middles = np.array([buildings[numbers == number].mean(axis=0) for number in numbers])
     places = Places(buildings, middles, grids)
-    found = places.of(np.array([(1.9, 0.0)] * 3), np.array(["west", "east", ""]))
+    found = places.of(np.array([(1.9, 0.0)] * 3), ["west", "east", None])
     np.testing.assert_allclose(found, [(0.5, 1.5), (2.5, 1.5), (np.nan, np.nan)])
 
 
