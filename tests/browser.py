@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = (
@@ -21,6 +21,8 @@ _ARGUMENTS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+# machines are shared: how soon something shows is for the benchmarks to say
+expect.set_options(timeout=20_000)
 _OWN_SCHEMES = {"file", "data", "blob", "about"}
 _OWN_HOSTS = {"127.0.0.1", "localhost"}
 
@@ -65,7 +67,7 @@ def closed_page(
 
     context.route("**/*", answer)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     page.on(
         "console", lambda message: trouble.errors.append(message.text) if message.type == "error" else None
     )

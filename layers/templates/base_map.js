@@ -89,7 +89,12 @@
     }
     map.on("zoomend", size);
 
+    var zooming = false;
+    map.on("zoomanim", function () { zooming = true; });
+    map.on("zoomend", function () { zooming = false; });
+
     function whole() {
+      if (zooming) { map.once("zoomend", whole); return; } // what is asked amid a zoom is lost on Leaflet
       var wide = window.innerWidth > 760;
       map.fitBounds(bounds, {
         paddingTopLeft: wide ? [316, 92] : [16, 128], paddingBottomRight: wide ? [72, 36] : [16, 84], animate: false

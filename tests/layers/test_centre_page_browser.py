@@ -328,7 +328,7 @@ def test_a_new_case_appears(page: Page, address: str, town: Town) -> None:
     expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
     before = total(page)
     town.add(1, "street_light")
-    expect(page.locator(".cc-figure dd").first).to_contain_text(str(before + 1), timeout=2000)
+    expect(page.locator(".cc-figure dd").first).to_contain_text(str(before + 1))
     expect(page.locator(".cc-entry").first).to_contain_text("路灯损坏")
     expect(page.locator(".cc-entry").first).to_have_class(re.compile("cc-fresh"))
     questions = sum(question.startswith("cases") for question in town.asked)

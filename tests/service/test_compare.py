@@ -340,7 +340,7 @@ def test_periods_are_live(world: World, browser: Browser) -> None:
             shown = sum(int(one.split()[0]) for one in numbers.all_inner_texts() if one)
             page.evaluate("window.untouched = true")
             report("live-1")
-            expect(cases).to_have_text(str(count + 1), timeout=3000)
+            expect(cases).to_have_text(str(count + 1))
             expect(page.locator("#cm-figures")).to_contain_text("井盖问题")
             expect(page.locator("[data-side=right] .cm-note")).to_contain_text(f"{count + 1} 件")
             assert sum(int(one.split()[0]) for one in numbers.all_inner_texts() if one) == shown + 1
