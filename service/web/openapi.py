@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from partition.texts import Language
+from partition.texts import Language, catalogue
 from service.access import Access, Principal, may_write
 from service.exports.formats import FORMATS
 from service.exports.options import CHOICES
@@ -36,6 +36,7 @@ from service.registry import Collection
 from service.tiles.matrices import LEVELS
 from service.tiles.matrices import NAME as WEB_MERCATOR_QUAD
 from service.web.feature_schema import TYPES, describe_column
+from service.web.problems import problems_of
 
 VERSION = "3.0.3"
 PROBLEM = "application/problem+json"
@@ -89,10 +90,12 @@ def describe_api(
     schemas: dict[str, Any] = {**found.get("components", {}).get("schemas", {}), **_schemas()}
     schemas = {name: one for name, one in schemas.items() if "ValidationError" not in name}
     known = list(collections)
+    refusals = Refusals(lang)
     for template, operations in found["paths"].items():
         shown = template.replace(":path}", "}")
         described = {
-            method: _operation(shown, method, operation, lang) for method, operation in operations.items()
+            method: _operation(shown, method, operation, lang, refusals)
+            for method, operation in operations.items()
         }
         if not shown.startswith(PREFIX):
             paths[shown] = described
@@ -116,12 +119,7 @@ def describe_api(
         "components": {
             "schemas": schemas,
             "parameters": _parameters(lang),
-            "responses": {
-                "problem": {
-                    "description": "Why the request cannot be answered, and what mends it.",
-                    "content": {PROBLEM: {"schema": _ref("problem")}, HTML: {"schema": _ref("html")}},
-                }
-            },
+            "responses": refusals.responses,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a JWT."},
                 "session": {"type": "apiKey", "in": "cookie", "name": "wangge_session"},
@@ -129,6 +127,41 @@ def describe_api(
         },
         "security": [{}, {"bearer": []}, {"session": []}],
     }
+
+
+class Refusals:
+    """The answers with problems that operations have, each written once."""
+
+    def __init__(self, lang: Language) -> None:
+        self._lang = lang
+        self._names: dict[tuple[int, frozenset[str]], str] = {}
+        self.responses: dict[str, Any] = {
+            "problem": {
+                "description": "Why the request cannot be answered, and what mends it.",
+                "content": {PROBLEM: {"schema": _ref("problem")}, HTML: {"schema": _ref("html")}},
+            }
+        }
+
+    def of(self, method: str, path: str) -> dict[str, dict[str, str]]:
+        """References to those of an operation, by status."""
+        told = problems_of(f"{method.upper()} {path}")
+        return {str(status): {"$ref": self._ref(status, codes)} for status, codes in told.items()}
+
+    def _ref(self, status: int, codes: frozenset[str]) -> str:
+        if (status, codes) not in self._names:
+            name = f"problem{status}-{sum(one == status for one, _ in self._names) + 1}"
+            self._names[status, codes] = name
+            texts = catalogue("service")
+            key = f"status.{status}" if f"status.{status}" in texts else "status.request"
+            code = {"properties": {"code": {"type": "string", "enum": sorted(codes)}}}
+            self.responses[name] = {
+                "description": f"{texts.say(key, self._lang)}: {', '.join(sorted(codes))}",
+                "content": {
+                    PROBLEM: {"schema": {"allOf": [_ref("problem"), code]}},
+                    HTML: {"schema": _ref("html")},
+                },
+            }
+        return f"#/components/responses/{self._names[status, codes]}"
 
 
 def as_openapi_30(node: Any) -> Any:
@@ -167,7 +200,9 @@ def chinese() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(files("service.web").joinpath("openapi.zh.toml").read_text(encoding="utf-8"))
 
 
-def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Language) -> dict[str, Any]:
+def _operation(
+    path: str, method: str, operation: Mapping[str, Any], lang: Language, refusals: Refusals
+) -> dict[str, Any]:
     made = deepcopy(dict(operation))
     words = chinese()["operations"].get(f"{method.upper()} {path}", {}) if lang == "zh" else {}
     if words:
@@ -189,7 +224,6 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Langu
         responses.pop("200", None)
         content = {kind: {"schema": {} if kind == JSON else {"type": "string"}} for kind in kinds}
         responses[status] = {"description": "Successful Response", "content": content}
-    responses.setdefault("400", {"$ref": "#/components/responses/problem"})
     if path.endswith("/{column}"):
         responses["204"] = {"description": "Nothing lies in the tile."}
         responses["304"] = {"description": "What the client has, by If-None-Match, is the same."}
@@ -203,8 +237,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], lang: Langu
         if one.get("name") in names:
             one["description"] = names[one["name"]]
             one.get("schema", {}).pop("description", None)
-    if "{" in path:
-        responses.setdefault("404", {"$ref": "#/components/responses/problem"})
+    responses.update(refusals.of(method, path))
     responses.setdefault("default", {"$ref": "#/components/responses/problem"})
     made["responses"] = responses
     return made
@@ -254,6 +287,11 @@ def _of_collection(
                 f"{collection.name}FeatureCollection"
             )
             own["responses"]["200"]["headers"] = _HEADERS | _EXPORT_HEADERS
+            own["responses"]["206"] = {
+                "description": "The part that `Range` asks for.",
+                "content": {one.media: {"schema": _ref("file")} for one in FORMATS.values()},
+                "headers": _HEADERS | _EXPORT_HEADERS | _PART_HEADERS,
+            }
             own["responses"]["304"] = {"description": "What the client has, by If-None-Match, is the same."}
         if parameters:
             own["parameters"] = parameters
@@ -299,6 +337,11 @@ _EXPORT_HEADERS = {
         "description": "How many features the file holds.",
         "schema": {"type": "integer", "minimum": 0},
     },
+}
+
+
+_PART_HEADERS = {
+    "Content-Range": {"description": "Which part of how many bytes.", "schema": {"type": "string"}}
 }
 
 

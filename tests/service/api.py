@@ -14,6 +14,7 @@ import httpx
 import pandas as pd
 from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.routing import Match
 
 from partition.area import Area
 from partition.tiers.levels import Ask
@@ -27,6 +28,7 @@ from service.plans.planning import plan_community
 from service.postgres.cluster import Cluster
 from service.store.communities import load_area
 from service.store.grids import publish_plan
+from service.web.problems import problems_of
 from service.web.serving import make_server
 
 from .towns import CODE, make_layers, make_town
@@ -51,7 +53,9 @@ class Served:
         self, role: Role = Role.PUBLIC, *, grids: frozenset[str] = frozenset(), scope: str = ""
     ) -> httpx.Client:
         """A client logged in as the role."""
-        client = httpx.Client(base_url=self.address, timeout=30)
+        client = httpx.Client(
+            base_url=self.address, timeout=30, event_hooks={"response": [self.check_problem]}
+        )
         self.clients.append(client)
         if role is not Role.PUBLIC:
             token = self.accounts.invite(Principal(role, (scope,), grids, f"test {role}"))
@@ -59,6 +63,20 @@ class Served:
             assert answer.status_code == 303
             client.headers["x-csrf-token"] = csrf_of(client.cookies[COOKIE])
         return client
+
+    def check_problem(self, answer: httpx.Response) -> None:
+        """Whatever is refused is refused as the API's description says (service.web.problems)."""
+        if answer.headers.get("content-type") != "application/problem+json":
+            return
+        answer.read()
+        method, path = answer.request.method.replace("HEAD", "GET"), answer.request.url.path
+        code = answer.json().get("code") if answer.content else None
+        scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
+        matching = [one for one in self.app.state.routes if one.matches(scope)[0] is Match.FULL]
+        templates = [one.path.replace(":path}", "}") for one in matching if method != "OPTIONS"]
+        if code is not None and templates:
+            told = problems_of(f"{method} {templates[0]}")
+            assert code in told.get(answer.status_code, ()), (method, templates[0], answer.status_code, code)
 
     def rows(self, sql: str, **values: Any) -> list[Any]:
         """Rows as the owner sees them."""

@@ -78,12 +78,12 @@ def reader() -> Iterator[None]:
         READERS.clear()
 
 
-def read_back(path: Path) -> dict[str, Any]:
-    """Layers of a file as GDAL reads them."""
+def read_back(path: Path | str) -> dict[str, Any]:
+    """Layers of a file as GDAL reads them; a text is a name of GDAL's own."""
     (process,) = READERS
     assert process.stdin is not None
     assert process.stdout is not None
-    name = f"/vsizip/{path}" if path.suffix == ".zip" else str(path)
+    name = f"/vsizip/{path}" if str(path).endswith(".zip") else str(path)
     print(name, file=process.stdin, flush=True)
     found: dict[str, Any] = json.loads(process.stdout.readline())
     return found
@@ -387,6 +387,24 @@ def test_a_broken_download_goes_on_on_whichever_server(served: Served, twin: Ser
         assert rest.content == whole.content[1000:]
         assert client.get(path, headers={"range": "bytes=-7"}).content == whole.content[-7:]
         assert client.get(path, headers={"range": "bytes=5-9"}).content == whole.content[5:10]
+
+
+@pytest.mark.parametrize("form", ["fgb", "gpkg"])
+def test_gdal_reads_a_file_on_the_server_in_parts(
+    served: Served, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    parts = []
+    read = download.FileSource.open
+
+    def noting(source: download.FileSource) -> dict[str, str]:
+        headers = read(source)
+        parts.append(source.status)
+        return headers
+
+    monkeypatch.setattr(download.FileSource, "open", noting)
+    (layer,) = read_back(f"/vsicurl/{served.address}/collections/buildings/export?f={form}").values()
+    assert {row["id"] for row in layer["rows"]} == set(items_of(client, "buildings"))
+    assert set(parts) == {206}
 
 
 def test_what_changed_meanwhile_is_sent_whole(served: Served) -> None:
