@@ -48,6 +48,7 @@ JOINED: Mapping[str, tuple[str, ...]] = {
         "centre/grids.js",
         "centre/player.js",
         "centre/people.js",
+        "centre/finer.js",
         "centre/statistics.js",
         "centre/reach.js",
         "centre/cases.js",

@@ -32,6 +32,8 @@ router = APIRouter(tags=["centre"])
 # what stands in the page's own address besides the filters, for its scripts
 OF_THE_PAGE = frozenset(
     {"theme", "at", "area", "grid", "small", "list", "wall", "frames", "method", "group", "kind"}
+    # finer parameters of a statistic
+    | {"cell", "seed", "runs", "share", "radius", "side", "longest", "since", "areas"}
 )
 
 

@@ -27,7 +27,8 @@
     return links;
   }
 
-  // told: {title, action ({label, act}), verdict, method, caveat, key, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text]}
+  // told: {title, action ({label, act}), verdict, method, caveat, key, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text],
+  // controls: a node that stays where it is while others come and go}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
     box.hidden = !told;
@@ -55,7 +56,7 @@
       const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
       notes.forEach(function (note) { more.append(wangge.element("p", {}, note)); });
       if (theme) more.append(reading(theme));
-      const before = box.querySelector("details");
+      const before = box.querySelector("details.cc-method");
       // closed on a phone, where there is no room; else as it was
       more.open = before ? before.open : !centre.narrow() && window.innerHeight > 860;
       parts.push(more);
@@ -69,7 +70,9 @@
     if (document.activeElement && document.activeElement.className === "cc-action") pressed = true;
     if (told.verdict) parts.splice(1, 0, wangge.element("p", { class: "cc-verdict" }, told.verdict));
     if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
-    box.replaceChildren.apply(box, parts);
+    Array.from(box.childNodes).forEach(function (node) { if (node !== told.controls) node.remove(); });
+    if (told.controls && told.controls.parentNode === box) told.controls.before.apply(told.controls, parts);
+    else box.append.apply(box, parts.concat(told.controls ? [told.controls] : []));
     // who pressed the button is back on it when the answer is there
     if (pressed && told.action && (document.activeElement === document.body || !document.activeElement)) {
       box.querySelector(".cc-action").focus();

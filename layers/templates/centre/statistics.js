@@ -108,8 +108,8 @@
     function legend() {
       const name = page.statistics.find(function (one) { return one.value === method(); });
       const title = name ? wangge.choose(name.label) : wangge.say("centre.theme_statistics");
-      if (fault && !told) return { title: title, warning: centre.why(fault) };
-      if (!told) return { title: title, notes: [wangge.say("centre.loading")] };
+      if (fault && !told) return { title: title, warning: centre.why(fault), controls: controls() };
+      if (!told) return { title: title, notes: [wangge.say("centre.loading")], controls: controls() };
       const entries = !told.answered ? [] : told.legend.filter(function (entry) { return entry.units > 0 || !/unknown|hidden|few|alone/.test(entry.kind); }).map(function (entry) {
         const kind = String(entry.kind);
         return { symbol: kind === "hidden" ? "hatch" : kind === "unknown" || kind === "few" ? "blank" : "fill", colour: colour(kind), label: wangge.choose(entry.label) + (entry.units ? " · " + wangge.number(entry.units) : "") };
@@ -118,8 +118,13 @@
       if (told.approximate) notes.push(wangge.say("centre.approximate"));
       return {
         title: wangge.choose(told.title), warning: fault ? centre.why(fault) : "", verdict: wangge.choose(told.verdict), entries: entries,
-        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes, action: other_units()
+        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes, action: other_units(), controls: controls()
       };
+    }
+
+    function controls() {
+      const plain = ["rates", "compare"].indexOf(method()) >= 0 ? "grids" : "cells";
+      return centre.finer.controls(method(), (units() || plain) === "cells");
     }
 
     function other_units() {
@@ -131,7 +136,7 @@
 
     function load() {
       if (centre.view.theme !== "statistics" || !page.statistics.length) return;
-      const wanted = "statistics/" + method() + "?" + centre.query(units() ? { units: units() } : {});
+      const wanted = "statistics/" + method() + "?" + centre.query(Object.assign(units() ? { units: units() } : {}, centre.finer.asked(centre.view)));
       if (wanted === asked && told) { draw(); centre.draw_legend(); return; }
       if (wanted === under_way) return;
       // of the same question the old picture stays until the new one is there
@@ -171,7 +176,7 @@
     }
 
     centre.themes.statistics = { show: load, hide: function () { layer.remove(); }, legend: legend, page: "statistics", notebook: "03_hot_spots" };
-    wangge.on("view", function (names) { if (centre.asks_anew(names)) load(); });
+    wangge.on("view", function (names) { if (centre.asks_anew(names) || names.has("finer")) load(); });
     wangge.on("happened", renew);
   });
 })();

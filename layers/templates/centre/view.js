@@ -7,7 +7,7 @@
   function empty() {
     return {
       category: [], status: [], tier: [], last: "30d", datetime: "", hours: "", weekdays: "", rate: "", previous: false,
-      theme: "", choice: "", at: "", area: "", grid: "", small: "", list: "newest", wall: false
+      theme: "", choice: "", at: "", area: "", grid: "", small: "", list: "newest", wall: false, finer: {}
     };
   }
 
@@ -19,6 +19,7 @@
       if (asked.get(name)) view[name] = asked.get(name);
     });
     if (view.datetime) view.last = "";
+    view.finer = centre.finer.read(asked);
     view.previous = asked.get("previous") === "true";
     view.wall = asked.get("wall") === "1";
     if (["overdue", "grids"].indexOf(asked.get("list")) >= 0) view.list = asked.get("list");
@@ -46,6 +47,8 @@
     if (view.last === "30d" && !view.datetime) told.delete("last");
     told.set("theme", view.theme + (view.choice ? ":" + view.choice : ""));
     ["area", "grid", "small"].forEach(function (name) { if (view[name]) told.set(name, view[name]); });
+    const finer = centre.finer.of(view);
+    Object.keys(finer).forEach(function (name) { told.set(name, finer[name]); });
     if (view.list !== "newest") told.set("list", view.list);
     if (view.at) told.set("at", view.at);
     if (view.wall) told.set("wall", "1");
