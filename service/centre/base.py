@@ -1,13 +1,14 @@
 """The ground below the centre's map: streets, water and names, and the buildings of what is looked at.
 
-Kept below `BYTES_MOST` before it is packed, for a street office too: lines are drawn within a metre of where
-they lie, further apart only where that is not enough, and then the least ways are left out.
+Kept below `BYTES_MOST` before it is packed, for a whole city too: lines are drawn within a metre of where
+they lie, further apart only where that is not enough, then the least ways are left out, and at the very last
+the shortest of what is left.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,17 @@ BUILDINGS_MOST = 6_000
 METRES = (1.0, 2.0, 4.0)
 # what is left out first, where all is too much
 LEAST = (("path",), ("path", "wall"), ("path", "wall", "lane"), ("path", "wall", "lane", "local"))
+COARSER = (8.0, 16.0, 32.0)
+NAMES_SHARE = 0.25  # of the bytes, where even that is too much
 _METRES_A_DEGREE = 111_320.0
+_BESIDE = 500  # bytes of what the answer tells besides lines and names
+_WHERE = ("streets", "bridges", "tunnels")
+# one after another until it is little enough: ways are left out before corners are cut that one sees
+_WAYS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    *((metres, ()) for metres in METRES),
+    *((METRES[-1], left) for left in LEAST),
+    *((metres, LEAST[-1]) for metres in COARSER),
+)
 
 
 def draw_ground(connection: Connection, principal: Principal, division: Division) -> dict[str, Any]:
@@ -34,15 +45,70 @@ def draw_ground(connection: Connection, principal: Principal, division: Division
     streets = store.select_streets(connection, principal, division.codes)
     outlines = shapely.from_wkb(store.select_outlines(connection, principal, division.codes))
     bounds = np.round(shapely.total_bounds(outlines), 6).tolist()
-    told: dict[str, Any] = {}
-    ways = [(metres, ()) for metres in METRES] + [(METRES[-1], left) for left in LEAST]
-    for metres, left in ways:
-        drawn = _drawn([street for street in streets if street.kind not in left], metres)
-        told = {"bounds": bounds, **drawn, "buildings": {}}
-        told |= {"simplified_m": metres, "left_out": list(left), "truncated": False}
-        if len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()) <= BYTES_MOST:
+    drawn: dict[str, Any] = {}
+    room, last = BYTES_MOST - _BESIDE, 0.0
+    for metres, left in _WAYS:
+        if metres != last:
+            drawn = _drawn([street for street in streets if street.kind not in left], metres)
+        drawn, last = _without(drawn, left), metres
+        truncated = _size(drawn) > room
+        if not truncated:
             break
-    return told
+    if truncated:
+        drawn = _longest(drawn, bounds)
+    return {
+        "bounds": bounds,
+        **drawn,
+        "buildings": {},
+        "simplified_m": metres,
+        "left_out": list(left),
+        "truncated": truncated,
+    }
+
+
+def _size(told: object) -> int:
+    """Bytes as they are sent, unpacked."""
+    return len(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _without(drawn: Mapping[str, Any], left: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        where: {kind: lines for kind, lines in drawn[where].items() if kind not in left} for where in _WHERE
+    }
+    return {**found, "names": [entry for entry in drawn["names"] if entry["class"] not in left]}
+
+
+def _longest(drawn: Mapping[str, Any], bounds: Sequence[float]) -> dict[str, Any]:
+    """As many of the longest lines, and names, as there is room for."""
+    stretch = float(np.cos(np.radians((bounds[1] + bounds[3]) / 2)))
+    room = BYTES_MOST - _BESIDE
+    names, entries = int(NAMES_SHARE * room), []
+    for entry in drawn["names"]:
+        names -= _size(entry) + 1
+        if names < 0:
+            break
+        entries.append(entry)
+    found: dict[str, Any] = {where: {kind: [] for kind in drawn[where]} for where in _WHERE}
+    room -= _size({**found, "names": entries})
+    every = [
+        (-_length(line, stretch), where, kind, place)
+        for where in _WHERE
+        for kind, lines in drawn[where].items()
+        for place, line in enumerate(lines)
+    ]
+    for _, where, kind, place in sorted(every):
+        line = drawn[where][kind][place]
+        room -= _size(line) + 1
+        if room < 0:
+            break
+        found[where][kind].append(line)
+    return {**found, "names": entries}
+
+
+def _length(line: Sequence[int], stretch: float) -> float:
+    """Length of a packed line, in whichever unit."""
+    steps = np.array(line, dtype=float).reshape(-1, 2)[1:] * (1.0, stretch)
+    return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
 
 
 def draw_buildings(
