@@ -37,7 +37,7 @@ def _as_they_were(served: Served) -> Iterator[None]:
 
 
 def told(client: httpx.Client, lang: str = "en") -> dict[str, tuple[str, str, str]]:
-    """Attribution, licence and rights of each built-in collection, as its document and its tiles have them."""
+    """Attribution, licence and rights of each built-in collection; its tiles say the same."""
     found = {}
     for one in client.get("/collections", params={"lang": lang}).json()["collections"]:
         found[one["id"]] = (one["attribution"], one["license"], one.get("rights", ""))
