@@ -73,7 +73,7 @@ class NoMethodError(ServiceError):
 
     def __init__(self, key: str, methods: tuple[str, ...], /, **values: object) -> None:
         self.methods = methods
-        super().__init__(key, methods=", ".join(methods), **values)
+        super().__init__(key, methods=", ".join(methods) or "GET", **values)
 
 
 class StaleError(ServiceError):

@@ -219,6 +219,7 @@ _TIERS = Collection(
     current="t.valid_to is null",
     begins="t.valid_from",
     ends="t.valid_to",
+    methods=(),
 )  # fmt: skip
 
 _BUILDINGS = Collection(

@@ -149,12 +149,16 @@
       return at.area ? at.area.area.grids.map(function (code) { return [centre.grid(code) ? centre.grid(code).label : code.slice(-3), function () { to_grid(code); }]; }) : [];
     }
 
+    const sum = wangge.element("small", {});
     let said = "";
     function tell(at) {
       const way = steps(at), down = next(at);
       const words = at.grid ? within(at.grid.code).length ? wangge.say("centre.level_shapes") : "" : at.area ? sums(at.area) : "";
       path.hidden = way.length < 2 && !down.length;
-      const told = JSON.stringify([way.map(function (one) { return one[0]; }), down.map(function (one) { return one[0]; }), words, wangge.language()]);
+      sum.textContent = words;
+      sum.hidden = !words;
+      // no button is made anew while somebody may be pressing it
+      const told = JSON.stringify([way.map(function (one) { return one[0]; }), down.map(function (one) { return one[0]; }), at.community, wangge.language()]);
       if (told === said) return;
       said = told;
       const focused = path.contains(document.activeElement);
@@ -164,7 +168,7 @@
         if (n === way.length - 1) { line.append(wangge.element("span", { "aria-current": "location", tabindex: "-1" }, step[0])); return; }
         line.append(button(step));
       });
-      if (words) line.append(wangge.element("small", {}, words));
+      line.append(sum);
       path.replaceChildren(line);
       if (down.length) {
         const row = wangge.element("div", { class: "cc-below", role: "group", "aria-label": wangge.say("centre.level_within") });
