@@ -255,6 +255,7 @@ def _rates(desk: Desk) -> Found:
 
 def _scan(desk: Desk) -> Found:
     from layers.statistics.scan import scan_circles
+    from layers.statistics.statement import both
 
     counts = desk.count(desk.view.interval)[:, 0]
     units, notes, matching = desk.units(counts)
@@ -266,7 +267,9 @@ def _scan(desk: Desk) -> Found:
     total = int(counts[units.known()].sum())
     exposure = np.ones(len(units)) if units.exposure is None else np.nan_to_num(units.exposure)
     expected = np.where(units.known(), exposure / max(exposure.sum(), 1e-12) * total, np.nan)
-    return _clustered(scan, counts, units, expected, notes)
+    found = _clustered(scan, counts, units, expected, notes)
+    bare = {} if units.tested == "rates" else {"unknown": both("statistics.kind_bare")}
+    return replace(found, labels=bare)
 
 
 def _recent(desk: Desk) -> Found:

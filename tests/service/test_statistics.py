@@ -291,10 +291,13 @@ def test_ground_goes_the_way_of_the_cases_on_it(clients: dict[Role, httpx.Client
     """By number a cell is expected to hold cases in proportion to the ground whose cases are counted in it:
     for who sees places none where no building is, for a worker that of his own grid as it is.
     """
-    cells = {
-        role: ask(clients[role], "scan", f"{ALL}&cell=60")["units"]["features"]
+    answers = {
+        role: ask(clients[role], "scan", f"{ALL}&cell=60")
         for role in (Role.CENTRE, Role.PLANNER, Role.GRID_WORKER)
     }
+    left = next(one for one in answers[Role.PLANNER]["legend"] if one["kind"] == "unknown")
+    assert left["label"] == {"zh": "没有楼栋，未参与", "en": "no building: left out"}
+    cells = {role: answer["units"]["features"] for role, answer in answers.items()}
     expected = {
         role: np.array([unit["properties"]["expected"] or 0.0 for unit in units])
         for role, units in cells.items()
