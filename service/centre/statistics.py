@@ -319,7 +319,10 @@ def _unmatched(desk: Desk, counts: Whole, notes: tuple[Both, ...]) -> Found:
     from layers.statistics.statement import Statement, both
 
     words = both("statistics.not_at_places", per=both(f"statistics.whom_{desk.per}"))
-    statement = Statement(both(f"statistics.title_{desk.ask.method}"), words, words, False)
+    estimated = both("statistics.note_estimated")
+    kind = "recent_poisson" if desk.ask.method == "recent" else desk.ask.method
+    statement = Statement(estimated, both(f"statistics.{kind}_caveat", every=20), words, False)
+    notes = tuple(note for note in notes if note != estimated)
     columns = ("score", "p", "q") if desk.ask.method in ("gi", "moran") else ("expected", "cluster")
     empty: dict[str, Sequence[Any]] = {name: [None] * len(counts) for name in columns}
     return Found(statement, counts, ["none"] * len(counts), empty, notes=notes)
