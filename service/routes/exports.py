@@ -91,7 +91,7 @@ def _tag(context: Context, opened: Rows, mark: str) -> str:
     before = shown.find(mark)
     if before is not None and before[0] == opened.version:
         return before[1]
-    tag = f'"{sha256(f"{mark} {opened.count} {opened.state()}".encode()).hex()[:32]}"'
+    tag = f'"{context.seals.seal("export", sha256(f"{mark} {opened.count} {opened.state()}".encode()))}"'
     shown.keep(mark, opened.version, tag)
     return tag
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from service.access import Access, Principal
 from service.db import EVERYWHERE, transaction
 from service.query.condition import Condition
+from service.query.fields import fields_of
 from service.query.question import Question, condition, order_by, selected
 from service.registry import Collection, Column, Kind
 from service.store import audit
@@ -118,7 +119,8 @@ class Rows:
     def state(self) -> int:
         """A digest (64 bits) of the rows, of all that a file shows of them, and of their order.
 
-        It changes with nothing that is not shown, as the version does.
+        It changes with nothing that is not shown, as the version does. Numbers of rows are in it: whoever
+        knew it could try which they are.
         """
         if self._connection is None:
             raise ValueError("not open")
@@ -127,6 +129,8 @@ class Rows:
         # rows that are equal in what they are sorted by come by their keys
         shown = ["t.id", f"({self.collection.key})::text", f"({self.access.geometry})::bytea"]
         shown += [sql for _, sql in selected(self.question, self.access)]
+        fields = fields_of(self.collection, self.access)
+        shown += [fields[one.name].sql for one in self.question.sort]
         with self._connection.cursor(binary=True) as cursor:
             found = cursor.execute(
                 driver_text(f"""

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
+LONGEST = 300  # a name of the internet with its port; what is longer is nobody's, and is not kept
+
 
 class Address(NamedTuple):
     """The host's name without its port, and the service's address without a slash at its end."""
@@ -20,7 +22,10 @@ def find_address(scope: Mapping[str, Any]) -> Address:
     """The address of a request's scope (ASGI)."""
     host = next((value for name, value in scope["headers"] if name == b"host"), None)
     server = scope.get("server")
-    return _read(scope.get("scheme", "http"), host, server and tuple(server), scope.get("root_path", ""))
+    asked = (scope.get("scheme", "http"), host, server and tuple(server), scope.get("root_path", ""))
+    if host is not None and len(host) > LONGEST:
+        return _read.__wrapped__(*asked)
+    return _read(*asked)
 
 
 @lru_cache(maxsize=1024)  # a server is called by few names

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.requests import Request
@@ -30,7 +29,6 @@ _FOR_US = tuple((name.lower().encode(), value.encode()) for name, value in HEADE
 _FOR_ALL = (*_FOR_US, *((name.lower().encode(), value.encode()) for name, value in SHARED.items()))
 
 
-@lru_cache(maxsize=1024)  # of hosts and clients there are few
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches `host`, a name or an address."""
     if host == "localhost":

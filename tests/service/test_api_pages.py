@@ -17,6 +17,7 @@ import shapely
 from service.access import Role
 from service.identity.accounts import COOKIE
 from service.privacy.disclosure import rules
+from service.web.address import _read
 
 from .api import HIDDEN
 from .towns import CODE
@@ -417,6 +418,15 @@ def test_other_names_of_this_machine_are_not_answered(served: Served) -> None:
     assert client.get("/", headers={"host": "grids.example:8000"}).status_code == 421
     for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
         assert client.get("/", headers={"host": host}).status_code == 200
+
+
+def test_a_long_name_of_this_machine_is_not_kept(served: Served) -> None:
+    """Whoever asks may write any."""
+    client = served.client()
+    kept = _read.cache_info().currsize
+    for letter in "abc":
+        assert client.get("/", headers={"host": letter * 10_000}).status_code == 421
+    assert _read.cache_info().currsize == kept
 
 
 def test_a_page_of_another_server_cannot_log_anyone_out(served: Served) -> None:

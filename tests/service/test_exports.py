@@ -39,11 +39,13 @@ from service.exports.outputs import write_rows
 from service.exports.shelf import KeptFile, Shelf
 from service.exports.workshop import Making, Workshop
 from service.faults import BusyError, RateError
+from service.privacy.seals import Seals
 from service.query.question import Question
 from service.registry import COLLECTIONS, Collection
 from service.store.added import Declaration, add_collection, read_collections, remove_collection
 from service.store.exports import Rows
-from service.web.context import client_of
+from service.web.context import Context, client_of
+from service.web.shown import Shown
 
 from .api import Served, serve
 from .towns import CODE
@@ -421,6 +423,41 @@ def test_what_changed_meanwhile_is_sent_whole(served: Served) -> None:
         # in another form, too, a tag is none of this file
         other = client.get(f"{path}&properties=name", headers={"range": "bytes=9-", "if-range": tag})
         assert other.status_code == 200
+
+
+def test_rows_in_another_order_are_another_file(served: Served) -> None:
+    """What they are sorted by need not be among what is shown."""
+    client = served.client(Role.PLANNER)
+    path = "/collections/buildings/export?f=csv&properties=use&sortby=households"
+    before = client.get(path)
+    [(row, kept)] = served.rows(
+        "select id, households from buildings order by households desc, id desc limit 1"
+    )
+    change = text("update buildings set households = :households where id = :row")
+    with served.database.owner.begin() as connection:
+        connection.execute(change, {"row": row, "households": 0})
+    try:
+        after = client.get(path, headers={"if-none-match": before.headers["etag"]})
+        assert after.status_code == 200
+        assert sorted(after.text.splitlines()) == sorted(before.text.splitlines())
+        assert after.content != before.content
+        assert after.headers["etag"] != before.headers["etag"]
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(change, {"row": row, "households": kept})
+
+
+def test_the_tag_of_a_download_tells_no_number_of_a_row(
+    served: Served, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that it is made from can be had or tried, but for a secret of the installation."""
+    found = client.get("/collections/grids/export?f=csv")
+    other = Seals(b"another", "")
+    monkeypatch.setattr(Context, "seals", property(lambda _: other))
+    served.app.state.shown = Shown()
+    again = client.get("/collections/grids/export?f=csv")
+    assert again.content == found.content
+    assert again.headers["etag"] != found.headers["etag"]
 
 
 @pytest.mark.parametrize("asked", ["bytes=5-2", "bytes=1-2,5-6", "rows=1-2", "bytes=-", "bytes=x-", "bytes"])
