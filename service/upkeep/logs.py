@@ -94,7 +94,7 @@ def _tell_end(kind: type[BaseException], error: BaseException, trace: TracebackT
 def begin_logging(form: Form | None, level: str = "info", *, requests: bool = True) -> None:
     """Log to standard error: ours from `level` on, others' from warnings on. No form: as who reads needs it.
 
-    requests: whether each request is logged.
+    requests: whether each request is logged, and that the server is warm.
     """
     if form is None:
         form = "text" if sys.stderr.isatty() else "json"
@@ -104,4 +104,5 @@ def begin_logging(form: Form | None, level: str = "info", *, requests: bool = Tr
     logging.captureWarnings(True)
     sys.excepthook = _tell_end
     logging.getLogger("service").setLevel(level.upper())
-    logging.getLogger("service.access_log").setLevel(logging.INFO if requests else logging.WARNING)
+    for name in ("service.access_log", "service.upkeep.warming"):
+        logging.getLogger(name).setLevel(logging.INFO if requests else logging.WARNING)
