@@ -60,10 +60,11 @@ _SHARE = text("""
     select count(pg_advisory_xact_lock_shared(:space, hashtext(c.code)))
     from (select code from unnest(cast(:codes as text[])) as u(code) order by code) c
 """)
+_PLACED = ["buildings"]  # collections that places are made of
 # not in the statement that waits for the lock, which sees what was before it
 _VERSION = text(version_sql("true"))
-_GRIDS = text("""
-    select coalesce(
+_GRIDS = text(f"""
+    select ({version_sql("true")}) as version, coalesce(
         (select b.grid_code from buildings b
          where b.division_code = n.division and b.building_id = n.building and b.part = 0),
         (select g.code from grids g
@@ -74,7 +75,7 @@ _GRIDS = text("""
                 cast(:ys as float8[])) with ordinality as n(division, building, x, y, row)
     cross join lateral (select st_setsrid(st_makepoint(n.x, n.y), 4326) as point) p
     order by n.row
-""")
+""")  # noqa: S608  # nothing of a caller's is in it
 _ADD = text("""
     insert into cases
         (division_code, case_id, category, time, due_at, tier, building_id, grid_code, place, place_era, geom)
@@ -209,9 +210,7 @@ def add_cases(
     buildings = [case.building for case in cases]
     points = np.column_stack((xs, ys))
     share(connection, collection, divisions)
-    located = place_in_grids(
-        connection, divisions, points, find_grids(connection, divisions, buildings, points)
-    )
+    located = _locate(connection, divisions, buildings, points)
     with refusing(collection, cases[0].case_id if len(cases) == 1 else "…"):
         rows = connection.execute(
             _ADD,
@@ -262,25 +261,37 @@ def share(connection: Connection, collection: Collection, divisions: Sequence[st
         )
 
 
-def find_grids(
+def _locate(
     connection: Connection, divisions: Sequence[str], buildings: Sequence[str | None], points: Any
-) -> Sequence[str | None]:
-    """The code of the grid of each case: its building's, else that around its point."""
+) -> Located:
+    """Where cases are, and are shown: in their building's grid, else in that around their point."""
     asked = {
+        "sources": _PLACED,
         "divisions": list(divisions),
         "buildings": list(buildings),
         "xs": points[:, 0].tolist(),
         "ys": points[:, 1].tolist(),
     }
-    return connection.scalars(_GRIDS, asked).all()
+    rows = connection.execute(_GRIDS, asked).all()
+    return _place(connection, divisions, points, [row.code for row in rows], rows[0].version)
 
 
 def place_in_grids(
     connection: Connection, divisions: Sequence[str], points: Any, grids: Sequence[str | None]
 ) -> Located:
     """Where cases in these grids are shown. Publications are kept away (`share`)."""
+    version = int(connection.scalar(_VERSION, {"sources": _PLACED}) or 0)
+    return _place(connection, divisions, points, grids, version)
+
+
+def _place(
+    connection: Connection,
+    divisions: Sequence[str],
+    points: Any,
+    grids: Sequence[str | None],
+    version: int,
+) -> Located:
     codes, owners = np.unique(np.asarray(divisions, dtype=str), return_inverse=True)
-    version = int(connection.scalar(_VERSION, {"sources": ["buildings"]}) or 0)
     places = np.full(points.shape, np.nan)
     eras = np.zeros(len(points), dtype=np.int64)
     ordered = np.argsort(owners, kind="stable")
@@ -362,10 +373,9 @@ def change_case(
 def _move(connection: Connection, collection: Collection, found: Found, point: Any) -> int | None:
     """Find the grid and the place of a case whose point is another now; its version."""
     home = connection.scalar(_HOME, {"row": found.row})
-    grids = find_grids(connection, [found.division], [home], point)
-    located = place_in_grids(connection, [found.division], point, grids)
+    located = _locate(connection, [found.division], [home], point)
     x, y = (None if np.isnan(one) else one for one in located.places[0].tolist())
-    values = {"row": found.row, "px": x, "py": y, "era": located.eras[0], "grid": grids[0]}
+    values = {"row": found.row, "px": x, "py": y, "era": located.eras[0], "grid": located.grids[0]}
     with refusing(collection):
         version: int | None = connection.scalar(_MOVE, values)
     return version
