@@ -9,7 +9,7 @@ grids in force.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from partition.texts import LANGUAGES, catalogue
 from service.access import Access, Principal, Role, access
 from service.centre.base import draw_ground
 from service.centre.change import Change, compare
-from service.centre.figures import Figures, View, count_cases, kinds
+from service.centre.figures import Figures, View, count_cases, counting, kinds
 from service.centre.place import Clock, Division, clock_of, find_division
 from service.centre.question import BEIJING, Filters, Interval
+from service.centre.silence import Silence, find_silence
 from service.centre.summary import label_of, silent_words
 from service.faults import MalformedError, UnknownError
 from service.query.box import short
@@ -348,7 +349,10 @@ def _compare_periods(
     # of a month that is not over, the part that is
     covered = [interval.within(None, clock.end) for interval in intervals]
     share = _share(filters, covered)
-    silent = any(one.silence is not None for one in told)
+    asked = filters.condition({column.name: sql for column, sql in cases.columns})
+    count = counting(connection, principal, cases, division.codes, asked)
+    silences = _silences(told, covered, count)
+    silent = any(one is not None for one in silences)
     changes = compare([grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], share)
     grids = _frame(connection, principal, "grids", division.codes)
     name = f"case_rate_{filters.rate}" if filters.rate else "cases"
@@ -366,7 +370,7 @@ def _compare_periods(
         none=both("periods_silent") if silent else both("periods_same"),
         measure=classes(name),
         choices=_month_choices(sides, clock, reach),
-        notes=_period_notes(filters, covered, told),
+        notes=_period_notes(filters, covered, told[0].approximate, silences),
         # a period that has not ended by the clock goes on
         events="/events" if any(one.begin < clock.end <= one.end for one in intervals) else "",
         **_common(connection, principal, division, address),
@@ -516,17 +520,31 @@ def _month_choices(sides: tuple[str, str], clock: Clock, reach: Reach) -> list[C
     return [Choice(value, _period_title(value)) for value in (*months, *asked)]
 
 
-def _period_notes(filters: Filters, intervals: Sequence[Interval], told: Sequence[Figures]) -> list[Both]:
+def _silences(
+    told: Sequence[Figures], intervals: Sequence[Interval], count: Callable[[Interval], int]
+) -> list[Silence | None]:
+    """Of each side the stretch in which data may be missing, if there is one."""
+    hours = [{hour: pair[0] for hour, pair in one.tallies.hours.items()} for one in told]
+    found = []
+    for mine, other in ((0, 1), (1, 0)):
+        one = find_silence(hours[mine], told[mine].covered, hours[other], intervals[other], count)
+        found.append(one if one is not None and one.part == "now" else None)
+    return found
+
+
+def _period_notes(
+    filters: Filters, intervals: Sequence[Interval], approximate: bool, silences: Sequence[Silence | None]
+) -> list[Both]:
     notes = [both("periods_note"), both("fixed")]
-    for name, one in zip(("left", "right"), told, strict=True):
-        if one.silence is not None:
-            words = {lang: silent_words(one.silence, lang) for lang in LANGUAGES}
+    for name, silence in zip(("left", "right"), silences, strict=True):
+        if silence is not None:
+            words = {lang: silent_words(silence, lang) for lang in LANGUAGES}
             notes.insert(0, {lang: both(f"silent_{name}", words=words[lang])[lang] for lang in LANGUAGES})
     if abs(intervals[0].days - intervals[1].days) > 0.01:
         notes.append(both("lengths", left=f"{intervals[0].days:.3g}", right=f"{intervals[1].days:.3g}"))
     if filters.rate:
         notes.append(both("rates"))
-    if told[0].approximate:
+    if approximate:
         notes.append(both("approximate"))
     return notes
 

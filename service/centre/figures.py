@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from service.centre.question import Filters, Interval
 from service.centre.silence import Silence, find_silence
 from service.models.base import CASE_STATUSES
 from service.privacy.disclosure import rate, rules
+from service.query.condition import Condition
 from service.store import centre as store
 from service.store.centre import GridRow, Overdue, Pair, Reach, Tallies
 
@@ -151,17 +152,12 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         here, there = filters.exposure(view.covered), filters.exposure(view.earlier)
         share = here / (here + there)
         change = compare([tallies.total[0]], [tallies.total[1]], share)[0]
-
-    def count(time: Interval) -> int:
-        whole = (time.begin, time.begin, time.end)
-        return store.select_tallies(connection, principal, cases, codes, asked, whole).total[0]
-
     silence = find_silence(
         {hour: pair[0] for hour, pair in tallies.hours.items()},
         view.covered,
         {hour: pair[1] for hour, pair in tallies.hours.items()},
         view.earlier,
-        count,
+        counting(connection, principal, cases, codes, asked),
     )
     if silence is not None and change is not None:
         change = replace(change, verdict="withheld")
@@ -183,6 +179,18 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         approximate=not principal.reaches(Role.CENTRE),
         silence=silence,
     )
+
+
+def counting(
+    connection: Connection, principal: Principal, cases: Access, codes: Sequence[str], asked: Condition
+) -> Callable[[Interval], int]:
+    """How many cases of the communities `asked` finds in a time."""
+
+    def count(time: Interval) -> int:
+        whole = (time.begin, time.begin, time.end)
+        return store.select_tallies(connection, principal, cases, codes, asked, whole).total[0]
+
+    return count
 
 
 def _grids(

@@ -5,10 +5,10 @@ cases come independently with the usual rate of each weekday, all of the n near 
 on either side) fall outside it with the chance (1 - m)^n, where m is its part of what is expected there: a
 Poisson process given its sum. Cases in clusters (reports that repeat each other) vary more: n is divided by
 the dispersion of the other days (Pearson's X² by its degrees of freedom, at least 1), as in quasi-Poisson
-models. The stretch could begin on any day, so the chance is multiplied by the number of days (Bonferroni).
-Where fewer than two weeks are at hand, a stretch that was without cases a week before, too, is a habit. Below
-`LEVEL` the stretch is told, and a rise or fall is not. `python -m tests.benchmarks.silence` measures false
-alarms.
+models. The stretch could begin on any day, so the chance is multiplied by the number of days (Bonferroni). A
+time with fewer than `FEW` cases is measured by the rate of the one that it is compared with. Where fewer than
+two weeks are at hand, a stretch that was without cases a week before, too, is a habit. Below `LEVEL` the
+stretch is told, and a rise or fall is not. `python -m tests.benchmarks.silence` measures false alarms.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from service.centre.question import BEIJING, Interval
 LEVEL = 0.001
 # days on either side of a stretch whose rate is taken for its own: a year's summer says little of its winter
 NEAR = 30
+# a time with fewer cases has no rate of its own
+FEW = 3
 # with fewer days a weekday is seen once, and a stretch without cases would be taken for its habit
 _WEEKS_KNOWN = 14
 _DAY_H = 24
@@ -69,7 +71,7 @@ def find_silence(
 ) -> Silence | None:
     """The least likely stretch without cases of `interval`, else of `earlier`; None: no chance below `LEVEL`.
 
-    now, before: cases by hours since 1970 (UTC) in each. Of a time without any case it is asked how likely
+    now, before: cases by hours since 1970 (UTC) in each. Of a time with hardly a case it is asked how likely
     that is at the other's rate. count: the cases of another time, by the same filters.
     """
     here = _Days.of(now, interval)
@@ -83,7 +85,8 @@ def find_silence(
     for part, days, other in parts:
         if days is None:
             continue
-        found = days.stretch(rates) if days.total else days.nothing(rates, other)
+        own = other is None or days.total >= FEW
+        found = days.stretch(rates) if own else days.compared(rates, other)
         if found is None or found[2] >= LEVEL:
             continue
         silence = days.silence(part, *found)
@@ -131,15 +134,21 @@ class _Days:
                 found = (begin, end, chance)
         return found
 
-    def nothing(self, rates: Floats, other: _Days | None) -> tuple[int, int, float] | None:
-        """The whole of it, and how likely that is by the other time."""
-        if other is None or not len(self.counts):
+    def compared(self, rates: Floats, other: _Days | None) -> tuple[int, int, float] | None:
+        """The least likely days in a row without cases, or the whole without any, at the other's rate."""
+        if other is None:
             return None
-        expected, usual = rates[self.weekdays].sum(), rates[other.weekdays]
-        if not expected + usual.sum():
-            return None
-        share = float(expected / (expected + usual.sum()))
-        return 0, len(self.counts), _missed(share, other.counts.sum(), _dispersion(other.counts, usual))
+        found: tuple[int, int, float] | None = None
+        expected, usual = rates[self.weekdays], rates[other.weekdays]
+        spread = _dispersion(other.counts, usual)
+        for begin, end in _runs(self.counts == 0):
+            hoped = expected[begin:end].sum()
+            share = float(hoped / (hoped + usual.sum())) if hoped + usual.sum() else 0.0
+            begins = len(self.counts) if self.total else 1
+            chance = min(1.0, begins * _missed(share, other.counts.sum(), spread))
+            if found is None or chance < found[2]:
+                found = (begin, end, chance)
+        return found
 
     def silence(self, part: Part, begin: int, end: int, chance: float) -> Silence:
         """The days as a stretch, widened to the cases on both its sides."""

@@ -82,6 +82,19 @@ def test_a_time_without_any_case_is_measured_by_the_other() -> None:
     assert told({}, {}) is None
 
 
+def test_a_case_or_two_are_no_rate() -> None:
+    """Somebody tries it out, a month after the data ended."""
+    for tried in ({END: 1}, {END: 1, END - 24: 1}):
+        silence = told(tried, BEFORE)
+        assert silence is not None
+        assert (silence.part, silence.first) == ("now", True)
+        assert silence.end == datetime.fromtimestamp(min(tried) * 3600, UTC)
+        rising = told(FULL, shifted(tried))
+        assert rising is not None
+        assert rising.part == "previous"
+        assert told(tried, dict.fromkeys(sorted(BEFORE)[:180:20], 1)) is None
+
+
 def test_weekends_off_are_a_habit() -> None:
     def working(hour: int) -> bool:
         return datetime.fromtimestamp(hour * 3600, BEIJING).weekday() < 5

@@ -42,6 +42,8 @@
 
   centre.part(function (map, page) {
     const box = wangge.element("details", { class: "cc-finer" });
+    // a legend may be as high as there is room already
+    box.addEventListener("toggle", function () { if (box.open) box.scrollIntoView({ block: "nearest" }); });
     let made = "";
 
     function change(name, value) {
