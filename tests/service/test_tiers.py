@@ -70,6 +70,10 @@ def test_tiers_come_into_force_with_their_grids(town: Served) -> None:
     shapes = {one["id"]: shape(one["geometry"]) for one in grids}
     held = {one["id"]: one["properties"] for one in grids}
     assert len(areas) == 2
+    told = {one["id"]: one["properties"] for one in features(client, level="-1", properties="name_zh,grids")}
+    assert told == {
+        one["id"]: {name: one["properties"][name] for name in ("name_zh", "grids")} for one in areas
+    }
     assert len(areas) + len(small) == len(tiers)
     assert len(small) >= len(grids)
     codes = [code for one in areas for code in one["properties"]["grids"].split()]
