@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal
+from urllib.parse import quote, unquote
 
 from service.models.base import IDENTITY_NUMBER
 
@@ -41,16 +42,25 @@ _write = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 def clean(text: str) -> str:
     """The text without secrets, values of rows and identity numbers."""
-    lowered = text.lower()
-    if any(mark in lowered for mark in _MARKS):
+    folded = text.casefold()
+    if any(mark in folded for mark in _MARKS):
         text = _SECRETS.sub("***", text)
     text = _VALUES.sub(r"\1: ***", text)
     return _IDENTITY.sub(r"\1***\5", text)
 
 
+def clean_path(path: str) -> str:
+    """A path as it was sent, without what its escapes hide."""
+    if "%" not in path:
+        return clean(path)
+    plain = unquote(path)
+    cleaned = clean(plain)
+    return path if cleaned == plain else quote(cleaned, safe="/*?=&")
+
+
 def request_id(brought: str | None) -> str:
     """The id of a request: the one that it brought, if that is fit to stand in a log, else a new one."""
-    if brought is not None and _WELL_FORMED.fullmatch(brought):
+    if brought is not None and _WELL_FORMED.fullmatch(brought) and clean(brought) == brought:
         return brought
     return secrets.token_hex(8)
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
-LONGEST = 300  # a name of the internet with its port; what is longer is nobody's, and is not kept
+LONGEST = (
+    300  # a name of the internet with its port; what is longer is nobody's, and is neither read nor kept
+)
 
 
 class Address(NamedTuple):
@@ -19,13 +21,12 @@ class Address(NamedTuple):
 
 
 def find_address(scope: Mapping[str, Any]) -> Address:
-    """The address of a request's scope (ASGI)."""
+    """The address of a request's scope (ASGI); an empty one of a name that is too long."""
     host = next((value for name, value in scope["headers"] if name == b"host"), None)
-    server = scope.get("server")
-    asked = (scope.get("scheme", "http"), host, server and tuple(server), scope.get("root_path", ""))
     if host is not None and len(host) > LONGEST:
-        return _read.__wrapped__(*asked)
-    return _read(*asked)
+        return Address("", "")
+    server = scope.get("server")
+    return _read(scope.get("scheme", "http"), host, server and tuple(server), scope.get("root_path", ""))
 
 
 @lru_cache(maxsize=1024)  # a server is called by few names

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.faults import ForeignPageError, ServiceError, TooLargeError, WrongHostError
-from service.upkeep.logs import REQUEST_ID, request_id
+from service.upkeep.logs import REQUEST_ID, clean_path, request_id
 from service.upkeep.metrics import NO_ROUTE, Metrics
 from service.web.address import find_address
 from service.web.bodies import BODY_MOST
@@ -83,7 +83,7 @@ class Guard:
             route = getattr(passage.scope.get("route"), "path", NO_ROUTE)
             spent = time.perf_counter() - passage.begun
             self.metrics.note(passage.method, route, passage.status, spent, passage.sent)
-            path = scope.get("raw_path", b"").partition(b"?")[0].decode("ascii", "replace")
+            path = clean_path(scope.get("raw_path", b"").partition(b"?")[0].decode("ascii", "replace"))
             facts = {
                 "method": passage.method,
                 "path": path,

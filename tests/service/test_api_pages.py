@@ -17,7 +17,7 @@ import shapely
 from service.access import Role
 from service.identity.accounts import COOKIE
 from service.privacy.disclosure import rules
-from service.web.address import _read
+from service.web.address import Address, _read, find_address
 
 from .api import HIDDEN
 from .towns import CODE
@@ -421,12 +421,13 @@ def test_other_names_of_this_machine_are_not_answered(served: Served) -> None:
 
 
 def test_a_long_name_of_this_machine_is_not_kept(served: Served) -> None:
-    """Whoever asks may write any."""
+    """Nor is it read, for what reads addresses keeps them, too. Whoever asks may write any."""
     client = served.client()
     kept = _read.cache_info().currsize
     for letter in "abc":
         assert client.get("/", headers={"host": letter * 10_000}).status_code == 421
     assert _read.cache_info().currsize == kept
+    assert find_address({"headers": [(b"host", b"a" * 10_000)]}) == Address("", "")
 
 
 def test_a_page_of_another_server_cannot_log_anyone_out(served: Served) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ from service.identity.accounts import make_key
 from service.query.literals import VERTICES_MOST
 from service.store.accounts import add_key, digest
 from service.upkeep.limits import BURST_S, WRONG_AT_ONCE, Buckets, Limits, Recent, address_of, holder_of
-from service.upkeep.logs import REQUEST_ID, JsonLines, TextLines, clean
+from service.upkeep.logs import REQUEST_ID, JsonLines, TextLines, clean, clean_path
 
 from .api import Served, serve
 from .test_jobs import until
@@ -100,6 +100,7 @@ def test_a_line_is_one_object_with_its_request_and_facts() -> None:
         ("cookie: wangge_session=very-secret; a=b", "very-secret"),
         ("postgresql://someone:very-secret@db/wangge", "very-secret"),
         ("host=db password=very-secret", "very-secret"),
+        ("host=db pa\u017f\u017fword=very-secret", "very-secret"),
         ("error\nDETAIL:  Failing row contains (1, very-secret).\nrest", "very-secret"),
         ("resident 110105194912310028 moved", "19491231"),
     ],
@@ -109,6 +110,14 @@ def test_no_line_holds_a_secret(text: str, secret: str) -> None:
     assert secret not in clean(text)
     for form in (JsonLines(), TextLines()):
         assert secret not in line(form, "%s", text, fact=text)
+
+
+def test_no_path_holds_a_secret_under_its_escapes() -> None:
+    """As a mail program may send a login link."""
+    for path in ("/login%3Ftoken%3Dvery-secret", "/x/%77g_very-secret", "/login?token=very-secret"):
+        assert "very-secret" not in unquote(clean_path(path))
+    for path in ("/", "/collections/grids/items", "/maps/%E7%A4%BE%E5%8C%BA", "/a%2Fb"):
+        assert clean_path(path) == path
 
 
 def test_exceptions_are_logged_without_values_of_rows(served: Served) -> None:
@@ -136,7 +145,7 @@ def test_a_request_is_known_by_its_id(served: Served, caplog: pytest.LogCaptureF
     client = served.client()
     with caplog.at_level(logging.INFO, "service.access_log"):
         own = client.get("/healthz", headers={"x-request-id": "from-the-proxy-1"})
-        for unfit in ("short", "x" * 65, "with space in it", 'quote"quote"quote'):
+        for unfit in ("short", "wg_AbCdEf0123456789-x", "x" * 65, "with space in it", 'quote"quote"quote'):
             assert client.get("/healthz", headers={"x-request-id": unfit}).headers["x-request-id"] != unfit
         other = client.get("/no/such/page")
         facts = until(lambda: told_of(caplog, "/no/such/page"))
