@@ -49,6 +49,7 @@ RULES = (
         "400 question-uncomputable; 404 no-page; 422 question-slow",
     ),
     Rule("(POST|PUT|PATCH|DELETE) .*", "403 csrf foreign-page"),
+    Rule("(POST|PUT|PATCH) .*", "400 request"),
     Rule("GET /readyz", "503 not-ready"),
     Rule("GET /metrics", "403 forbidden"),
     Rule("(GET|POST) /login", "403 link-spent"),
