@@ -27,7 +27,7 @@ KINDS: Mapping[Method, tuple[str, ...]] = {
     "gi": ("hot", "cold", "none", "alone", "unknown"),
     "moran": ("hot", "cold", "high", "low", "none", "alone", "unknown"),
     "rates": ("5", "4", "3", "2", "1", "hidden", "unknown"),
-    "scan": ("cluster", "none", "unknown"),
+    "scan": ("cluster", "cluster_low", "none", "unknown"),
     "recent": ("cluster", "none", "unknown"),
     "compare": ("more", "fewer", "none", "few", "control"),
 }

@@ -52,7 +52,7 @@ Properties of a unit besides these, `null` where there is none:
     gi, moran    score, p, q                              kinds: hot cold (moran: high low) none alone unknown
     rates        denominator, rate, smoothed, state       kinds: 1 … 5 (classes of `smoothed`, bounds in the
                  (stable | unstable | hidden)             label) hidden unknown
-    scan         expected, cluster (its number)           kinds: cluster none unknown
+    scan         expected, cluster (its number)           kinds: cluster cluster_low none unknown
     recent       expected, cluster                        kinds: cluster none unknown
     compare      before, ratio, low, high, p, q           kinds: more fewer none few control
 
@@ -333,9 +333,11 @@ def _clustered(
 ) -> Found:
     """Units by the cluster they lie in, of those that are more than chance."""
     of = np.where(scan.cluster_of < len(scan.clusters), scan.cluster_of, -1)
-    found = np.array([cluster.p <= scan.level for cluster in scan.clusters] + [False])
-    inside = found[of]
-    kinds = np.where(~units.known(), "unknown", np.where(inside, "cluster", "none"))
+    told = ["cluster" if cluster.high else "cluster_low" for cluster in scan.clusters]
+    found = [
+        kind if cluster.p <= scan.level else "none" for kind, cluster in zip(told, scan.clusters, strict=True)
+    ]
+    kinds = np.where(~units.known(), "unknown", np.array([*found, "none"])[of])
     columns: dict[str, Sequence[Any]] = {
         "expected": [None] * len(counts) if expected is None else plain_list(expected),
         "cluster": [int(number) + 1 if number >= 0 else None for number in of],

@@ -150,6 +150,19 @@ def test_the_heap_is_the_cluster(clients: dict[Role, httpx.Client]) -> None:
             assert found["history"]["days"] >= 6
 
 
+def test_a_circle_with_too_few_is_not_one_with_too_many(clients: dict[Role, httpx.Client]) -> None:
+    found = ask(clients[Role.CENTRE], "scan", f"{ALL}&cell=60&side=both&share=0.5")
+    kinds = {
+        circle["properties"]["number"]: "cluster" if circle["properties"]["high"] else "cluster_low"
+        for circle in found["clusters"]["features"]
+        if circle["properties"]["found"]
+    }
+    assert set(kinds.values()) == {"cluster", "cluster_low"}
+    for unit in found["units"]["features"]:
+        assert unit["properties"]["kind"] in (kinds.get(unit["properties"]["cluster"], "none"), "unknown")
+    assert [entry["kind"] for entry in found["legend"]][:2] == ["cluster", "cluster_low"]
+
+
 def test_filters_and_seeds_are_heard(clients: dict[Role, httpx.Client]) -> None:
     centre = clients[Role.CENTRE]
     noise = ask(centre, "scan", f"{ALL}&category=noise&cell=60")
