@@ -116,9 +116,10 @@ def shorten_longest(walk: Lengths, now: Lengths, add: int) -> Numbers:
 def _within_least(walk: Lengths, now: Lengths, add: int) -> Numbers:
     """The same by covering: the least metres within which `add` candidates, or what stands, serve everybody.
 
-    Between two walks that somebody has nothing changes, so the least is one of these, found by halving.
+    Between two walks that somebody has, or has now, nothing changes, so the least is one of these, found by
+    halving.
     """
-    steps = np.unique(np.concatenate([walk[walk < now.max()], [now.max()]]))
+    steps = np.unique(np.concatenate([walk[walk < now.max()], now]))
     low, high = 0, len(steps) - 1  # as far as now, everybody is served
     best = np.empty(0, dtype=np.int64)
     while low < high:

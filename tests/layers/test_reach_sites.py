@@ -11,7 +11,7 @@ import highspy
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shapely import LineString, Point, box
 
@@ -111,6 +111,7 @@ def test_one_site_tried_is_one_site_solved() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), add=st.integers(1, 3))
+@example(seed=9704, add=2)  # the least is a walk of now
 def test_the_longest_walk_is_as_short_by_covering(seed: int, add: int) -> None:
     """Where the p-center's own model would be large."""
     rng = np.random.default_rng(seed)
