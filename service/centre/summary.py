@@ -125,12 +125,12 @@ def _where(figures: Figures, lang: Language) -> str:
     if most == figures.total:
         return _say("at_all", lang, grid=names[0])
     if len(first) > NAMED:
-        return _say("at_many", lang, count=len(first), cases=most)
+        return _say("at_many", lang, count=len(first), cases=_about(figures, most, lang))
     if len(first) > 1:
-        return _say("at_several", lang, grids=_listed(names, lang), cases=most)
+        return _say("at_several", lang, grids=_listed(names, lang), cases=_about(figures, most, lang))
     share = 100 * most / figures.total
     told = _say("under_one", lang) if share < 1 else f"{share:.0f}"
-    return _say("at_most", lang, grid=names[0], cases=most, share=told)
+    return _say("at_most", lang, grid=names[0], cases=_about(figures, most, lang), share=told)
 
 
 def _where_rated(figures: Figures, lang: Language) -> str:
@@ -145,7 +145,14 @@ def _where_rated(figures: Figures, lang: Language) -> str:
     assert grid.rate is not None  # noqa: S101  # `shown` holds no others
     key = "at_rate_unstable" if grid.rate.state == "unstable" else "at_rate"
     unit = _say(figures.filters.rate, lang)
-    return _say(key, lang, unit=unit, grid=grid_name(figures, grid, lang), rate=f"{value:.1f}")
+    return _say(
+        key, lang, unit=unit, grid=grid_name(figures, grid, lang), rate=_about(figures, f"{value:.1f}", lang)
+    )
+
+
+def _about(figures: Figures, number: object, lang: Language) -> object:
+    """A grid's number, as one counted at places nearby where it is."""
+    return _say("about", lang, number=number) if figures.approximate else number
 
 
 def _kind(figures: Figures, lang: Language) -> str:
@@ -182,7 +189,7 @@ def _compared(figures: Figures, lang: Language) -> str:
     key = ("rise" if rising else "fall") + ("_chance" if change.verdict == "chance" else "")
     percent = ""
     if change.percent is not None:
-        percent = f"{change.percent:+.{0 if abs(change.percent) >= 10 else 1}f}%"
+        percent = f"{change.percent:+.{0 if abs(change.percent) >= 10 else 1}f}%".replace("-", "−")
     bracketed = percent and (f"（{percent}）" if lang == "zh" else f" ({percent})")
     return _say(
         key,
@@ -211,7 +218,7 @@ def _moved(figures: Figures, lang: Language) -> str:
                     "grid_change",
                     lang,
                     grid=grid_name(figures, grid, lang),
-                    before=_before(grid),
+                    before=_about(figures, _before(grid), lang),
                     now=grid.cases,
                 )
                 for grid in found[:NAMED]

@@ -525,6 +525,25 @@ def test_phone(browser: Browser, address: str) -> None:
     assert trouble == Trouble()
 
 
+def test_a_phone_that_is_sent_a_walls_address_keeps_its_own_letters(browser: Browser, address: str) -> None:
+    """There is no room for a wall's: the bar would cover the themes, and the name would hide the sign."""
+    with closed_page(browser, Trouble(), 390, 844) as page:
+        open_page(page, address, "wall=1")
+        assert asked(page)["wall"] == ["1"]
+        bar, themes, sign = (
+            page.locator(of).bounding_box() for of in (".cc-bar", ".cc-theme-row", ".cc-name .wg-tag")
+        )
+        assert bar
+        assert themes
+        assert sign
+        assert themes["y"] >= bar["y"] + bar["height"]
+        name = page.locator(".cc-name").bounding_box()
+        assert name
+        assert sign["x"] + sign["width"] <= name["x"] + name["width"] + 1
+        page.set_viewport_size({"width": 1920, "height": 1080})
+        expect(page.locator("html.cc-wall")).to_have_count(1)
+
+
 def test_wall(browser: Browser, address: str) -> None:
     """At 1920 by 1080 on a wall: filters give way, all letters are large, key numbers very large."""
     trouble = Trouble()
@@ -587,7 +606,7 @@ def test_who_sees_less_is_shown_less(page: Page, address: str, town: Town) -> No
     open_page(page, address, "theme=grids")
     expect(page.locator("#cc-tab-overdue")).to_be_hidden()
     expect(page.locator(".cc-figure")).to_have_count(3)
-    expect(page.locator("#cc-legend")).to_contain_text("约数")
+    expect(page.locator("#cc-legend .cc-key")).to_contain_text("约数")
     assert len(page.locator("[data-filter=category] input").all()) == len(CATEGORIES)
 
 
@@ -612,6 +631,23 @@ def test_statistics_follow_the_cases(page: Page, address: str, town: Town) -> No
         town.add(1)
         page.wait_for_timeout(1300)
     assert sum(question.startswith("statistics") for question in town.asked) - questions <= 2
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [("hot", "cold", "high", "low", "none"), ("cluster", "cluster_low", "none"), ("more", "fewer", "none")],
+)
+def test_what_a_statistic_tells_apart_has_colours_apart(
+    page: Page, address: str, town: Town, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]
+) -> None:
+    """A low square among high ones is no cold spot, and a circle with too few cases no heap of them."""
+    told = town.spots({})
+    legend = [{"kind": kind, "label": {"zh": kind, "en": kind}, "units": 1} for kind in kinds]
+    monkeypatch.setattr(town, "spots", lambda query: {**told, "legend": legend})
+    open_page(page, address, "theme=statistics:gi")
+    swatches = page.locator("#cc-legend li .wg-swatch rect")
+    expect(swatches).to_have_count(len(kinds))
+    assert len({swatch.get_attribute("fill") for swatch in swatches.all()}) == len(kinds)
 
 
 @pytest.mark.parametrize("query", ["", "at=40.000000,116.300000,15"])

@@ -86,9 +86,9 @@ CASES: tuple[tuple[Figures, str, str], ...] = (
     ),
     (
         figures({"001": (1, 3), "002": (0, 1)}),
-        "近30天只有1件事件，在001网格，数量太少，看不出规律。比前30天的4件少3件（-75%），属于偶然波动范围，各网格的升降都在偶然范围内。",
+        "近30天只有1件事件，在001网格，数量太少，看不出规律。比前30天的4件少3件（−75%），属于偶然波动范围，各网格的升降都在偶然范围内。",
         "In the last 30 days there was only one case, in grid 001: too few to show a pattern. "
-        "That is 3 fewer than the 4 of the 30 days before (-75%), no more than chance; "
+        "That is 3 fewer than the 4 of the 30 days before (−75%), no more than chance; "
         "no grid rises or falls by more than chance.",
     ),
     (
@@ -113,10 +113,10 @@ CASES: tuple[tuple[Figures, str, str], ...] = (
             overdue=late(0, 0),
         ),
         "近30天共有20件事件，最多的是001网格、002网格（各10件）；以井盖问题为主（12件）。"
-        "比前30天的71件少51件（-72%），下降超出偶然波动，明显下降的是001网格（60→10件）；没有超期未结的事件。",
+        "比前30天的71件少51件（−72%），下降超出偶然波动，明显下降的是001网格（60→10件）；没有超期未结的事件。",
         "In the last 30 days there were 20 cases, most in grid 001, grid 002 (10 each); "
         "mostly manhole cover (12). "
-        "That is 51 fewer than the 71 of the 30 days before (-72%): a fall beyond chance; "
+        "That is 51 fewer than the 71 of the 30 days before (−72%): a fall beyond chance; "
         "clearly falling: grid 001 (60 → 10); no open case is overdue.",
     ),
     (
@@ -251,6 +251,18 @@ def test_times_of_unequal_hours_are_told_so() -> None:
     zh, en = summarise(found).values()
     assert "折算后上升超出偶然波动" in zh
     assert "allowing for that, there is a rise beyond chance" in en
+
+
+def test_a_number_counted_at_places_nearby_is_about() -> None:
+    told = dataclasses.replace(figures({"001": (30, 5), "002": (5, 5)}), approximate=True)
+    zh, en = summarise(told).values()
+    assert "001网格（约30件，占86%）" in zh
+    assert "001网格（约5→30件）" in zh
+    assert "grid 001 (about 30, 86%)" in en
+    rated = dataclasses.replace(
+        figures({"001": (30, 5)}, filters=Filters(rate="households")), approximate=True
+    )
+    assert "in grid 001 (about 100.0)" in summarise(rated)["en"]
 
 
 def test_in_several_communities_a_grid_is_named_with_its_own() -> None:

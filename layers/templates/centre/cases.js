@@ -12,7 +12,7 @@
       const late = centre.is_late(feature), fresh = centre.fresh && centre.fresh.has(key(feature));
       const far = wangge.metres_per_pixel(map) > 1.1 || centre.view.theme === "grids";
       return {
-        pane: "cc-cases", radius: (state === "hover" ? 10 : fresh ? 8 : far ? 4 : 5.5) * (centre.view.wall ? 1.4 : 1), weight: state === "hover" ? 3 : far ? 1.2 : 1.8,
+        pane: "cc-cases", radius: (state === "hover" ? 10 : fresh ? 8 : far ? 4 : 5.5) * (centre.big() ? 1.4 : 1), weight: state === "hover" ? 3 : far ? 1.2 : 1.8,
         color: "#ffffff", fillColor: late ? "#8f1d14" : fresh ? "#0f5c66" : "#23414f", fillOpacity: 1, className: "cc-case" + (fresh ? " cc-fresh" : "")
       };
     }

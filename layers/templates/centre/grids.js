@@ -47,9 +47,8 @@
       notes.push(figures.silence ? wangge.choose(figures.silence.words) + say("centre.verdict_withheld") : say("centre.verdict_note"));
     } else if (kind === "count") notes.push(say("centre.count_note"));
     else notes.push(say("centre.rate_note_" + kind, { hidden: figures.rate ? figures.rate.cases_hidden_below : 10, unstable: figures.rate ? figures.rate.cases_unstable_below : 20 }));
-    if (figures.approximate) notes.push(say("centre.approximate"));
     if (figures.elsewhere) notes.push(say("centre.elsewhere", { count: wangge.number(figures.elsewhere) }));
-    return { title: title, spec: classes(), states: Array.from(states), notes: notes, warning: figures.few ? wangge.choose(figures.few.words) : "" };
+    return { title: title, spec: classes(), states: Array.from(states), notes: notes, key: figures.approximate ? say(rate() ? "centre.approximate_rate" : "centre.approximate") : "", warning: figures.few ? wangge.choose(figures.few.words) : "" };
   }
 
   centre.part(function (map, page) {
@@ -113,7 +112,7 @@
 
     // Numbers, and the figure below them where it fits; the chosen grid first, then the widest.
     function words() {
-      const scale = wangge.metres_per_pixel(map), big = centre.view.wall ? 1.45 : 1, blocked = [];
+      const scale = wangge.metres_per_pixel(map), big = centre.big() ? 1.45 : 1, blocked = [];
       wangge.obstacles.forEach(function (list) { if (list !== own) blocked.push.apply(blocked, list(map)); });
       const labels = shapes.map(function (entry) {
         const radius = entry.grid.radius / scale, at = map.latLngToLayerPoint(entry.grid.centre);

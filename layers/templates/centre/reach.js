@@ -57,7 +57,7 @@
         if (advice.isochrone) L.geoJSON(advice.isochrone, { pane: "cc-walks", interactive: false, style: { pane: "cc-walks", fill: false, color: "#7a3e9d", weight: 2.5, dashArray: "7 5" } }).addTo(sites);
         advice.sites.forEach(function (site) {
           L.marker([site.lat, site.lng], { pane: "cc-sites", keyboard: false, icon: L.divIcon({ className: "wg-number-at", html: wangge.element("div", { class: "cc-site" }, String(site.rank)), iconSize: [0, 0] }) })
-            .bindTooltip(function () { return wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, wangge.choose(site.label)), wangge.element("small", {}, "+" + centre.short(site.percent) + " %")); }, { direction: "top", offset: [0, -16], className: "wg-tip-box", opacity: 1 }).addTo(sites);
+            .bindTooltip(function () { return wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, wangge.choose(site.label)), wangge.element("small", {}, "+" + centre.short(site.percent) + "%")); }, { direction: "top", offset: [0, -16], className: "wg-tip-box", opacity: 1 }).addTo(sites);
         });
       }
     }
@@ -75,7 +75,7 @@
       if (fault && !told) return { title: title, warning: centre.why(fault) };
       if (!told) return { title: title, notes: [], method: say("centre.loading") };
       const entries = told.minutes.map(function (minutes, n) {
-        const share = told.total.percent ? " · " + centre.short(told.total.percent[n]) + " %" : "";
+        const share = told.total.percent ? " · " + centre.short(told.total.percent[n]) + "%" : "";
         return { symbol: "fill", colour: colour(n, told.minutes.length), label: say("centre.minutes_walk", { minutes: minutes }) + share };
       });
       if (told.unreached && told.unreached.length) entries.push({ symbol: "dot", colour: "#8f1d14", label: say("centre.unreached", { count: wangge.number(told.unreached.length) }) });

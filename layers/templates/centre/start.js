@@ -72,11 +72,12 @@
     // a wall is read from three metres: larger letters, no filters beside the map
     const wall = centre.node("cc-wall");
     function wide() {
-      document.documentElement.classList.toggle("cc-wall", centre.view.wall);
+      document.documentElement.classList.toggle("cc-wall", centre.big());
       wall.setAttribute("aria-pressed", centre.view.wall ? "true" : "false");
-      wangge.letters = centre.view.wall ? 1.5 : 1;
+      wangge.letters = centre.big() ? 1.5 : 1;
       wangge.emit("labels");
     }
+    window.addEventListener("resize", function () { if (document.documentElement.classList.contains("cc-wall") !== centre.big()) wide(); });
     wall.addEventListener("click", function () {
       centre.change({ wall: !centre.view.wall });
       window.dispatchEvent(new Event("resize"));

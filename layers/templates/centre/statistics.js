@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   // by kind: colour of a unit; kinds of rates (1 … 5) have those of a sequence, nothing means not filled
-  const LIKE = { hot: "hot", cold: "cold", high: "high_high", low: "low_low", more: "hot", fewer: "cold", cluster: "hot", cluster_low: "cold" };
+  const LIKE = { hot: "hot", cold: "cold", high: "high_low", low: "low_high", more: "hot", fewer: "cold", cluster: "hot", cluster_low: "cold" };
   const PLAIN = ["none", "alone", "control"];
   const HATCHED = ["unknown", "hidden", "few"];
   const LEAST_MS = 10000;  // between two answers after changes: a statistic takes the server seconds
