@@ -72,17 +72,20 @@ def footer(
     *,
     size: float,
 ) -> None:
-    """Author, day, version and source on a line at (x, y) of a width, page number to the right."""
+    """Author, day, version and source on a line at (x, y) of a width, page number to the right.
+
+    That a sheet is internal comes first: where the line is too long, its end is left out.
+    """
     x, y, width = box
     about = []
+    if view.role not in ("public", "consumer"):
+        about.append(imprint.say("paper.internal", role=imprint.say(f"role.{view.role}")))
     if imprint.author:
         about.append(imprint.say("paper.author", author=imprint.author))
     about += [imprint.say("paper.date", date=imprint.date), version_words(view, imprint)]
     source = view.attribution.get(imprint.lang, "")
     if source:
         about.append(imprint.say("paper.source", source=source))
-    if view.role not in ("public", "consumer"):
-        about.append(imprint.say("paper.internal", role=imprint.say(f"role.{view.role}")))
     right = imprint.say("paper.page", page=page)
     room = width - pen.width(right, size) - 4
     words, fitted = pen.fit("　".join(part for part in about if part), size, room, size * 0.75)

@@ -118,6 +118,15 @@ def test_the_map_says_what_it_is(whole) -> None:
     assert f"合计 {sum(240 + 45 * n for n in range(6)):,}" in said
 
 
+def test_that_a_sheet_is_internal_is_told_before_a_long_source_is_cut(draw: Print) -> None:
+    long = dict.fromkeys(("zh", "en"), "a source of many words, " * 30)
+    printed = draw(dataclasses.replace(view(), attribution=long), dataclasses.replace(IMPRINT, lang="en"))
+    for page in range(2):
+        words = sheets.words(printed, page)
+        assert "Internal: as seen by the" in words
+        assert "a source of many words" in words
+
+
 def test_a_board_says_who_answers_and_where_more_is_to_be_found(whole) -> None:
     said = sheets.words(whole, 1)
     for words in (

@@ -125,7 +125,7 @@ def test_a_community_with_its_boards(wangge: Wangge, town: Database, tmp_path: P
         ).all()
     pdf = sheets.open_pdf(out)
     assert len(pdf) == len(rows) + 1
-    assert f"{len(rows) + 1} page(s)" in done.output
+    assert f"{len(rows) + 1} pages" in done.output
     assert "work phones" in done.output
     assert "QR" not in done.output
     marks = [(mark.level, mark.get_title()) for mark in pdf.get_toc()]
