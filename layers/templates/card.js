@@ -37,7 +37,9 @@
         drawing.append(figure);
       }
       var number = Number(month.month.slice(5));
-      if (data.length <= 7 || n === data.length - 1 || number % 3 === 1) {
+      // a name with its year is as wide as three of twelve bars, one without as two
+      var last = data.length - 1, room = number === 1 ? n > 3 && last - n > 2 : n > 2 && last - n > 1;
+      if (data.length <= 7 || n === 0 || n === last || number % 3 === 1 && room) {
         var name = svg("text", { x: n ? x + bar / 2 : x, y: high + 28, class: n ? "wg-month-name" : "wg-month-name wg-first" });
         name.textContent = number === 1 || n === 0 ? wangge.say("card.month_of", { year: month.month.slice(0, 4), month: number }) : wangge.say("card.month", { month: number });
         drawing.append(name);
@@ -179,7 +181,7 @@
     if (card.cases) {
       var count = card.cases.last_30_days;
       var cases = section(wangge.say("card.cases"), count === null ? null :
-        wangge.say(card.cases.about && count ? "card.cases_about" : "card.cases_count", { count: wangge.number(count) }));
+        wangge.say(card.cases.about ? "card.cases_about" : "card.cases_count", { count: wangge.number(count) }));
       if (card.cases.months.length) cases.append(months(card.cases.months, card.cases.about));
       var recent = element("ul", { class: "wg-recent" });
       card.cases.recent.forEach(function (event) {
