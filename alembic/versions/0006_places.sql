@@ -30,15 +30,30 @@ create policy renewing on case_places to wangge_app
     using ((select wangge_role()) = 'disclosure' and division_code ^@ any ((select wangge_scopes())::text[]))
     with check ((select wangge_role()) = 'disclosure' and division_code ^@ any ((select wangge_scopes())::text[]));
 
-create or replace function wangge_forget_place() returns trigger language plpgsql as $$
+create or replace function wangge_forget_place() returns trigger
+    language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    home case_places;
+    before text;
 begin
     -- the point may become the place itself, when it is past its time
     if old.geom is distinct from new.geom and new.geom is distinct from new.place
         and old.place is not distinct from new.place then
-        if old.place is not null then
-            new.place_era := null;
+        if old.place is null then
+            return new;
+        end if;
+        -- A point that is told better stays where it is: at two places it were among the buildings of both.
+        select * into home from case_places
+            where division_code = new.division_code and era = old.place_era
+            order by geom <-> new.geom, building_id limit 1;
+        select building_id into before from case_places
+            where division_code = new.division_code and era = old.place_era
+            order by geom <-> old.geom, building_id limit 1;
+        if home.place = old.place or home.building_id = before then
+            return new;
         end if;
         new.place := null;
+        new.place_era := null;
     end if;
     return new;
 end $$;

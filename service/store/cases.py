@@ -101,9 +101,20 @@ _STEP = text("""
     values (:division, :row, :from_status, :to_status, :from_tier, :to_tier, :actor, :note)
 """)
 _HOME = text("select building_id from cases where id = :row")
+# A place that the new point kept stays, if it may (`_STRAY` in store/places.py); who had none left gets none.
 _MOVE = text("""
     update cases c
-    set place = st_setsrid(st_makepoint(:px, :py), 4326), place_era = cast(:era as integer), grid_code = :grid
+    set grid_code = :grid,
+        place = case
+            when c.place is null and c.place_era is null then st_setsrid(st_makepoint(:px, :py), 4326)
+            when (
+                select count(distinct b.grid_code) > 2 or bool_or(b.grid_code = :grid) from case_places p
+                join buildings b on b.division_code = p.division_code and b.building_id = p.building_id
+                    and b.part = 0
+                where p.division_code = c.division_code and p.era = c.place_era and p.place = c.place
+            ) then c.place end,
+        place_era = case
+            when c.place is null and c.place_era is null then cast(:era as integer) else c.place_era end
     where c.id = :row returning c.version
 """)
 

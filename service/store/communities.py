@@ -317,7 +317,8 @@ class _Loader:
 
 
 def locate_buildings(connection: Connection, division: str) -> int:
-    """Give buildings that the published plan does not know the grid in force around them.
+    """Give buildings the grid that the published plan has them in, or else that in force around them: where
+    it does not know them, or where they lie outside of that grid, for files give ids anew.
 
     Returns how many got another grid than they had. Rows of one building are in the grid of its first.
     """
@@ -327,8 +328,10 @@ def locate_buildings(connection: Connection, division: str) -> int:
             from (
                 select f.building_id, coalesce(
                     (select pb.grid_code from plan_buildings pb join plans p on p.id = pb.plan_id
+                     join grids g on g.code = pb.grid_code and g.valid_to is null
                      where p.division_code = :division and p.status = 'published'
-                       and pb.building_id = f.building_id),
+                       and pb.building_id = f.building_id and g.division_code = :division
+                       and st_dwithin(g.geom, st_pointonsurface(f.geom), 1e-6)),
                     (select g.code from grids g
                      where g.division_code = :division and g.valid_to is null
                        and g.geom && f.geom and st_covers(g.geom, st_pointonsurface(f.geom))

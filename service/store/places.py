@@ -26,6 +26,8 @@ from service.privacy.places import Codes, Numbers, Places, Points, divide_grids,
 KEPT = 512
 # a building with another id this near to one that is gone is taken for the same, in degrees (about 30 m)
 SAME_DEGREES = 0.0003
+ALIKE_DEGREES = 1e-7  # of two this near one cannot be told from the other (about 1 cm)
+_NOBODY = "\x1f"  # begins the id of a building of before that is not among the present ones
 
 Spot = tuple[float, float]
 
@@ -264,29 +266,61 @@ def _hold(connection: Connection, division: str, found: _Buildings, number: int,
 
 
 def _follow(connection: Connection, found: _Buildings, era: _Era) -> None:
-    """Take a building that stands where one of the era is gone for the same: files come with other ids."""
-    known, mine = found.rows, set(era.ids)
-    gone = [place for place, one in enumerate(era.ids) if one not in known]
-    free = [row for row, one in enumerate(found.ids) if one not in mine]
-    if not gone or not free:
+    """Take a building that stands where one of the era stood for the same: files come with other ids, or with
+    the same ids for other buildings.
+    """
+    known = found.rows
+    if not known or not era.ids:
         return
-    far, near = cKDTree(found.points[free] * found.stretch).query(
-        np.array([era.points[place] for place in gone]) * found.stretch
-    )
-    renamed: dict[int, int] = {}
+    at = (np.array(era.points) + _shift(found, era)) * found.stretch
+    nearest, _ = cKDTree(found.points * found.stretch).query(at)
+    gone = []
+    for place, one in enumerate(era.ids):
+        row = known.get(one)
+        if row is not None:
+            far = np.hypot(*(found.points[row] * found.stretch - at[place]))
+        if row is None or far > min(SAME_DEGREES, nearest[place] + ALIKE_DEGREES):
+            gone.append(place)
+    if not gone:
+        return
+    lost = set(gone)
+    there = {one for place, one in enumerate(era.ids) if place not in lost}
+    free = [row for row, one in enumerate(found.ids) if one not in there]
+    # an id that now is another building's stands for none of the era's, until it is found under another
+    renamed = {place: f"{_NOBODY}{era.rows[place]}" for place in gone if era.ids[place] in known}
+    _rename(connection, era, renamed)
+    if not free:
+        return
+    far, near = cKDTree(found.points[free] * found.stretch).query(at[gone])
+    taken: dict[int, int] = {}
     for place, metres, one in zip(gone, far.tolist(), near.tolist(), strict=True):
-        if metres <= SAME_DEGREES and free[one] not in renamed:
-            renamed[free[one]] = place
-    for row, place in renamed.items():
-        era.ids[place] = found.ids[row]
-    if renamed:
-        connection.execute(
-            _RENAME,
-            {
-                "rows": [era.rows[place] for place in renamed.values()],
-                "buildings": [found.ids[row] for row in renamed],
-            },
-        )
+        if metres <= SAME_DEGREES:
+            taken.setdefault(free[one], place)
+    _rename(connection, era, {place: found.ids[row] for row, place in taken.items()})
+
+
+def _shift(found: _Buildings, era: _Era) -> Points:
+    """How far the buildings lie from where they were, all of them alike (degrees): by another datum, say."""
+    known = found.rows
+    both = [(place, known[one]) for place, one in enumerate(era.ids) if one in known]
+    still: Points = np.zeros(2)
+    if not both:
+        return still
+    moved = np.array([found.points[row] - era.points[place] for place, row in both])
+    shift: Points = np.median(moved, axis=0)
+    near = np.hypot(*((moved - shift) * found.stretch).T) <= SAME_DEGREES
+    return shift if 2 * np.count_nonzero(near) > len(both) else still
+
+
+def _rename(connection: Connection, era: _Era, names: Mapping[int, str]) -> None:
+    if not names:
+        return
+    connection.execute(
+        _RENAME,
+        {"rows": [era.rows[place] for place in names], "buildings": list(names.values())},
+    )
+    for place, name in names.items():
+        era.ids[place] = name
 
 
 def _renew(connection: Connection, division: str, found: _Buildings, eras: Mapping[int, _Era]) -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,11 +18,14 @@ from sqlalchemy import text
 
 from partition.wishes.policy import Profile, Size
 from service.access import Role
+from service.db import Database
 from service.plans.planning import plan_community
 from service.postgres.cluster import Cluster
 from service.privacy.continuity import Basis, Members, difference, freeze
 from service.privacy.disclosure import rules
 from service.privacy.perturbation import SCALE, Part, noise, noisy_sum
+from service.store.cases import locate_cases
+from service.store.communities import load_area
 from service.store.grids import publish_plan
 from service.store.places import place_cases
 
@@ -436,6 +440,76 @@ def test_redrawn_borders_tell_a_worker_no_more(town: Served) -> None:
         worker = Worker(code)
         worker.look(town)
         assert min(worker.narrow(homes).values()) >= 8
+
+
+@pytest.mark.database
+def test_a_point_that_is_told_better_stays_at_its_place(town: Served) -> None:
+    """By the centre, or by the same file with other digits; one that is told elsewhere is shown elsewhere."""
+    before, client = _homes(town), town.client(Role.CENTRE)
+    rows = town.rows(
+        "select division_code || ':' || case_id, st_x(geom), st_y(geom) from cases"
+        " where place is not null and place_era < (select max(era) from case_places) order by id limit 25"
+    )
+    assert len(rows) == 25  # of before the last redraw
+
+    def tell(case: str, x: float, y: float) -> None:
+        where = f"/collections/cases/items/{case}"
+        answer = client.patch(
+            where,
+            json={"geometry": {"type": "Point", "coordinates": [x, y]}},
+            headers={
+                "if-match": client.get(where).headers["etag"],
+                "content-type": "application/merge-patch+json",
+            },
+        )
+        assert answer.status_code in (200, 204), answer.text
+
+    for case, x, y in rows:
+        tell(case, x + 1e-9, y)
+    assert _homes(town) == before
+    with town.database.owner.begin() as connection:
+        connection.execute(text("update cases set geom = st_snaptogrid(geom, 1e-7)"))
+        place_cases(connection, CODE)
+    after = _homes(town)
+    assert {case: after[case] for case in before if case in after} == before
+    case, x, y = next(row for row in rows if row[0] in before)
+    _, far_x, far_y = max(rows, key=lambda row: abs(row[1] - x))
+    tell(case, far_x, far_y)
+    assert _homes(town)[case] != before[case]
+    tell(case, x, y)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("shift", [0.0, 0.005])
+def test_a_place_stands_for_the_same_buildings_whatever_they_are_called(
+    scratch: Database, shift: float
+) -> None:
+    """A file that gives its ids anew in another order; or the same, all of them elsewhere (another datum)."""
+    area = fill(scratch)
+    where = text(
+        "select building_id, st_x(geom), st_y(geom), st_x(place) from case_places where era = 1 order by 2, 3"
+    )
+    count = text("select count(*) from cases where place is not null")
+    with scratch.owner.begin() as connection:
+        connection.execute(text("update cases set building_id = ''"))  # it would be another's, too
+        locate_cases(connection, CODE)
+        place_cases(connection, CODE)
+        before, shown = connection.execute(where).all(), connection.scalar(count)
+        if shift:
+            connection.execute(text("update buildings set geom = st_translate(geom, :by, 0)"), {"by": shift})
+            place_cases(connection, CODE)
+        else:
+            ids = sorted(area.buildings["id"].unique())
+            others = dict(zip(ids, np.random.default_rng(3).permutation(ids), strict=True))
+            renamed = area.buildings.assign(id=area.buildings["id"].map(others))
+            load_area(connection, dataclasses.replace(area, buildings=renamed), None)
+        after = connection.execute(where).all()
+        assert connection.scalar(count) == shown
+        assert [row[1:] for row in after] == [row[1:] for row in before]
+        if shift:
+            assert after == before
+            return
+        assert [row[0] for row in after] == [others[row[0]] for row in before]
 
 
 @pytest.mark.database
