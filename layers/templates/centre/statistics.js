@@ -118,9 +118,12 @@
       if (told.approximate) notes.push(wangge.say("centre.approximate"));
       return {
         title: wangge.choose(told.title), warning: fault ? centre.why(fault) : "", verdict: wangge.choose(told.verdict), entries: entries,
-        method: wangge.choose(told.words), caveat: wangge.choose(told.caveat), notes: notes, action: other_units(), controls: controls()
+        method: once(told.words, told.title), caveat: once(told.caveat, told.verdict), notes: notes, action: other_units(), controls: controls()
       };
     }
+
+    // What is not said above already: where nothing could be asked, there is no more to tell of it.
+    function once(text, said) { return wangge.choose(text) === wangge.choose(said) ? "" : wangge.choose(text); }
 
     function controls() {
       const plain = ["rates", "compare"].indexOf(method()) >= 0 ? "grids" : "cells";
