@@ -19,8 +19,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them; cases stay where they are shown, and those without a place stay without. Which of these were
-    withheld is forgotten: before an upgrade they would get places anew, so restore a backup instead.
+    """Remove them; cases stay where they are shown, and those without a place stay without.
+
+    Which of these were withheld is forgotten: an upgrade would give them places anew. Restore a backup instead.
     """
     guards = Path(__file__).with_name("0001_guards.sql").read_text(encoding="utf-8")
     before = re.search(r"create (function wangge_forget_place\(\).*?\nend \$\$;)", guards, re.DOTALL)
