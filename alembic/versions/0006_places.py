@@ -21,7 +21,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove them; cases stay where they are shown, and those without a place stay without.
 
-    Which of these were withheld is forgotten: an upgrade would give them places anew. Restore a backup instead.
+    Which of these were withheld is forgotten: an upgrade would give them places anew. Restore a backup
+    instead.
     """
     guards = Path(__file__).with_name("0001_guards.sql").read_text(encoding="utf-8")
     before = re.search(r"create (function wangge_forget_place\(\).*?\nend \$\$;)", guards, re.DOTALL)
