@@ -7,13 +7,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, text
 
 from service import db
 from service.access import Role
@@ -146,6 +146,32 @@ def test_what_commits_late_is_neither_lost_nor_doubled(town: Served, ear: Callab
         add(slow, "slow-b")
     found = listener.cases({"slow-a1", "slow-b1", "quick1"})
     assert sorted(one for one in found if "quick" in one or "slow" in one) == ["quick1", "slow-a1", "slow-b1"]
+
+
+def test_no_writer_waits_for_another_to_commit(town: Served) -> None:
+    """However many there are, and whatever backends they got."""
+    counted = "select sum(version) from collection_versions where collection = 'cases'"
+    [(before,)] = town.rows(counted)
+    writers = create_engine(town.database.owner.url, poolclass=NullPool)  # a pool has fewer
+    with ExitStack() as open_ones:
+        for number in range(20):
+            connection = open_ones.enter_context(writers.connect())
+            open_ones.enter_context(connection.begin())
+            connection.execute(text("set local lock_timeout = '10s'"))
+            add(connection, f"writer-{number}-")
+            with connection.begin_nested() as taken_back:
+                add(connection, f"never-{number}-")
+                taken_back.rollback()
+            add(connection, f"again-{number}-")
+    [(after,)] = town.rows(counted)
+    assert after == before + 40
+    # the next ones count where these did
+    [(shards,)] = town.rows("select count(*) from collection_versions where collection = 'cases'")
+    with town.database.owner.begin() as connection:
+        add(connection, "later-")
+    assert town.rows("select count(*), sum(version) from collection_versions where collection = 'cases'") == [
+        (shards, after + 1)
+    ]
 
 
 def test_who_comes_again_goes_on_where_he_was(town: Served, ear: Callable[..., Ear]) -> None:
