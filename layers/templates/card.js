@@ -41,14 +41,14 @@
       var last = data.length - 1, room = number === 1 ? n > 3 && last - n > 2 : n > 2 && last - n > 1;
       if (data.length <= 7 || n === 0 || n === last || number % 3 === 1 && room) {
         var name = svg("text", { x: n ? x + bar / 2 : x, y: high + 28, class: n ? "wg-month-name" : "wg-month-name wg-first" });
-        name.textContent = number === 1 || n === 0 ? wangge.say("card.month_of", { year: month.month.slice(0, 4), month: number }) : wangge.say("card.month", { month: number });
+        name.textContent = number === 1 || n === 0 ? wangge.month(month.month, true) : wangge.month_name(month.month, true);
         drawing.append(name);
       }
     });
     drawing.append(svg("line", { x1: 0, y1: 14.5 + high, x2: wide, y2: 14.5 + high, class: "wg-months-line" }));
     var body = element("tbody", {});
     data.forEach(function (month) {
-      body.append(element("tr", {}, element("th", { scope: "row" }, month.month),
+      body.append(element("tr", {}, element("th", { scope: "row" }, wangge.month(month.month)),
         element("td", {}, wangge.number(month.cases), month.whole ? null : element("small", {}, " " + wangge.say("card.month_part")))));
     });
     var table = element("details", { class: "wg-as-table" }, element("summary", {}, wangge.say("card.as_table")),

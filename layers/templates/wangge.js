@@ -66,6 +66,15 @@ var wangge = (function () {
     return value === null || value === undefined ? say("card.not_known") : Number(value).toLocaleString("en-US");
   }
 
+  // "2026-10" or "2026-10-01": October 2026; short: Oct 2026; without its year: October (as layers/months.py)
+  function month_name(month, short) {
+    return say(short ? "map.months_short" : "map.months").split(" ")[Number(month.slice(5, 7)) - 1];
+  }
+
+  function month(month, short) {
+    return say("map.month", { year: month.slice(0, 4), name: month_name(month, short) });
+  }
+
   function pane(map, name, level, clicks) {
     var made = map.getPane(name) || map.createPane(name);
     made.style.zIndex = level;
@@ -160,6 +169,8 @@ var wangge = (function () {
     language: function () { return language; },
     letters: 1,  // how much larger than usual the names on the map are
     metres_per_pixel: metres_per_pixel,
+    month: month,
+    month_name: month_name,
     number: number,
     obstacles: obstacles,
     on: on,

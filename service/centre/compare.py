@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping
 
+from layers.months import in_both
 from partition.texts import LANGUAGES, catalogue
 from service.access import Access, Principal, Role, access
 from service.centre.base import draw_ground
@@ -350,7 +351,7 @@ def _compare_periods(
     covered = [interval.within(None, clock.end) for interval in intervals]
     share = _share(filters, covered)
     asked = filters.condition({column.name: sql for column, sql in cases.columns})
-    count = counting(connection, principal, cases, division.codes, asked)
+    count = counting(connection, cases, division.codes, asked)
     silences = _silences(told, covered, count)
     silent = any(one is not None for one in silences)
     changes = compare([grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], share)
@@ -425,7 +426,7 @@ def _interval(side: str, clock: Clock, reach: Reach) -> Interval:
 def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDataFrame) -> Side:
     from layers.compare_map import Side
 
-    rows = {grid.grid.code: grid for grid in told.grids}
+    rows = told.by_code
     cells: list[list[str | Both | None]] = []
     values: list[float | None] = []
     states: list[str] = []
@@ -457,7 +458,7 @@ def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDa
 
 def _period_title(value: str) -> Both:
     if re.fullmatch(r"\d{4}-\d{2}", value, re.ASCII):
-        return both("month", year=value[:4], month=int(value[5:]))
+        return in_both(date(int(value[:4]), int(value[5:]), 1))
     return dict.fromkeys(LANGUAGES, value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from layers.months import name_month
 from partition.texts import LANGUAGES, Language, catalogue
 from service.centre.figures import Figures, GridFigures, kinds
 from service.centre.question import BEIJING, Filters, Interval
@@ -50,8 +51,14 @@ def label_of(group: str, value: str, lang: Language) -> str:
 
 
 def grid_name(figures: Figures, grid: GridFigures, lang: Language) -> str:
-    """A grid as people call it: its name or last three digits; with its community if there are several."""
-    name = grid.grid.name or _say("grid", lang, name=grid.grid.code[-3:])
+    """A grid as people call it: its name or last three digits; with its community if there are several.
+
+    Of grids that count together all are named.
+    """
+    if len(grid.grid.grids) > 1:
+        name = _say("grids_together", lang, names=write_codes(grid.grid.grids, lang))
+    else:
+        name = grid.grid.name or _say("grid", lang, name=grid.grid.code[-3:])
     if len(figures.division.communities) == 1:
         return name
     told = {one.code: one.name for one in figures.division.communities}
@@ -91,8 +98,7 @@ def when(figures: Figures, lang: Language) -> str:
 def write_day(time: datetime, lang: Language) -> str:
     """The day of Beijing's calendar in words."""
     day = time.astimezone(BEIJING)
-    name = _say("months", lang).split()[day.month - 1]
-    return _say("day", lang, year=day.year, month=day.month, day=day.day, name=name)
+    return _say("day", lang, year=day.year, day=day.day, name=name_month(day.month, lang))
 
 
 def _what(figures: Figures, lang: Language) -> str:

@@ -121,9 +121,11 @@ def test_the_card_has_its_months_as_a_table_too(page: Page, address: str) -> Non
     expect(card.locator(".wg-month")).to_have_count(10)
     card.locator(".wg-as-table summary").click()
     rows = [row.split("\t") for row in card.locator(".wg-as-table tbody tr").all_inner_texts()]
-    assert rows[0] == ["2026-01", "0"]
-    assert rows[2] == ["2026-03", "14"]
-    assert rows[-1] == ["2026-10", "12 （不足整月）"]
+    assert rows[0] == ["2026年1月", "0"]
+    assert rows[2] == ["2026年3月", "14"]
+    assert rows[-1] == ["2026年10月", "12 （不足整月）"]
+    named = card.locator(".wg-month-name").all_text_contents()
+    assert (named[0], named[-1]) == ("2026年1月", "10月")
     tall = [float(bar.get_attribute("height") or 0) for bar in card.locator(".wg-month").all()]
     most = max(int(row[1].split()[0]) for row in rows)
     assert tall == pytest.approx([56 * int(row[1].split()[0]) / most for row in rows], abs=0.01)

@@ -62,7 +62,8 @@
 
     // Bars by day, week or month, with the first, the last and the highest told.
     function by_day(told) {
-      const counts = told.by_day.cases, starts = told.by_day.starts;
+      const counts = told.by_day.cases, step_of = told.by_day.step;
+      const starts = told.by_day.starts.map(function (day) { return step_of === "month" ? wangge.month(day) : day; });
       days.replaceChildren();
       if (counts.length < 2) return;
       const most = Math.max.apply(null, [1].concat(counts)), width = 300, height = 56, step = width / counts.length;
