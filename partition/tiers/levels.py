@@ -14,12 +14,14 @@ from partition.errors import InputError
 from partition.findings import Finding
 from partition.solver.constraints import Reason
 from partition.tiers.nesting import Range
+from partition.wishes.bounds import read_bounds
 from partition.wishes.rules import Profile, Size, TierRule
 
 GRID = {"zh": "网格", "en": "grid"}
 AREA = {"zh": "片区", "en": "area"}
 SMALL = {"zh": "微网格", "en": "small grid"}
 NUMERALS = "一二三四五六七八九"
+NUMBER_MOST = 1_000_000  # grids of a tier that are asked for
 COUNTED = re.compile(rf"[{NUMERALS}0-9]")
 
 
@@ -33,6 +35,17 @@ class Ask:
     name: str = ""
     number: int | None = None
     size: tuple[float, float, float] | None = None
+
+
+def read_ask(entry: str) -> Ask | None:
+    """What `[NAME=]NUMBER` or `[NAME=]LOWER-TARGET-UPPER` asks for (`片区=4`, `60-80-110`); None: neither."""
+    name, _, size = entry.rpartition("=")
+    bounds = read_bounds(size)
+    if len(bounds) == 1 and 1 <= bounds[0] <= NUMBER_MOST and bounds[0].is_integer():
+        return Ask(name.strip(), number=int(bounds[0]))
+    if len(bounds) == 3:
+        return Ask(name.strip(), size=(bounds[0], bounds[1], bounds[2]))
+    return None
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def resolve_tiers(
     total: what a mean community holds, in the measure of a size; grids: of a mean community. Raises
     InputError where a tier is asked for twice by name, or the grids themselves.
     """
-    _refuse_repeated(asks)
+    refuse_repeated(asks)
 
     def of_rule(rule: TierRule) -> Wish:
         return Wish(rule, rule.target / max(total(rule.size), 1e-9))
@@ -114,8 +127,10 @@ def resolve_tiers(
     return _distinct(above, 0), _distinct(below, len(above) + 1)
 
 
-def _refuse_repeated(asks: Sequence[Ask]) -> None:
-    """A name stands for one tier, and not for the grids: their number is asked for otherwise."""
+def refuse_repeated(asks: Sequence[Ask]) -> None:
+    """A name stands for one tier, and not for the grids: their number is asked for otherwise. Raises
+    InputError.
+    """
     names = [ask.name.casefold() for ask in asks if ask.name]
     basic = {word.casefold() for word in GRID.values()}
     faults = []

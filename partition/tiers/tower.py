@@ -79,6 +79,16 @@ class Tiers:
         """Every grid of every tier is in range or has a proven reason."""
         return all(finding.values.get("proven", True) for finding in self.violations)
 
+    def told(self) -> list[dict[str, Any]]:
+        """Figures by tier, the largest first. level: 0 are the grids, -1 what they make up, 1 what divides
+        them, and so on.
+        """
+        basic = int(self.frame.loc[self.frame["code"].isin(set(self.grids["code"])), "tier"].iloc[0])
+        return [
+            {"level": line["tier"] - basic, **{name: line[name] for name in line if name != "tier"}}
+            for line in self.figures
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Figures by tier, and the imbalance report, as plain data."""
         return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -192,37 +191,19 @@ def tier_asks(given: list[str] | None) -> list[Ask]:
     """`--tier` as tiers asked for; a malformed one is a wrong call (exit 2)."""
     if not given:
         return []
-    from partition.tiers.levels import Ask
+    from partition.tiers.levels import read_ask
 
     asks = []
     for entry in given:
-        name, _, size = entry.rpartition("=")
-        bounds = read_bounds(size)
-        if len(bounds) == 1 and bounds[0] >= 1 and bounds[0].is_integer():
-            asks.append(Ask(name.strip(), number=int(bounds[0])))
-        elif len(bounds) == 3:
-            asks.append(Ask(name.strip(), size=(bounds[0], bounds[1], bounds[2])))
-        else:
+        ask = read_ask(entry)
+        if ask is None:
             raise typer.BadParameter(
                 f"[NAME=]NUMBER or [NAME=]LOWER-TARGET-UPPER expected, not {entry} · "
                 "应写成 [名称=]数量 或 [名称=]下限-目标-上限",
                 param_hint="--tier",
             )
+        asks.append(ask)
     return asks
-
-
-def read_bounds(text: str) -> list[float]:
-    """A number, or a range `LOWER-TARGET-UPPER` or `LOWER-UPPER` (whose target is the middle): one number or
-    three; none where the text is neither.
-    """
-    try:
-        bounds = [float(part) for part in text.split("-")]
-    except ValueError:
-        return []
-    if len(bounds) == 2:
-        bounds.insert(1, sum(bounds) / 2)
-    fine = len(bounds) in (1, 3) and all(math.isfinite(bound) and bound >= 0 for bound in bounds)
-    return bounds if fine and sorted(bounds) == bounds and bounds[len(bounds) // 2] > 0 else []
 
 
 def column_map(given: list[str] | None) -> dict[str, str]:

@@ -235,6 +235,7 @@ def merge(
 
 def merged_sizes(households: str | None, residents: str | None, area_km2: str | None) -> tuple[Size, ...]:
     """The ranges of a call; a malformed one is a wrong call (exit 2)."""
+    from partition.wishes.bounds import read_bounds
     from partition.wishes.rules import Size
 
     given: tuple[tuple[Measure, str, str | None, float], ...] = (
@@ -246,7 +247,7 @@ def merged_sizes(households: str | None, residents: str | None, area_km2: str | 
     for measure, option, text, unit in given:
         if text is None:
             continue
-        bounds = options.read_bounds(text)
+        bounds = read_bounds(text)
         if len(bounds) != 3:
             raise typer.BadParameter(
                 f"LOWER-UPPER expected, not {text} · 应写成 下限-上限", param_hint=option

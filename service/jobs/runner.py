@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -24,6 +24,9 @@ from service import db
 from service.operating import OperatingError
 from service.store import runs
 from service.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from partition.tiers.tower import Tiers
 
 SPACE = 0x7768  # the first key of the advisory locks that stand for runs
 TOLD_EVERY_S = 0.5
@@ -75,6 +78,7 @@ def perform(engine: Engine, run: int) -> int:
 
 
 def _work(begin: Begin, row: Any, teller: Teller) -> None:
+    from partition.tiers.levels import read_ask
     from partition.wishes.policy import load_profile
     from service.plans.drafts import profile_of
     from service.plans.planning import plan_community, redraw_community
@@ -82,8 +86,9 @@ def _work(begin: Begin, row: Any, teller: Teller) -> None:
 
     inputs = row["inputs"]
 
-    def keep(connection: Connection, plan: int) -> None:
-        if not runs.succeed(connection, row["id"], {"plan": plan}):
+    def keep(connection: Connection, plan: int, tiers: Tiers | None = None) -> None:
+        told = {} if tiers is None else {"tiers": tiers.told()}
+        if not runs.succeed(connection, row["id"], {"plan": plan, **told}):
             raise Gone
 
     profile = None
@@ -118,6 +123,7 @@ def _work(begin: Begin, row: Any, teller: Teller) -> None:
             profile,
             grids=inputs.get("grids"),
             effort=inputs.get("effort"),
+            tiers=[ask for entry in inputs.get("tiers", ()) if (ask := read_ask(entry)) is not None],
             **shared,
         )
 

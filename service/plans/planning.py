@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 # opens a transaction: the owner's, or the service's in which the row policies know who asks
 Begin = Callable[[], AbstractContextManager[Connection]]
-# called with the plan's number in the transaction that keeps it
+# called in the transaction that keeps the plan, with its number
 Kept = Callable[[Connection, int], None]
+# and with its tiers, if it has any
+KeptTiers = Callable[[Connection, int, "Tiers | None"], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def plan_community(
     author: str = "",
     reason: str = "",
     progress: Progress | None = None,
-    kept: Kept | None = None,
+    kept: KeptTiers | None = None,
 ) -> Planned:
     """Divide the community whose code, own id or name is `name`, and keep the result as a draft.
 
@@ -85,7 +87,12 @@ def plan_community(
         if made is not None:
             save_tiers(connection, ground.division, plan, made, split.grids)
 
-    return _keep(begin, ground, split, author, reason, progress, kept, keep_tiers, made)
+    def tell(connection: Connection, plan: int) -> None:
+        if kept is not None:
+            kept(connection, plan, made)
+
+    told = None if kept is None else tell
+    return _keep(begin, ground, split, author, reason, progress, told, keep_tiers, made)
 
 
 def redraw_community(

@@ -63,12 +63,14 @@ def show_job(context: InContext, job: str, query: Annotated[HealthQuery, Query()
 
 @router.get("/jobs/{job}/results", summary="What a job made", response_class=Response)
 def show_results(context: InContext, job: str, query: Annotated[HealthQuery, Query()]) -> Response:
-    """The number of the plan; 404 as long as there is none, 409 where there will never be one."""
+    """The number of the plan, and its tiers if it was divided into any; 404 as long as there is none, 409
+    where there will never be one.
+    """
     with context.reading() as connection:
         run = _find(context, connection, job)
     if run["status"] == "successful":
         plan = run["result"]["plan"]
-        made = answer({"plan": plan})  # outputs and nothing else
+        made = answer(dict(run["result"]))  # outputs and nothing else
         made.headers["Link"] = f'<{context.href(f"/plans/{plan}")}>; rel="related"; type="{JSON}"'
         return made
     if run["status"] in runs.ENDED:

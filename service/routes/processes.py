@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, RowMapping
 
-from partition.errors import ProfileError
+from partition.errors import InputError, ProfileError
 from partition.texts import Language, catalogue
 from service.faults import MalformedError, UnknownError
 from service.jobs.queue import enqueue
@@ -29,6 +29,9 @@ router = APIRouter(tags=["processes"])
 VERSION = "1.0.0"
 SEED_MOST = 2**53
 EFFORT_MOST = 1_000_000
+TIERS_MOST, TIER_LETTERS = 8, 100
+# as the command line takes them; `partition.tiers.levels.read_ask` reads them
+_TIER = r"^(.*=)?([1-9][0-9]*|[0-9.]+-[0-9.]+(-[0-9.]+)?)$"
 
 _INTEGER: dict[str, Any] = {"type": "integer", "minimum": 0}
 _SHARED: dict[str, dict[str, Any]] = {
@@ -46,6 +49,16 @@ INPUTS: Mapping[str, dict[str, dict[str, Any]]] = {
             "minimum": 1,
             "maximum": EFFORT_MOST,
             "description": "Proposals by unit: more takes longer.",
+        },
+        "tiers": {
+            "type": "array",
+            "maxItems": TIERS_MOST,
+            "items": {"type": "string", "maxLength": TIER_LETTERS, "pattern": _TIER},
+            "examples": [["3", "60-80-110"], ["片区=4", "微网格=148"]],
+            "description": "Tiers above and below the grids besides the profile's: how many grids one is to "
+            "have (`4`), or their size in the profile's measure (`60-80-110`: lower, target, upper; or "
+            "`60-110`). With a name (`片区=4`) the profile's tier of that name is meant, or a new one; "
+            "without, the profile's on that side of the grids, or a new one.",
         },
         "base_plan": {
             **_INTEGER,
@@ -66,6 +79,33 @@ INPUTS: Mapping[str, dict[str, dict[str, Any]]] = {
 }
 
 
+_PLAN: dict[str, Any] = {"type": "integer", "description": "Number of the draft made."}
+_TIERS: dict[str, Any] = {
+    "type": "array",
+    "description": "The plan's tiers, the largest first; not there if it has none.",
+    "items": {
+        "type": "object",
+        "required": ["level", "name", "grids"],
+        "properties": {
+            "level": {"type": "integer", "description": "0: the grids; below 0: above them; else below."},
+            "name": {"type": "object", "description": "By language."},
+            "grids": {"type": "integer", "description": "How many it has."},
+            "measure": {"type": "string", "description": "What is counted in them."},
+            "least": {"type": "number"},
+            "mean": {"type": "number"},
+            "greatest": {"type": "number"},
+            "variation": {"type": "number", "description": "Coefficient of variation."},
+            "share_in_range": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+    },
+}
+# what a result has, by process
+OUTPUTS: Mapping[str, dict[str, dict[str, Any]]] = {
+    "partition": {"plan": _PLAN, "tiers": _TIERS},
+    "redraw": {"plan": _PLAN},
+}
+
+
 class Inputs(BaseModel):
     """Inputs of either process."""
 
@@ -77,6 +117,7 @@ class Inputs(BaseModel):
     reason: Words = Field("", max_length=2000)
     grids: int | None = Field(None, ge=1, le=999)
     effort: int | None = Field(None, ge=1, le=EFFORT_MOST)
+    tiers: list[Annotated[Words, Field(max_length=TIER_LETTERS)]] | None = Field(None, max_length=TIERS_MOST)
     base_plan: int | None = Field(None, ge=1, le=PLAN_MOST)
     locked: list[Words] | None = Field(None, max_length=999)
     most_moved: float | None = Field(None, ge=0, le=1e9)
@@ -113,15 +154,13 @@ def list_processes(context: InContext, query: Annotated[ProcessesQuery, Query()]
 
 @router.get("/processes/{name}", summary="A process and its inputs", response_class=Response)
 def show_process(context: InContext, name: str, query: Annotated[HealthQuery, Query()]) -> Response:
-    """Inputs and the output, each with its schema."""
+    """Inputs and outputs, each with its schema."""
     told = summarise(context, find_process(name))
     told["inputs"] = {
         key: {"title": key, "schema": schema, "minOccurs": 1 if key == "division" else 0}
         for key, schema in INPUTS[name].items()
     }
-    told["outputs"] = {
-        "plan": {"title": "plan", "schema": {"type": "integer", "description": "Number of the draft made."}}
-    }
+    told["outputs"] = {key: {"title": key, "schema": schema} for key, schema in OUTPUTS[name].items()}
     return answer(told)
 
 
@@ -141,6 +180,7 @@ def execute(context: InContext, name: str, body: Execution) -> Response:
             raise MalformedError("parameter-unknown", name=f"inputs.{key}")
     if "profile" in given:
         check_profile(given["profile"], context.lang)
+    check_tiers(given.get("tiers", ()), context.lang)
     sent = plain([name, given])
 
     def ask(connection: Connection) -> Response:
@@ -188,6 +228,24 @@ def check_profile(name: str, lang: Language) -> None:
     except ProfileError as error:
         reason = "; ".join(finding.text(lang) for finding in error.findings)
         raise MalformedError("profile", reason=reason) from None
+
+
+def check_tiers(given: Sequence[str], lang: Language) -> None:
+    """Raise MalformedError unless each is a tier as `wangge plan --tier` takes it, none asked for twice."""
+    from partition.tiers.levels import read_ask, refuse_repeated
+
+    asks = []
+    for entry in given:
+        ask = read_ask(entry)
+        if ask is None:
+            raise MalformedError("tier-form", value=entry[:60])
+        asks.append(ask)
+    try:
+        refuse_repeated(asks)
+    except InputError as error:
+        raise MalformedError(
+            "tier-name", reason="; ".join(finding.text(lang) for finding in error.findings)
+        ) from None
 
 
 def summarise(context: Context, name: str) -> dict[str, Any]:

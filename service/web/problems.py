@@ -128,7 +128,7 @@ RULES = (
     Rule(r"\w+ /processes/.+", "404 process"),
     Rule(
         "POST /processes/[^/]+/execution",
-        "400 profile; 404 division plan plan-unknown; 409 plan-unpublished",
+        "400 profile tier-form tier-name; 404 division plan plan-unknown; 409 plan-unpublished",
     ),
     Rule(r"\w+ /jobs/.+", "404 job"),
     Rule("GET /jobs/[^/]+/results", "404 job-no-result; 409 job-ended"),

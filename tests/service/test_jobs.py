@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -203,6 +204,9 @@ def test_what_is_wrong_with_a_request_is_said(town: Served) -> None:
         ({"division": CODE, "locked": ["x"]}, 400),
         ({"division": CODE, "base_plan": 99_999_999}, 404),
         ({"division": CODE, "wings": 2}, 400),
+        ({"division": CODE, "tiers": "3"}, 400),
+        ({"division": CODE, "tiers": ["3"] * 9}, 400),
+        ({"division": CODE, "tiers": ["片" * 100 + "=3"]}, 400),
     ):
         answer = client.post("/processes/partition/execution", json={"inputs": inputs})
         assert answer.status_code == status, (inputs, answer.text)
@@ -236,6 +240,63 @@ def test_a_run_makes_one_plan_however_often_it_is_begun(town: Served) -> None:
     assert client.delete(job).json()["status"] == "successful"  # what ended stays as it is
     with town.database.owner.begin() as connection:
         connection.execute(text("select procrastinate_cancel_job_v1(:j, true, false)"), {"j": row.job_id})
+
+
+def test_a_run_makes_the_tiers_that_are_asked_for(town: Served) -> None:
+    client = town.client(Role.PLANNER)
+    schema = client.get("/processes/partition").json()["inputs"]["tiers"]["schema"]
+    asked = ["片区=2", "60-80-110"]
+    assert all(re.search(schema["items"]["pattern"], one) for one in asked)
+    job = ask(client, tiers=asked)
+    assert perform(town.database.app, runs_of(town, job).id) == 0
+    made = client.get(f"{job}/results").json()
+    outputs = client.get("/processes/partition").json()["outputs"]
+    assert made.keys() == outputs.keys()
+    assert [(one["level"], one["name"]["zh"]) for one in made["tiers"]] == [
+        (-1, "片区"),
+        (0, "网格"),
+        (1, "微网格"),
+    ]
+    kept = client.get(f"/plans/{made['plan']}/tiers").json()["features"]
+    for one in made["tiers"]:
+        assert set(outputs["tiers"]["schema"]["items"]["required"]) <= one.keys()
+        if one["level"]:
+            own = [each["properties"] for each in kept if each["properties"]["level"] == one["level"]]
+            assert len(own) == one["grids"]
+            assert max(each["households"] for each in own) == one["greatest"]
+    assert made["tiers"][0]["grids"] == 2
+    assert client.get(job).json()["inputs"]["tiers"] == asked
+    client.delete(job)
+
+
+@pytest.mark.parametrize(
+    ("tiers", "code", "named"),
+    [
+        (["片区=four"], "tier-form", "片区=four"),
+        (["110-80-60"], "tier-form", "110-80-60"),
+        (["0"], "tier-form", "0"),
+        (["9999999"], "tier-form", "9999999"),
+        (["片区=3", "片区=4"], "tier-name", "片区"),
+        (["网格=4"], "tier-name", "网格"),
+    ],
+)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_tier_that_is_none_is_told_at_once(
+    town: Served, tiers: list[str], code: str, named: str, lang: str
+) -> None:
+    client = town.client(Role.PLANNER)
+    pattern = client.get("/processes/partition").json()["inputs"]["tiers"]["schema"]["items"]["pattern"]
+    if tiers in (["片区=four"], ["0"]):
+        assert not re.search(pattern, tiers[0])
+    body = {"inputs": {"division": CODE, "tiers": tiers}}
+    answer = client.post("/processes/partition/execution", json=body, params={"lang": lang})
+    assert answer.status_code == 400
+    told = answer.json()
+    assert told["code"] == code
+    assert named in told["detail"]
+    # a plan is drawn anew with the tiers that it has
+    again = client.post("/processes/redraw/execution", json={"inputs": {"division": CODE, "tiers": ["3"]}})
+    assert (again.status_code, again.json()["code"]) == (400, "parameter-unknown")
 
 
 def test_a_run_that_cannot_be_done_says_why_in_both_languages(town: Served) -> None:
