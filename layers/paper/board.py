@@ -82,7 +82,9 @@ def _draw_head(pen: Pen, ground: Ground, row: Mapping[str, Any], imprint: Imprin
     end = right - pen.width(title, 19.0) - 5.0
     if ground.view.synthetic:
         end = synthetic_mark(pen, end, high - 0.9, imprint, size=12.0) - 5.0
-    words, size = pen.fit(community_name(ground), 21.0, end - left, 12.0)
+    area = ground.area_of(str(row["code"]))
+    place = [community_name(ground)] + ([area.called(imprint.lang)] if area else [])
+    words, size = pen.fit(" · ".join(place), 21.0, end - left, 12.0)
     pen.text(left, high, words, size, colour="#ffffff", bold=True)
     label = imprint.say("paper.board_number", number=row["label"])
     name = str(row.get("name") or "").strip()

@@ -11,7 +11,17 @@ import shapely
 from layers import palette
 from layers.base_map import use_group
 from layers.facility_map import KINDS
-from layers.paper.ground import COMMUNITY_BORDER, GRID_BORDER, LINES, TUNNEL, TUNNEL_DASH, Ground
+from layers.paper.ground import (
+    AREA_BORDER,
+    AREA_DASH,
+    AREA_WIDTH,
+    COMMUNITY_BORDER,
+    GRID_BORDER,
+    LINES,
+    TUNNEL,
+    TUNNEL_DASH,
+    Ground,
+)
 from layers.paper.imprint import Imprint, version_words
 from layers.paper.labels import draw_sign
 from layers.paper.pen import INK, MM, POINT, QUIET, Pen, mixed
@@ -138,6 +148,7 @@ def legend_entries(ground: Ground, plot: Plot, imprint: Imprint) -> list[Entry]:
     """What is on a plot, and nothing else: borders, streets by class, buildings by use."""
     entries = [
         Entry("border-grid", imprint.say("legend.grid_border")),
+        *([Entry("border-area", imprint.say("legend.area_border"))] if ground.area_borders else []),
         Entry("border-community", imprint.say("legend.community_border")),
     ]
     box = shapely.box(*plot.ground())
@@ -183,8 +194,12 @@ def _draw_symbol(pen: Pen, x: float, y: float, symbol: str) -> None:
     group, _, kind = symbol.partition("-")
     track = [shapely.LineString([(x, y), (x + 8.5, y)])]
     if group == "border":
-        width, colour = (0.45, GRID_BORDER) if kind == "grid" else (1.0, COMMUNITY_BORDER)
-        pen.lines(track, colour, width, butt=True)
+        width, colour = {
+            "grid": (0.45, GRID_BORDER),
+            "area": (AREA_WIDTH, AREA_BORDER),
+            "community": (1.0, COMMUNITY_BORDER),
+        }[kind]
+        pen.lines(track, colour, width, dash=AREA_DASH if kind == "area" else (), butt=True)
     elif symbol == "line-tunnel":
         pen.lines(track, TUNNEL, 0.5, dash=TUNNEL_DASH)
     elif group == "line":

@@ -25,11 +25,14 @@ from layers.paper.labels import (
     draw_labels,
     draw_signs,
     draw_street_names,
+    draw_tags,
     place_labels,
     place_signs,
+    place_tags,
 )
 from layers.paper.pen import INK, MM, POINT, QUIET, Pen
 from layers.paper.scale import Plot, plot_of
+from partition.texts import Language
 
 A3 = (297.0, 420.0)
 MARGIN = 10.0
@@ -96,7 +99,7 @@ def draw_grid_sheet(pen: Pen, ground: Ground, imprint: Imprint, page: int, close
     name = community_name(ground)
     title = imprint.say("paper.draft_title" if imprint.draft else "map.title", name=name)
     draw_header(pen, ground, layout, imprint, title)
-    kinds = _draw_map(pen, ground, plot)
+    kinds = _draw_map(pen, ground, plot, imprint.lang)
     neat_line(pen, plot)
     whole = _draw_side(pen, ground, layout, plot, imprint, kinds)
     footer(pen, view, imprint, (MARGIN, MARGIN, layout.width - 2 * MARGIN), page, size=8.0)
@@ -133,7 +136,7 @@ def draw_header(pen: Pen, ground: Ground, layout: Layout, imprint: Imprint, titl
     pen.text(MARGIN, top - 15.0, "　".join(part for part in about if part), 10.0, colour=QUIET)
 
 
-def _draw_map(pen: Pen, ground: Ground, plot: Plot) -> set[str]:
+def _draw_map(pen: Pen, ground: Ground, plot: Plot, lang: Language) -> set[str]:
     """The map in its window; returns the kinds of facilities on it."""
     grids = ground.grids
     fills = dict(zip(grids["code"], grids["colour"], strict=True))
@@ -148,6 +151,9 @@ def _draw_map(pen: Pen, ground: Ground, plot: Plot) -> set[str]:
         taken,
         sizes=(17.0, 9.0),
     )
+    tags = place_tags(
+        pen, plot, [(area.called(lang), area.shape) for area in ground.areas], taken, sizes=(15.0, 9.0)
+    )
     facilities = ground.facilities
     shown = facilities[[known_kind(kind) for kind in facilities["known"]]] if len(facilities) else facilities
     places = shown[seen_points(plot, shown.geometry.to_numpy())] if len(shown) else shown
@@ -156,9 +162,10 @@ def _draw_map(pen: Pen, ground: Ground, plot: Plot) -> set[str]:
     )
     with pen.window(plot.left, plot.bottom, plot.width, plot.height):
         draw_ground(pen, ground, plot, fills=fills)
-        draw_borders(pen, ground, plot)
+        draw_borders(pen, ground, plot, areas=True)
         draw_street_names(pen, ground, plot, taken)
         draw_signs(pen, signs, size=SIGN)
+        draw_tags(pen, tags)
         draw_labels(pen, labels)
     return {sign.kind for sign in signs}
 

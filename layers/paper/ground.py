@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import geopandas as gpd
 import numpy as np
@@ -18,9 +19,12 @@ from layers.grid_map import label_points
 from layers.paper.pen import Pen, mixed
 from layers.paper.scale import Plot, local_crs
 from layers.view import CommunityView
+from partition.texts import Language
 
 GRID_BORDER = "#34566a"
 COMMUNITY_BORDER = "#17384a"
+# between areas of grids: another colour, and dashes for paper without colours
+AREA_BORDER, AREA_DASH, AREA_WIDTH = "#8a2c6a", (4.2, 1.1, 0.9, 1.1), 0.8
 TUNNEL, TUNNEL_DASH = "#b9b09c", (1.4, 1.0)
 PAPER = "#fbfaf6"  # ground outside the community
 # ink is heavier than light; and blue comes last, since printed it looks like the water beside it
@@ -54,11 +58,26 @@ _ABOVE = tuple(LINES)  # from below
 
 
 @dataclass(frozen=True)
+class PaperArea:
+    """An area that grids make up: its name by language, their codes, and its polygon in metres."""
+
+    name: Mapping[str, str]
+    grids: tuple[str, ...]
+    shape: shapely.Geometry
+
+    def called(self, lang: Language) -> str:
+        """Its name as a line of its own begins."""
+        name = self.name[lang]
+        return name[:1].upper() + name[1:]
+
+
+@dataclass(frozen=True)
 class Ground:
     """A view's frames in metres about the community, and what follows from its grids.
 
     grids: by code, with `label` (what is printed in them) and `colour`. centres, radii: of the largest
-    circle in each. facilities: with `known` (key of layers.facility_map.KINDS, or "").
+    circle in each. facilities: with `known` (key of layers.facility_map.KINDS, or ""). areas: what the grids
+    make up; area_borders: the lines between them, in metres.
     """
 
     view: CommunityView
@@ -70,6 +89,12 @@ class Ground:
     facilities: gpd.GeoDataFrame
     centres: gpd.GeoSeries
     radii: tuple[float, ...]
+    areas: tuple[PaperArea, ...] = ()
+    area_borders: tuple[shapely.Geometry, ...] = ()
+
+    def area_of(self, code: str) -> PaperArea | None:
+        """The area that a grid lies in."""
+        return next((area for area in self.areas if code in area.grids), None)
 
 
 def make_ground(view: CommunityView) -> Ground:
@@ -84,6 +109,7 @@ def make_ground(view: CommunityView) -> Ground:
     centres, radii = _middles(grids.geometry)
     facilities = _ordered(view.facilities).to_crs(crs)
     facilities["known"] = [kind_of(value) for value in facilities["kind"]]
+    areas = _areas(view, grids)
     return Ground(
         view=view,
         crs=crs,
@@ -94,7 +120,36 @@ def make_ground(view: CommunityView) -> Ground:
         facilities=facilities,
         centres=centres,
         radii=tuple(radii),
+        areas=areas,
+        area_borders=_between(areas),
     )
+
+
+def _areas(view: CommunityView, grids: gpd.GeoDataFrame) -> tuple[PaperArea, ...]:
+    shapes = dict(zip(grids["code"], grids.geometry, strict=True))
+    found = []
+    for name, codes in view.areas:
+        inside = tuple(code for code in codes if code in shapes)
+        if inside:
+            found.append(PaperArea(name, inside, shapely.union_all([shapes[code] for code in inside])))
+    return tuple(found)
+
+
+def _between(areas: tuple[PaperArea, ...]) -> tuple[shapely.Geometry, ...]:
+    """Where areas meet; the rest of their outlines is the community's border."""
+    edges = [area.shape.boundary for area in areas]
+    met = [shapely.intersection(one, other) for one, other in combinations(edges, 2)]
+    return tuple(
+        part
+        for line in met
+        for part in shapely.get_parts(_merged(line))
+        if part.geom_type == "LineString" and part.length > 0
+    )
+
+
+def _merged(line: shapely.Geometry) -> shapely.Geometry:
+    lines = [part for part in shapely.get_parts(line) if part.geom_type == "LineString"]
+    return shapely.line_merge(shapely.MultiLineString(lines))
 
 
 def _ordered(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -148,11 +203,15 @@ def draw_ground(pen: Pen, ground: Ground, plot: Plot, *, fills: Mapping[str, str
     _draw_lines(pen, streets, ("rail",), plot, inside)
 
 
-def draw_borders(pen: Pen, ground: Ground, plot: Plot, *, width: float = 0.45) -> None:
-    """Borders of the grids, and of the community above them."""
+def draw_borders(pen: Pen, ground: Ground, plot: Plot, *, width: float = 0.45, areas: bool = False) -> None:
+    """Borders of the grids, where asked for of their areas, and of the community above them."""
     rings = plot.seen(ground.grids.geometry.boundary.to_numpy())
     pen.lines(rings, "#ffffff", width + 0.75)
     pen.lines(rings, GRID_BORDER, width)
+    if areas:
+        between = plot.seen(np.array(ground.area_borders, dtype=object))
+        pen.lines(between, "#ffffff", AREA_WIDTH + 1.1)
+        pen.lines(between, AREA_BORDER, AREA_WIDTH, dash=AREA_DASH)
     draw_community_border(pen, ground, plot)
 
 

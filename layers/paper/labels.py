@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from layers.facility_map import KINDS
-from layers.paper.ground import LINES, Ground, line_width
+from layers.paper.ground import AREA_BORDER, LINES, Ground, line_width
 from layers.paper.pen import INK, MIDDLE, POINT, QUIET, Pen
 from layers.paper.scale import Plot
 
@@ -200,6 +200,83 @@ def draw_labels(pen: Pen, labels: Iterable[Label], *, colour: str = INK) -> None
         if label.under:
             low = base - label.size * 0.66 * POINT
             pen.text(label.x, low, label.under, label.size * 0.55, align=0.5, halo=0.35, colour=colour)
+
+
+# --- names of areas ---
+
+
+@dataclass(frozen=True)
+class Tag:
+    """The name of an area in a frame of its own about (x, y)."""
+
+    words: str
+    size: float
+    x: float
+    y: float
+
+
+def place_tags(
+    pen: Pen,
+    plot: Plot,
+    areas: Sequence[tuple[str, shapely.Geometry]],
+    taken: Taken,
+    *,
+    sizes: tuple[float, float],
+) -> list[Tag]:
+    """A place for each area's name (words, polygon in metres) as near its middle as nothing else stands.
+
+    The whole name lies in the area, at the largest of the `sizes` (points: largest, smallest) that has room;
+    failing that its middle does. What has no room at all has no tag.
+    """
+    most, least = sizes
+    tags = []
+    for words, shape in areas:
+        drawn = plot.place(shape)
+        middle = drawn.centroid if drawn.contains(drawn.centroid) else drawn.representative_point()
+        west, south, east, north = drawn.bounds
+        spots = [
+            (middle.x, middle.y),
+            *product(np.arange(west, east, 3.0).tolist(), np.arange(south, north, 3.0).tolist()),
+        ]
+        shapely.prepare(drawn)
+        held = zip(spots, shapely.contains(drawn, shapely.points(spots)).tolist(), strict=True)
+        near = sorted((math.hypot(x - middle.x, y - middle.y), x, y) for (x, y), inside in held if inside)
+        tag = None
+        for size, whole in [*((size, True) for size in np.arange(most, least - 0.01, -1.0)), (least, False)]:
+            width, height = tag_extent(pen, words, float(size))
+            for _, x, y in near:
+                box = box_about(x, y, width + 0.8, height + 0.8)
+                if taken.free([box]) and (not whole or drawn.contains(shapely.box(*box))):
+                    tag = Tag(words, float(size), x, y)
+                    taken.add([box])
+                    break
+            if tag is not None:
+                tags.append(tag)
+                break
+    return tags
+
+
+def tag_extent(pen: Pen, words: str, size: float) -> tuple[float, float]:
+    """Width and height of the frame about an area's name."""
+    return pen.width(words, size) + 0.6 * size * POINT, size * POINT * 1.45
+
+
+def draw_tags(pen: Pen, tags: Iterable[Tag]) -> None:
+    """The names of areas, in the colour of their borders."""
+    for tag in tags:
+        width, height = tag_extent(pen, tag.words, tag.size)
+        pen.box(
+            tag.x - width / 2,
+            tag.y - height / 2,
+            width,
+            height,
+            fill="#ffffff",
+            edge=AREA_BORDER,
+            line=0.35,
+            round_=0.9,
+        )
+        base = tag.y - MIDDLE * tag.size * POINT
+        pen.text(tag.x, base, tag.words, tag.size, align=0.5, bold=True, colour=AREA_BORDER)
 
 
 # --- facilities ---

@@ -28,6 +28,7 @@ from service.store.communities import find_community
 from service.store.errors import NotFoundError
 from service.store.plans import read_plan, select_plan
 from service.store.staff import Person, Post, select_posts, slots
+from service.store.tiers import select_plan_areas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,7 +254,8 @@ class _Printer:
             raise OperatingError("print-plan-closed", plan=plan)
         grids = read_plan(self.connection, plan).grids.to_crs(4326)
         grids["staff"] = [[] for _ in range(len(grids))]
-        drawn = replace(view, grids=grids, version=str(plan), published="", in_range=None, areas=())
+        areas = select_plan_areas(self.connection, plan)
+        drawn = replace(view, grids=grids, version=str(plan), published="", in_range=None, areas=areas)
         return replace(drawn, size_range=None, size_words={}), author or str(row["author"] or "")
 
     def _office(self, target: Target, view: CommunityView) -> Office:

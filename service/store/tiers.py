@@ -374,6 +374,17 @@ def read_tiers(connection: Connection, plan: int) -> gpd.GeoDataFrame | None:
     )
 
 
+def select_plan_areas(
+    connection: Connection, plan: int
+) -> tuple[tuple[Mapping[str, str], tuple[str, ...]], ...]:
+    """The areas next above the plan's grids, in order: name by language, and codes of the grids."""
+    t = models.plan_tiers.c
+    rows = connection.execute(
+        select(t.name_zh, t.name_en, t.members).where(t.plan_id == plan, t.level == -1, t.kept).order_by(t.id)
+    )
+    return tuple(({"zh": row.name_zh, "en": row.name_en}, tuple(row.members)) for row in rows)
+
+
 # --- a plan comes into force ---
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from layers.paper import fonts, scale
 from layers.paper.document import Document
-from layers.paper.ground import COMMUNITY_BORDER, grid_label, make_ground
+from layers.paper.ground import AREA_BORDER, AREA_WIDTH, COMMUNITY_BORDER, grid_label, make_ground
 from layers.paper.imprint import Duty, Imprint, staff_duties
-from layers.paper.labels import Taken, box_about, place_labels
+from layers.paper.labels import Taken, box_about, place_labels, place_tags, tag_extent
 from layers.paper.overview import Office
 from layers.paper.pen import Pen
 from layers.view import CommunityView
@@ -243,6 +243,52 @@ def test_english_sheets_are_english_but_for_names(draw: Print) -> None:
     left = set(re.findall(r"[一-鿿]+", said))
     names = "柳湾社区 迎宾大道 柳湾路 和平街 竹竿巷 柳河 周敏 李强 赵刚 党群服务站 卫生服务站"
     assert {word for word in left if not set(word) <= set(names)} == set()
+
+
+AREAS = (
+    ({"zh": "第1片区", "en": "area 1"}, tuple(f"{CODE}{n:03d}" for n in (1, 2, 4, 5))),
+    ({"zh": "第2片区", "en": "area 2"}, tuple(f"{CODE}{n:03d}" for n in (3, 6))),
+)
+
+
+def test_areas_are_parted_named_and_in_the_legend(draw: Print, whole) -> None:
+    seen = dataclasses.replace(view(), areas=AREAS)
+    pdf = draw(seen)
+    said = sheets.words(pdf, 0)
+    assert "片区边界" in said
+    for name, _ in AREAS:
+        assert said.count(name["zh"]) == 1
+    drawn = [
+        path
+        for path in sheets.paths(pdf, 0)
+        if path.line == AREA_BORDER and abs(path.width - AREA_WIDTH) < 0.01
+    ]
+    between, symbol = sorted(drawn, key=lambda path: -len(np.unique(path.points.round(2), axis=0)))[:2]
+    assert len(drawn) == 2
+    across, along = np.ptp(symbol.points[:, 0]), np.ptp(symbol.points[:, 1])
+    assert {round(across, 1), round(along, 1)} == {8.5, 0.0}
+    # where the two areas meet and nowhere else: from north to south, two thirds across the community
+    border = next(path for path in sheets.paths(pdf, 0) if path.line == COMMUNITY_BORDER)
+    west, east = border.points[:, 0].min(), border.points[:, 0].max()
+    assert (
+        np.abs(between.points[:, 0] - (west + (east - west) * 2 / 3)).max() < 1.5
+    )  # north is not quite the grids' own
+    assert np.ptp(between.points[:, 1]) == pytest.approx(np.ptp(border.points[:, 1]), abs=3)
+    for page, number in enumerate((1, 2, 4, 5, 3, 6), start=1):
+        words = sheets.words(pdf, page)
+        assert f"{number:03d} 网格" in words
+        assert f"柳湾社区 · 第{2 if number in (3, 6) else 1}片区" in words
+    english = sheets.words(draw(seen, dataclasses.replace(IMPRINT, lang="en"), grids=[f"{CODE}003"]), 0)
+    assert "Area 2" in english
+    assert "片区" not in sheets.words(whole, 0)  # of those who have none nothing is said
+
+
+def test_one_area_alone_parts_nothing(draw: Print) -> None:
+    codes = tuple(f"{CODE}{n:03d}" for n in range(1, 7))
+    pdf = draw(
+        dataclasses.replace(view(), areas=(({"zh": "第1片区", "en": "area 1"}, codes),)), sheets=("map",)
+    )
+    assert "片区边界" not in sheets.words(pdf, 0)
 
 
 def test_without_an_address_there_is_no_code(draw: Print) -> None:
@@ -571,3 +617,24 @@ def test_a_document_refuses_what_it_cannot_print(font: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match="without pages"):
         document.close()
     assert not (tmp_path / "x.pdf").exists()
+
+
+@quick
+@given(
+    st.lists(st.floats(20.0, 180.0), min_size=1, max_size=6),
+    st.lists(st.tuples(st.floats(0, 400), st.floats(0, 250)), max_size=60),
+)
+def test_names_of_areas_collide_with_nothing(
+    pen: Pen, widths: list[float], there: list[tuple[float, float]]
+) -> None:
+    plot = scale.Plot(0.0, 0.0, 400.0, 260.0, 200.0, 130.0, 1000)
+    taken = Taken((0.0, 0.0, 400.0, 260.0))
+    boxes = [box_about(x, y, 18.0, 9.0) for x, y in there]
+    taken.add(boxes)
+    edges = np.cumsum([0.0, *widths])
+    areas = [(f"第{n + 1}片区", shapely.box(edges[n], 0, edges[n + 1], 250)) for n in range(len(widths))]
+    for tag in place_tags(pen, plot, areas, taken, sizes=(15.0, 9.0)):
+        own = box_about(tag.x, tag.y, *tag_extent(pen, tag.words, tag.size))
+        assert not any(shapely.box(*own).intersects(shapely.box(*box)) for box in boxes)
+        assert dict(areas)[tag.words].contains(shapely.Point(tag.x, tag.y))
+        boxes.append(own)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from typer.testing import CliRunner
 
 from layers.paper.imprint import Imprint
+from partition.tiers.levels import Ask
 from service.access import Principal, Role
 from service.commands import demo as demo_commands
 from service.commands import print as print_command
@@ -46,7 +47,7 @@ Wangge = Callable[..., Result]
 def town(module_database: Database) -> Database:
     """Two published communities and one that is only loaded; a draft; one grid of a handful of households."""
     settle(module_database)
-    plan_community(module_database.owner, CODE, PROFILE, author="规划员")
+    plan_community(module_database.owner, CODE, PROFILE, author="规划员", tiers=(Ask(number=2),))
     return module_database
 
 
@@ -131,6 +132,9 @@ def test_a_community_with_its_boards(wangge: Wangge, town: Database, tmp_path: P
     marks = [(mark.level, mark.get_title()) for mark in pdf.get_toc()]
     areas = list(dict.fromkeys(row.area for row in rows))
     assert areas == ["第1片区", "第2片区", "第3片区"]
+    assert all(sheets.words(pdf, 0).count(area) == 1 for area in areas)
+    for page, row in enumerate(rows, start=1):
+        assert f"· {row.area}" in sheets.words(pdf, page)
     assert [name for level, name in marks if level == 1] == areas
     assert len([name for level, name in marks if level == 2]) == len(rows)
     for page, (code, bounds, _) in enumerate(rows, start=1):
@@ -204,6 +208,9 @@ def test_a_draft_is_marked_and_for_planners(wangge: Wangge, town: Database, tmp_
         assert "草案" in sheets.words(pdf, page)
         assert f"方案 {draft}" in sheets.words(pdf, page)
     assert "网格长甲" not in said(out)
+    for words in ("片区边界", "第1片区", "第2片区"):  # those of the draft: two, not three
+        assert words in sheets.words(pdf, 0)
+    assert "第3片区" not in said(out)
     assert "phones" not in done.output
     for arguments, words in (
         ((CODE, "--plan", draft, "--role", "public"), "may not see drafts"),
