@@ -54,6 +54,17 @@ MEASURES: Mapping[str, Measure] = {
         Measure("cases", _SIX, "cases", extensive=True),
         Measure("case_rate_households", (5.0, 10.0, 20.0, 50.0, 100.0, 200.0), "cases", "households"),
         Measure("case_rate_residents", (2.0, 5.0, 10.0, 20.0, 50.0, 100.0), "cases", "residents"),
+        # of times of unequal length: what there would be in thirty days
+        Measure("cases_30_days", _SIX, "cases", "30_days", extensive=True),
+        Measure(
+            "case_rate_households_30_days",
+            (5.0, 10.0, 20.0, 50.0, 100.0, 200.0),
+            "cases",
+            "households_30_days",
+        ),
+        Measure(
+            "case_rate_residents_30_days", (2.0, 5.0, 10.0, 20.0, 50.0, 100.0), "cases", "residents_30_days"
+        ),
         Measure("cases_change", (1.0, 5.0, 20.0), "cases", change=True, extensive=True),
         Measure("case_rate_households_change", (5.0, 20.0, 50.0), "cases", "households", change=True),
         Measure("case_rate_residents_change", (2.0, 10.0, 20.0), "cases", "residents", change=True),

@@ -81,7 +81,9 @@ class CompareView:
     choropleth; None: grids have colours that tell neighbours apart, twins the same one. columns: heads of the
     grids' cells; the first cell stands below a grid's number. moved: buildings whose grid is another one on
     the other side; None: not for this role. ground: as `/centre/{division}/base` answers, or None.
-    events: address of server-sent events, where a side goes on; "": both are over.
+    events: address of server-sent events, where a side goes on; "": both are over. basis: which parts of two
+    periods are compared, and how, where that does not go without saying. changed: what the last column of the
+    figures says; None: plain differences.
     """
 
     kind: Literal["plans", "periods"]
@@ -105,6 +107,8 @@ class CompareView:
     synthetic: bool = False
     attribution: Mapping[str, str] = field(default_factory=dict)
     events: str = ""
+    basis: Sequence[Both] = ()
+    changed: Both | None = None
 
 
 class _Frame(Part):
@@ -226,6 +230,7 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         "sides": {name: _heads(view, name) for name in SIDES},
         "choices": [{"value": choice.value, "label": dict(choice.label)} for choice in view.choices],
         **_told(view),
+        "changed": dict(view.changed) if view.changed else both("compare.change"),
         "legend": view.measure is not None,
         "measure": _measure(view),
         "role": {
@@ -249,6 +254,7 @@ def _told(view: CompareView) -> dict[str, Any]:
             for one in view.figures
         ],
         "notes": [dict(note) for note in view.notes],
+        "basis": [dict(line) for line in view.basis],
     }
 
 
@@ -260,7 +266,8 @@ def current(view: CompareView) -> dict[str, Any]:
         kept = [{name: grid[name] for name in ("code", "cells", "value", "state")} for grid in grids]
         return {"title": dict(told.title), "note": dict(told.note), "grids": kept}
 
-    return {"left": side(view.left), "right": side(view.right), **_told(view)}
+    measure = "" if view.measure is None else view.measure.name
+    return {"measure": measure, "left": side(view.left), "right": side(view.right), **_told(view)}
 
 
 def _colours(view: CompareView) -> tuple[list[str], list[str]]:

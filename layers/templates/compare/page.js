@@ -254,7 +254,8 @@ const compare = (function () {
 
   function renew(told) {
     const known = SIDES.every(function (side) { return told[side].grids.length === drawn[side].shapes.length && told[side].grids.every(function (grid) { return entry_of(side, grid.code); }); });
-    if (!known) { location.reload(); return; }  // other grids are in force
+    // other grids are in force, or a period has ended and is compared by another measure
+    if (!known || told.measure !== page.measure.name) { location.reload(); return; }
     SIDES.forEach(function (side) {
       const section = document.querySelector(".cm-side[data-side=" + side + "]");
       page[side].title = told[side].title;
@@ -280,6 +281,9 @@ const compare = (function () {
     document.querySelector("#cm-figures tbody").replaceChildren.apply(document.querySelector("#cm-figures tbody"), told.figures.map(function (line) {
       return wangge.element("tr", {}, both("th", line.label, { scope: "row" }), wangge.element("td", {}, line.left), wangge.element("td", {}, line.right), wangge.element("td", {}, line.change));
     }));
+    const basis = document.getElementById("cm-basis");
+    basis.hidden = !told.basis.length;
+    basis.replaceChildren.apply(basis, told.basis.map(function (line) { const words = wangge.element("p", {}); words.append(both("span", line)); return words; }));
     const notes = document.getElementById("cm-notes");
     if (notes) notes.replaceChildren.apply(notes, told.notes.map(function (note) { return both("p", note, { class: "wg-note" }); }));
     legend();
