@@ -283,7 +283,8 @@ _COPY = text("""
 @dataclass(frozen=True)
 class Standing:
     """How a plan's tiers stand. above, below: how many there are; dropped: grids whose small grids went with
-    the grid that they divided; apart: names, by language, of areas that lie in more pieces than they did.
+    the grid that they divided; apart: names, by language, of areas in several pieces on one part of the
+    community.
     """
 
     above: int
@@ -306,27 +307,43 @@ def select_standing(connection: Connection, plan: int) -> Standing | None:
     row = connection.execute(_STANDING, {"plan": plan}).one()
     if not row.made:
         return None
-    apart = tuple({"zh": name["zh"], "en": name["en"]} for name in row.apart)
-    return Standing(row.above, row.below, tuple(row.dropped), apart)
+    return Standing(row.above, row.below, tuple(row.dropped), find_apart(connection, plan))
 
 
 _STANDING = text("""
-    with t as (select * from plan_tiers where plan_id = :plan),
-         area as (
-             select t.level, t.place, t.name_zh, t.name_en, st_numgeometries(st_union(g.geom)) as pieces
-             from t join plan_grids g on g.plan_id = :plan and g.code = any (t.members)
-             where t.level < 0 and t.kept group by t.level, t.place, t.name_zh, t.name_en
-         ),
-         part as (
-             select st_numgeometries(d.geom) as count
-             from divisions d where d.code = (select division_code from plans where id = :plan)
-         )
+    with t as (select * from plan_tiers where plan_id = :plan)
     select (select count(*) from t) as made,
            (select count(*) from t where level < 0 and kept) as above,
            (select count(*) from t where level > 0 and kept) as below,
-           array(select distinct grid from t where not kept and level > 0 order by 1) as dropped,
-           array(select json_build_object('zh', name_zh, 'en', name_en) from area, part
-                 where pieces > part.count order by level, place) as apart
+           array(select distinct grid from t where not kept and level > 0 order by 1) as dropped
+""")
+
+
+def find_apart(connection: Connection, plan: int) -> tuple[Mapping[str, str], ...]:
+    """Names, by language, of the plan's areas in several pieces on one part of the community, which grids may
+    not be either (`service.store.grids`); pieces that meet in a point are apart.
+    """
+    rows = connection.execute(_APART, {"plan": plan})
+    return tuple({"zh": row.name_zh, "en": row.name_en} for row in rows)
+
+
+_APART = text("""
+    with piece as (
+             select t.id, (st_dump(st_unaryunion(st_collect(g.geom)))).geom as geom
+             from plan_tiers t join plan_grids g on g.plan_id = t.plan_id and g.code = any (t.members)
+             where t.plan_id = :plan and t.level < 0 and t.kept group by t.id
+         ),
+         part as (
+             select st_dump(geom) as d from divisions
+             where code = (select division_code from plans where id = :plan)
+         ),
+         island as (select (d).path as number, (d).geom as geom from part),
+         apart as (
+             select distinct p.id
+             from piece p join island i on st_intersects(i.geom, st_pointonsurface(p.geom))
+             group by p.id, i.number having count(*) > 1
+         )
+    select t.name_zh, t.name_en from plan_tiers t join apart using (id) order by t.level, t.id
 """)
 
 
@@ -389,11 +406,19 @@ def select_plan_areas(
 
 
 def check_tiers(connection: Connection, plan: int) -> list[Finding]:
-    """What keeps the plan's tiers from coming into force: grids in no area or several of one level, and small
-    grids that do not make up their grid.
+    """What keeps the plan's tiers from coming into force: grids in no area or several of one level, small
+    grids that do not make up their grid, and areas in several pieces.
     """
     codes = connection.scalars(_FAULTS, {"plan": plan, "cover": COVER_M2_PER_KM2}).all()
-    return [Finding("publish_tiers", "refused", "grids", rows=tuple(codes))] if codes else []
+    found = [Finding("publish_tiers", "refused", "grids", rows=tuple(codes))] if codes else []
+    apart = find_apart(connection, plan)
+    if apart:
+        names = {
+            "names_zh": "、".join(name["zh"] for name in apart),
+            "names_en": ", ".join(name["en"] for name in apart),
+        }
+        found.append(Finding("publish_area_fragment", "refused", "tiers", values=names))
+    return found
 
 
 _FAULTS = text("""

@@ -280,6 +280,50 @@ def test_tiers_that_do_not_agree_with_their_grids_do_not_come_into_force(town: S
             assert [finding.code for finding in caught.value.findings] == ["publish_tiers"]
 
 
+def test_an_area_in_pieces_is_told_and_does_not_come_into_force(town: Served) -> None:
+    """As a grid in pieces: a draft may be so on the way, what is in force may not."""
+    planner = town.client(Role.PLANNER)
+    plan = begin(town, planner)
+    shapes = {grid["id"]: shape(grid["geometry"]) for grid in features(planner, f"/plans/{plan}/grids")}
+
+    def apart(codes: list[str]) -> bool:
+        return len(shapely.get_parts(shapely.union_all([shapes[code] for code in codes]))) > 1
+
+    first, second = (area["properties"]["grids"].split() for area in of_level(features(planner), -1))
+    # a grid that its own area surrounds, or that touches the other area in no line, goes there
+    given = next(code for code in first if apart([*second, code]))
+    rest = [code for code in first if code != given]
+    names = ["第2片区", *(["第1片区"] if apart(rest) else [])]
+    for lang, words in (("zh", "不连片"), ("en", "in several pieces")):
+        with town.database.owner.begin() as connection:
+            for place, codes in (("1", rest), ("2", sorted([*second, given]))):
+                connection.execute(
+                    text(
+                        "update plan_tiers set members = :codes, at_first = :codes"
+                        " where plan_id = :plan and level = -1 and place = :place"
+                    ),
+                    {"codes": codes, "plan": plan, "place": place},
+                )
+            with pytest.raises(PlanRefusedError) as caught:
+                publish_plan(connection, plan)
+        (finding,) = caught.value.findings
+        assert finding.code == "publish_area_fragment"
+        assert words in finding.text(lang)
+        assert all(name in finding.text("zh") for name in names)
+    told = edit(planner, plan, "lock", grids=[given])
+    assert {name["zh"] for name in told["tiers"]["apart"]} == set(names)
+    # back where it was, it comes into force
+    with town.database.owner.begin() as connection:
+        for place, codes in (("1", first), ("2", second)):
+            connection.execute(
+                text("update plan_tiers set members = :c, at_first = :c where plan_id = :p and place = :n"),
+                {"c": codes, "p": plan, "n": place},
+            )
+    assert edit(planner, plan, "unlock", grids=[given])["tiers"]["apart"] == []
+    with town.database.owner.begin() as connection:
+        publish_plan(connection, plan)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_the_tiers_of_a_draft_are_for_officials(town: Served, role: Role) -> None:
     plan = begin(town, town.client(Role.PLANNER))
