@@ -14,4 +14,4 @@ with context.begin_transaction():
     if context.get_context().get_current_revision() == head():
         from service.store.places import place_pending
 
-        place_pending(connection)
+        place_pending(connection, context.config.attributes.get("progress"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from service.postgres.backup import Place
     from service.settings import Settings
+
+Progress = Callable[[str, float], None]
 
 APP_ROLE = "wangge_app"
 POSTGIS = (3, 3)
@@ -231,17 +233,20 @@ def migrations() -> Path:
     raise DatabaseError("database-migrations-missing", path=package / "migrations")
 
 
-def migrate(engine: Engine, revision: str = "head") -> None:
+def migrate(engine: Engine, revision: str = "head", progress: Progress | None = None) -> None:
     """Bring the database to `revision` as its owner, in one transaction; who comes meanwhile waits.
 
-    Raises DatabaseError if PostGIS or the app's role is missing, with the lines that mend it.
+    progress: told what is done, and how much of it (0 … 1). Raises DatabaseError if PostGIS or the app's role
+    is missing, with the lines that mend it.
     """
     from alembic import command
 
     with _connected(engine) as connection, connection.begin():
         connection.execute(text("select pg_advisory_xact_lock(hashtext('wangge migrations'))"))
         _check_server(connection)
-        command.upgrade(_config(connection), revision)
+        config = _config(connection)
+        config.attributes["progress"] = progress
+        command.upgrade(config, revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:

@@ -88,7 +88,9 @@ def migrate() -> None:
         with engines(_settings()) as opened:
             was_current = is_current(opened.owner)
             if not was_current:
-                bring_up_to_date(opened.owner)
+                with term.progress() as progress:
+                    progress.step("migrate")
+                    bring_up_to_date(opened.owner, progress=progress.tell)
         term.say("db-was-current" if was_current else "db-migrated")
 
 

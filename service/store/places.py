@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -29,7 +29,10 @@ SAME_DEGREES = 0.0003
 ALIKE_DEGREES = 1e-7  # of two this near one cannot be told from the other (about 1 cm)
 _NOBODY = "\x1f"  # begins the id of a building of before that is not among the present ones
 
+CASES_AT_ONCE = 50_000  # of those that get their first place, so many are held in memory
+
 Spot = tuple[float, float]
+Progress = Callable[[str, float], None]
 
 _BUILDINGS = text("""
     select b.building_id, avg(st_x(p)) as x, avg(st_y(p)) as y,
@@ -72,54 +75,45 @@ _JOIN = (
          " where p.division_code = :division and p.era = :era and p.place = n.old and n.new is null"),
     text(f"update case_places p set place = n.new from {_SPOTS}"  # noqa: S608 - the text above
          " where p.division_code = :division and p.era = :era and p.place = n.old"),
-    text(f"update cases c set place = n.new from {_SPOTS}"  # noqa: S608 - the text above
-         " where c.division_code = :division and c.place_era = :era and c.place = n.old"),
 )  # fmt: skip
-# Who sees all cases of a grid or two knows of one at a place in these alone, which he does not see, that it
-# is at none of its buildings. Such were reported beside them, and are in another grid since a redraw.
-_STRAY = text("""
-    with held as (
-        select p.era, p.place, array_agg(distinct b.grid_code) as grids
-        from case_places p
-        join buildings b on b.division_code = p.division_code and b.building_id = p.building_id and b.part = 0
-        where p.division_code = :division group by p.era, p.place
-    )
-    update cases c set place = null
-    where c.division_code = :division and c.place is not null and not exists (
-        select from held h where h.era = c.place_era and h.place = c.place
-        and (cardinality(h.grids) > 2 or c.grid_code = any(h.grids) or c.geom = c.place))
+# Cases that are told alike: what becomes of their places is worked out once for all of them.
+_ALIKE = text("""
+    select place_era as era, st_x(place) as x, st_y(place) as y, grid_code as grid, geom = place as exact
+    from cases where division_code = :division
+    group by place_era, place, grid_code, geom = place
 """)
+_HOMES = text("""
+    select p.era, st_x(p.place) as x, st_y(p.place) as y, array_agg(distinct b.grid_code) as grids
+    from case_places p
+    join buildings b on b.division_code = p.division_code and b.building_id = p.building_id and b.part = 0
+    where p.division_code = :division group by p.era, p.place
+""")
+# One update for all that becomes of them: each costs every index of the table an entry. That cases and moves
+# meet by the place alone keeps the planner, which has no figures of what this transaction wrote, at a hash.
+_MOVE = text("""
+    update cases c set place = n.new, place_era = n.era
+    from (
+        select st_setsrid(st_makepoint(u.x, u.y), 4326) as old, u.was, u.grid, u.exact, u.era,
+               st_setsrid(st_makepoint(u.px, u.py), 4326) as new
+        from unnest(cast(:xs as float8[]), cast(:ys as float8[]), cast(:was as int[]), cast(:grids as text[]),
+                    cast(:exact as boolean[]), cast(:pxs as float8[]), cast(:pys as float8[]),
+                    cast(:eras as int[])) as u(x, y, was, grid, exact, px, py, era)
+    ) n
+    where c.division_code = :division and c.place = n.old and c.place_era is not distinct from n.was
+      and c.grid_code is not distinct from n.grid and (c.geom = c.place) = n.exact
+""")
+# not "place is null", for which the index on places would be read, with the withheld cases of all communities
 _NEW = text("""
     select id, st_x(geom) as x, st_y(geom) as y, coalesce(grid_code, '') as grid
-    from cases where division_code = :division and place is null and place_era is null
+    from cases where division_code = :division and num_nulls(place, place_era) = 2
 """)
 _WRITE = text("""
     update cases c set place = st_setsrid(st_makepoint(n.x, n.y), 4326), place_era = :era
     from unnest(cast(:ids as bigint[]), cast(:xs as float8[]), cast(:ys as float8[])) as n(id, x, y)
     where c.id = n.id
 """)
-_LAST = text("""
-    select greatest((select max(era) from case_places where division_code = :division),
-                    (select max(place_era) from cases where division_code = :division), 0)
-""")
-_FORGET = text("""
-    delete from case_places p where p.division_code = :division and p.era <> :era and not exists (
-        select from cases c where c.division_code = :division and c.place is not null and c.place_era = p.era)
-""")
-_OLDER = text("""
-    select exists (select from cases
-                   where division_code = :division and place is not null and place_era is null)
-""")
-_ADOPT = text("""
-    update cases c set place_era = :era
-    where c.division_code = :division and c.place is not null and c.place_era is null and exists (
-        select from case_places p
-        where p.division_code = :division and p.era = :era and p.place = c.place)
-""")
-_WITHDRAW = text("""
-    update cases c set place = null, place_era = :era
-    where c.division_code = :division and c.place is not null and c.place_era is null
-""")
+_LAST = text("select coalesce(max(era), 0) from case_places where division_code = :division")
+_FORGET = text("delete from case_places where division_code = :division and era <> all(:eras)")
 _PENDING = text("""
     select distinct g.division_code from grids g
     where g.valid_to is null
@@ -180,7 +174,8 @@ def place_cases(connection: Connection, division: str) -> int:
     no place from then on: its `place_era` stays.
     """
     found = _read_buildings(connection, division)
-    _adopt(connection, division, found)
+    cases = _Cases.of(connection, division)
+    _adopt(connection, division, found, cases)
     eras: dict[int, _Era] = {}
     for row in connection.execute(_HELD, {"division": division}):
         era = eras.setdefault(row.era, _Era())
@@ -190,18 +185,124 @@ def place_cases(connection: Connection, division: str) -> int:
         era.points.append((row.x, row.y))
         era.grids.append(row.grids)
     for number, era in eras.items():
-        _hold(connection, division, found, number, era)
-    connection.execute(_STRAY, {"division": division})
-    last = _renew(connection, division, found, eras)
-    placed = _place_new(connection, division, found)
-    connection.execute(_FORGET, {"division": division, "era": last})
+        cases.follow(number, _hold(connection, division, found, number, era))
+    cases.withhold_strays(
+        {(row.era, (row.x, row.y)): row.grids for row in connection.execute(_HOMES, {"division": division})}
+    )
+    cases.write(connection, division)
+    last = _renew(connection, division, found, eras, cases)
+    placed = _place_new(connection, division, found) if cases.has_new else 0
+    connection.execute(_FORGET, {"division": division, "eras": sorted({last, *cases.eras_in_use})})
     return placed
 
 
-def place_pending(connection: Connection) -> None:
+def place_pending(connection: Connection, progress: Progress | None = None) -> None:
     """`place_cases` wherever grids are in force but no places are known: after a migration."""
-    for division in connection.scalars(_PENDING).all():
+    pending = connection.scalars(_PENDING).all()
+    for done, division in enumerate(pending):
+        if progress is not None:
+            progress("places", done / len(pending))
         place_cases(connection, division)
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Cases that one and the same becomes of: their era and place, their grid, whether they are told at their
+    own point.
+    """
+
+    era: int | None
+    spot: Spot | None
+    grid: str | None
+    exact: bool | None
+
+
+@dataclass
+class _Cases:
+    """What becomes of a division's cases: the era and the place of each group of those alike."""
+
+    now: dict[_Alike, tuple[int | None, Spot | None]]
+
+    @classmethod
+    def of(cls, connection: Connection, division: str) -> _Cases:
+        groups = [
+            _Alike(row.era, None if row.x is None else (row.x, row.y), row.grid, row.exact)
+            for row in connection.execute(_ALIKE, {"division": division})
+        ]
+        return cls({group: (group.era, group.spot) for group in groups})
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there are cases that never had a place."""
+        return any(now == (None, None) for now in self.now.values())
+
+    @property
+    def has_older(self) -> bool:
+        """Whether there are cases at places of which it is not known what they stand for."""
+        return any(era is None and spot is not None for era, spot in self.now.values())
+
+    @property
+    def last_era(self) -> int:
+        return max((era for era, _ in self.now.values() if era is not None), default=0)
+
+    @property
+    def eras_in_use(self) -> set[int]:
+        return {era for era, spot in self.now.values() if era is not None and spot is not None}
+
+    def follow(self, era: int, moved: Mapping[Spot, Spot | None]) -> None:
+        """Places of the era are others now, or none."""
+        for group, (mine, spot) in self.now.items():
+            if mine == era and spot is not None and spot in moved:
+                self.now[group] = (era, moved[spot])
+
+    def adopt(self, era: int, spots: Container[Spot]) -> None:
+        """Those of no known era that are at these places are of this era."""
+        for group, (mine, spot) in self.now.items():
+            if mine is None and spot is not None and spot in spots:
+                self.now[group] = (era, spot)
+
+    def withdraw(self, era: int) -> None:
+        """Those of no known era are at no place."""
+        for group, (mine, spot) in self.now.items():
+            if mine is None and spot is not None:
+                self.now[group] = (era, None)
+
+    def withhold_strays(self, homes: Mapping[tuple[int, Spot], Sequence[str | None]]) -> None:
+        """Take their places from cases that are in none of the grids of their place's buildings.
+
+        Who sees all cases of a grid or two knows of one at a place in these alone, which he does not see,
+        that it is at none of its buildings. Such were reported beside them, and are in another grid since a
+        redraw.
+        """
+        for group, (era, spot) in self.now.items():
+            if spot is None:
+                continue
+            grids = homes.get((era, spot), ()) if era is not None else ()
+            exact = group.exact and spot == group.spot
+            told = len(grids) > 2 or exact or (group.grid is not None and group.grid in grids)
+            if not grids or not told:
+                self.now[group] = (era, None)
+
+    def write(self, connection: Connection, division: str) -> None:
+        """Let those move of which something else has become."""
+        moved = [(group, group.spot, era, spot) for group, (era, spot) in self.now.items()
+                 if group.spot is not None and (era, spot) != (group.era, group.spot)]  # fmt: skip
+        if not moved:
+            return
+        connection.execute(
+            _MOVE,
+            {
+                "division": division,
+                "xs": [x for _, (x, _), _, _ in moved],
+                "ys": [y for _, (_, y), _, _ in moved],
+                "was": [group.era for group, *_ in moved],
+                "grids": [group.grid for group, *_ in moved],
+                "exact": [group.exact for group, *_ in moved],
+                "pxs": [None if spot is None else spot[0] for *_, spot in moved],
+                "pys": [None if spot is None else spot[1] for *_, spot in moved],
+                "eras": [era for _, _, era, _ in moved],
+            },
+        )
 
 
 @dataclass
@@ -219,8 +320,10 @@ class _Era:
         return dict(zip(self.ids, self.places, strict=True))
 
 
-def _hold(connection: Connection, division: str, found: _Buildings, number: int, era: _Era) -> None:
-    """Join the era's places that do not hold with others of the era."""
+def _hold(
+    connection: Connection, division: str, found: _Buildings, number: int, era: _Era
+) -> dict[Spot, Spot | None]:
+    """Join the era's places that do not hold with others of the era; what has become of those that moved."""
     _follow(connection, found, era)
     known = found.rows
     there = [(place, known[one]) for place, one in enumerate(era.ids) if one in known]
@@ -241,28 +344,28 @@ def _hold(connection: Connection, division: str, found: _Buildings, number: int,
     for _, row in there:
         parts.setdefault(int(joined[row]), set()).add(int(numbers[row]))
     middles = found.spots(joined)
-    after: dict[Spot, Spot | None] = dict.fromkeys(
-        spots
-    )  # none: all its buildings are gone, or it never holds
+    # none: all its buildings are gone, or it never holds
+    after: dict[Spot, Spot | None] = dict.fromkeys(spots)
     for place, row in there:
         whole = int(joined[row])
         if whole >= 0:
             after[era.places[place]] = era.places[place] if len(parts[whole]) == 1 else middles[row]
-    moved = [(old, new) for old, new in after.items() if old != new]
+    moved = {old: new for old, new in after.items() if old != new}
     if moved:
         values = {
             "division": division,
             "era": number,
-            "xs": [old[0] for old, _ in moved],
-            "ys": [old[1] for old, _ in moved],
-            "pxs": [None if new is None else new[0] for _, new in moved],
-            "pys": [None if new is None else new[1] for _, new in moved],
+            "xs": [x for x, _ in moved],
+            "ys": [y for _, y in moved],
+            "pxs": [None if new is None else new[0] for new in moved.values()],
+            "pys": [None if new is None else new[1] for new in moved.values()],
         }
         for statement in _JOIN:
             connection.execute(statement, values)
         kept = [after[spot] for spot in era.places]
         era.ids = [one for one, spot in zip(era.ids, kept, strict=True) if spot]
         era.places = [spot for spot in kept if spot]
+    return moved
 
 
 def _follow(connection: Connection, found: _Buildings, era: _Era) -> None:
@@ -323,7 +426,9 @@ def _rename(connection: Connection, era: _Era, names: Mapping[int, str]) -> None
         era.ids[place] = name
 
 
-def _renew(connection: Connection, division: str, found: _Buildings, eras: Mapping[int, _Era]) -> int:
+def _renew(
+    connection: Connection, division: str, found: _Buildings, eras: Mapping[int, _Era], cases: _Cases
+) -> int:
     """The number of the places that cases get from now on, which are made anew if they are others."""
     least = rules().floor.addresses
     spots = found.spots(divide_grids(found.points * found.stretch, found.grids, least))
@@ -331,11 +436,14 @@ def _renew(connection: Connection, division: str, found: _Buildings, eras: Mappi
     last = max(eras, default=0)
     if not wanted or (last and eras[last].by_building == wanted):
         return last
-    return _write_era(connection, division, found, spots)
+    return _write_era(connection, division, found, spots, cases.last_era)
 
 
-def _write_era(connection: Connection, division: str, found: _Buildings, spots: Sequence[Spot | None]) -> int:
-    era = int(connection.scalar(_LAST, {"division": division}) or 0) + 1
+def _write_era(
+    connection: Connection, division: str, found: _Buildings, spots: Sequence[Spot | None], last: int
+) -> int:
+    """Write down places of another time; its number, greater than `last`, the greatest among the cases."""
+    era = max(last, int(connection.scalar(_LAST, {"division": division}) or 0)) + 1
     told = [(row, spot) for row, spot in enumerate(spots) if spot is not None]
     connection.execute(
         _ADD,
@@ -353,11 +461,11 @@ def _write_era(connection: Connection, division: str, found: _Buildings, spots: 
     return era
 
 
-def _adopt(connection: Connection, division: str, found: _Buildings) -> None:
+def _adopt(connection: Connection, division: str, found: _Buildings, cases: _Cases) -> None:
     """Write down what the places stand for that were given before that was done, or while it was not: those
     made of the present buildings, whatever their grids or in these. Others are not shown any longer.
     """
-    if not connection.scalar(_OLDER, {"division": division}):
+    if not cases.has_older:
         return
     least = rules().floor.addresses
     order = np.lexsort((found.points[:, 1], found.points[:, 0]))
@@ -367,30 +475,31 @@ def _adopt(connection: Connection, division: str, found: _Buildings) -> None:
     anywhere: list[Spot | None] = [None if np.isnan(x) else (x, y) for x, y in places.tolist()]
     era = 0
     for spots in (anywhere, found.spots(divide_grids(found.points * found.stretch, found.grids, least))):
-        era = _write_era(connection, division, found, spots)
-        connection.execute(_ADOPT, {"division": division, "era": era})
-    connection.execute(_WITHDRAW, {"division": division, "era": era})
+        era = _write_era(connection, division, found, spots, max(era, cases.last_era))
+        cases.adopt(era, {spot for spot in spots if spot is not None})
+    cases.withdraw(era)
 
 
 def _place_new(connection: Connection, division: str, buildings: _Buildings) -> int:
-    cases = connection.execute(_NEW, {"division": division}).all()
-    if not cases:
-        return 0
     kept = _find(connection, division, 0, buildings)
-    points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
-    places = kept.of(points, [row.grid for row in cases])
-    found = ~np.isnan(places[:, 0])
-    if found.any():
-        connection.execute(
-            _WRITE,
-            {
-                "era": kept.era,
-                "ids": [row.id for row, placed in zip(cases, found, strict=True) if placed],
-                "xs": places[found, 0].tolist(),
-                "ys": places[found, 1].tolist(),
-            },
-        )
-    return int(found.sum())
+    placed = 0
+    rows = connection.execute(_NEW, {"division": division}, execution_options={"yield_per": CASES_AT_ONCE})
+    for cases in rows.partitions():
+        points = np.array([(row.x, row.y) for row in cases], dtype=float).reshape(-1, 2)
+        places = kept.of(points, [row.grid for row in cases])
+        found = ~np.isnan(places[:, 0])
+        if found.any():
+            connection.execute(
+                _WRITE,
+                {
+                    "era": kept.era,
+                    "ids": [row.id for row, placed in zip(cases, found, strict=True) if placed],
+                    "xs": places[found, 0].tolist(),
+                    "ys": places[found, 1].tolist(),
+                },
+            )
+        placed += int(found.sum())
+    return placed
 
 
 # --- places of cases that come one by one ---
