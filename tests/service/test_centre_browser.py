@@ -366,6 +366,151 @@ def test_accessibility(town: Served, browser: Browser, size: tuple[int, int]) ->
     with visitor(town, browser, Role.CENTRE, *size) as (page, _, trouble):
         open_centre(page, town, f"lang=zh&theme=reach&grid={own_grid(town)}")
         expect(page.locator("#cc-card .wg-card-section")).not_to_have_count(0)
-        expect(page.locator("#cc-legend .cc-verdict")).to_be_visible()
+        expect(page.locator("#cc-legend .cc-verdict")).to_have_count(1)
         assert accessibility_faults(page) == []
+        assert trouble == Trouble()
+
+
+# --- on a phone and a tablet ---
+
+# what lies on the map: the lines above it, the line below it, and what floats beside it
+LINES = (".cc-bar", ".cc-theme-row", ".cc-choices:not([hidden])", ".cc-levels")
+FLOATING = (".cc-tools", ".cc-player:not([hidden])")
+BELOW = ".cc-sheets button:not([hidden])"
+PRESSED = (
+    ".cc-bar a, .cc-themes label, .cc-themes button, .cc-sheets button, .cc-tools button, .cc-player button"
+)
+
+
+def boxes(page: Page, of: str) -> list[tuple[float, float, float, float]]:
+    """Where each of them is seen: left, top, right, bottom in pixels; those not drawn left out."""
+    told: list[list[float]] = page.evaluate(
+        """of => Array.from(document.querySelectorAll(of), node => node.getBoundingClientRect())
+             .filter(box => box.width && box.height)
+             .map(box => [box.left, box.top, box.right, box.bottom])""",
+        of,
+    )
+    return [(one[0], one[1], one[2], one[3]) for one in told]
+
+
+def hard_to_press(page: Page) -> list[str]:
+    """Controls wholly in sight that a finger 21 pixels above or below their middle does not hit."""
+    told: list[str] = page.evaluate(
+        """of => Array.from(document.querySelectorAll(of)).filter(node => {
+             const box = node.getBoundingClientRect(), y = (box.top + box.bottom) / 2;
+             const hits = (x, y) => {
+               const at = document.elementFromPoint(x, y);
+               return at !== null && at.closest(of) === node;
+             };
+             if (!box.width || !hits(box.left + 4, y) || !hits(box.right - 4, y)) return false;
+             const x = (box.left + box.right) / 2;
+             return !(hits(x, y - 21) && hits(x, y + 21));
+           }).map(node => node.textContent.trim() || node.id)""",
+        PRESSED,
+    )
+    return told
+
+
+def check_the_map_has_room(page: Page, size: tuple[int, int], where: str) -> None:
+    """At least half of the height is the map's, the community is seen whole in it, and nothing overlaps."""
+    width, height = size
+    lines = [box for of in LINES for box in boxes(page, of)]
+    floating = [box for of in FLOATING for box in boxes(page, of)]
+    below = boxes(page, BELOW)
+    top, bottom = max(box[3] for box in lines), min(box[1] for box in below)
+    assert bottom - top >= height / 2, (where, top, bottom)
+    every = lines + floating + below
+    for n, one in enumerate(every):
+        assert one[0] >= 0, (where, one)
+        assert one[1] >= 0, (where, one)
+        assert one[2] <= width, (where, one)
+        assert one[3] <= height, (where, one)
+        for other in every[:n]:
+            apart = one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+            assert apart, (where, one, other)
+    covered = sum((box[2] - box[0]) * (box[3] - box[1]) for box in floating)
+    assert covered <= (bottom - top) * width / 8, where
+    grids = boxes(page, ".leaflet-wg-grids-pane path.wg-grid")
+    west, north = min(box[0] for box in grids), min(box[1] for box in grids)
+    east, south = max(box[2] for box in grids), max(box[3] for box in grids)
+    assert north >= top - 1, where
+    assert south <= bottom + 1, where
+    assert 0 <= west < east <= width, where
+    # as large as that allows
+    assert east - west > 0.7 * width or south - north > 0.7 * (bottom - top), where
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, where
+    assert hard_to_press(page) == [], where
+
+
+@pytest.mark.parametrize("size", [(390, 844), (844, 390), (360, 640), (768, 1024)])
+def test_on_a_phone_half_of_the_height_is_the_maps(
+    town: Served, browser: Browser, size: tuple[int, int]
+) -> None:
+    """In every theme and both languages; what is folded for it opens, by keys too, and nothing is lost."""
+    from playwright.sync_api import expect
+
+    with visitor(town, browser, Role.CENTRE, *size) as (page, _, trouble):
+        open_centre(page, town)
+        expect(page.locator(".leaflet-wg-streets-pane path")).not_to_have_count(0)
+        folded, legend = page.locator("#cc-folded"), page.locator("#cc-legend")
+        for lang in ("zh", "en"):
+            page.click(f"[data-lang={lang}]")
+            for theme in ("heat", "grids", "statistics", "people", "reach"):
+                page.click(f"label:has(input[name=cc-theme][value={theme}])")
+                expect(page.locator("html")).to_have_attribute("data-theme", theme)
+                if theme in ("statistics", "reach"):  # compiled at first
+                    expect(legend.locator(".cc-verdict")).to_have_count(1, timeout=60_000)
+                expect(legend).to_be_hidden()
+                # which unit the colours have is told beside them
+                title = legend.locator("h2").text_content()
+                assert title
+                expect(folded).to_have_text(title)
+                expect(folded).to_have_accessible_name(f"{'图例' if lang == 'zh' else 'Legend'} · {title}")
+                check_the_map_has_room(page, size, f"{theme}, {lang}")
+        # a legend opens by keys; the focus goes along, and comes back
+        folded.focus()
+        page.keyboard.press("Enter")
+        expect(folded).to_have_attribute("aria-expanded", "true")
+        expect(legend.locator(".cc-verdict")).to_be_in_viewport()
+        expect(legend.locator("li")).not_to_have_count(0)
+        expect(page.locator("#cc-legend-sheet .cc-sheet-close")).to_be_focused()
+        assert accessibility_faults(page) == []
+        page.keyboard.press("Escape")
+        expect(legend).to_be_hidden()
+        expect(folded).to_be_focused()
+        # with its caveat, and the settings of the method
+        page.click("label:has(input[name=cc-theme][value=statistics])")
+        folded.click()
+        expect(legend.locator(".cc-caveat").first).to_be_visible()
+        legend.locator(".cc-finer summary").click()
+        expect(legend.locator(".cc-finer select").first).to_be_visible()
+        page.click("#cc-legend-sheet .cc-sheet-close")
+        expect(folded).to_be_focused()
+        expect(page.locator("#cc-live")).to_be_in_viewport()
+        expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+        page.click("[data-sheet=cc-left]")
+        expect(page.locator(".cc-published")).to_have_count(1)
+        assert trouble == Trouble()
+
+
+def test_on_a_phone_the_way_is_one_line_and_a_blank_map_says_why(town: Served, browser: Browser) -> None:
+    """However deep one is, where one is stays in sight; too few cases are told without opening anything."""
+    from playwright.sync_api import expect
+
+    with visitor(town, browser, Role.CENTRE, 390, 844) as (page, _, trouble):
+        open_centre(page, town, f"lang=en&theme=grids&grid={own_grid(town)}")
+        way = page.locator(".cc-levels")
+        expect(way.locator(".cc-below button")).not_to_have_count(0)
+        way.locator(".cc-below button").last.click()  # the card makes way
+        here = way.locator("[aria-current]")
+        expect(here).to_contain_text("Small grid")
+        expect(here).to_be_in_viewport(ratio=1)
+        [(_, top, _, bottom)] = boxes(page, ".cc-levels")
+        assert 44 <= bottom - top <= 50
+        way.locator("button").first.click()
+        expect(way.locator("button").first).to_be_in_viewport(ratio=1)
+        open_centre(page, town, "lang=zh&theme=heat&datetime=2001-01-01/2001-01-07")
+        folded = page.locator("#cc-folded")
+        expect(folded).to_have_class(re.compile("cc-warned"))
+        expect(folded).to_contain_text("事件太少")
         assert trouble == Trouble()

@@ -27,12 +27,28 @@
     return links;
   }
 
+  // On a phone the legend is folded to one line that opens it: what is shown in which unit, or why there is too little to show.
+  function fold(box, told) {
+    const line = centre.node("cc-folded"), ramp = line.firstElementChild, words = line.lastElementChild;
+    line.hidden = !told;
+    if (!told) return;
+    words.textContent = told.warning || told.title;
+    line.setAttribute("aria-label", wangge.say("legend.title") + " · " + words.textContent);
+    line.classList.toggle("cc-warned", Boolean(told.warning));
+    const colours = Array.from(box.querySelectorAll("li .wg-swatch rect"), function (drawn) { return drawn.getAttribute("fill") || ""; });
+    ramp.replaceChildren.apply(ramp, colours.filter(function (colour) { return colour[0] === "#"; }).map(function (colour) {
+      const part = wangge.element("i", {});
+      part.style.background = colour;
+      return part;
+    }));
+  }
+
   // told: {title, action ({label, act}), verdict, method, caveat, key, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text],
   // controls: a node that stays where it is while others come and go}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
     box.hidden = !told;
-    if (!told) { box.replaceChildren(); return; }
+    if (!told) { box.replaceChildren(); fold(box, null); return; }
     const head = wangge.element("h2", {}, told.title);
     const parts = [head];
     if (told.entries && told.entries.length) {
@@ -47,10 +63,9 @@
     }
     // without which the figures on the map could not be read
     if (told.key) parts.push(wangge.element("p", { class: "cc-caveat cc-key" }, told.key));
-    // one line each; on a phone, where the map would be covered by them, below the rest
-    const lines = [told.method, told.caveat].filter(Boolean), narrow = centre.narrow();
-    if (!narrow) lines.forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
-    const notes = (narrow ? lines : []).concat(told.notes || []).filter(Boolean);
+    // one line each
+    [told.method, told.caveat].filter(Boolean).forEach(function (line) { parts.push(wangge.element("p", { class: "cc-caveat" }, line)); });
+    const notes = (told.notes || []).filter(Boolean);
     const theme = centre.themes[centre.view.theme];
     if (notes.length) {
       const more = wangge.element("details", { class: "cc-method" }, wangge.element("summary", {}, wangge.say("centre.method")));
@@ -78,6 +93,7 @@
       box.querySelector(".cc-action").focus();
       pressed = false;
     }
+    fold(box, told);
     wangge.emit("legend");
   };
 

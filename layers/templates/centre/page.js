@@ -98,8 +98,8 @@ const centre = (function () {
     },
 
     calm: function () { return window.matchMedia("(prefers-reduced-motion: reduce)").matches; },
-    // a phone, upright or held sideways: as the style sheet has it
-    narrow: function () { return window.innerWidth <= 760 || window.innerHeight <= 520; },
+    // a phone, upright or held sideways, or a tablet: as the style sheet has it
+    narrow: function () { return window.innerWidth <= 1100 || window.innerHeight <= 520; },
     // a wall's letters; a phone that was sent a wall's address has no room for them
     big: function () { return self.view.wall && !self.narrow(); },
     sideways: function () { return self.narrow() && window.innerWidth > 560 && window.innerHeight <= 520; },
@@ -128,14 +128,19 @@ const centre = (function () {
 
     // left, top, right, bottom
     edges: function () {
-      if (self.sideways()) {
-        const legend = self.node("cc-legend").getBoundingClientRect(), top = self.node("cc-themes").getBoundingClientRect().bottom + 6;
-        return [legend.width ? legend.right + 10 : 12, top, 64, 12];
-      }
       if (self.narrow()) {
-        const legend = self.node("cc-legend").getBoundingClientRect(), top = self.node("cc-themes").getBoundingClientRect().bottom + 8;
-        const bottom = legend.height && legend.top > top + 120 ? window.innerHeight - legend.top + 8 : 96;
-        return [12, top, 12, bottom];
+        const box = function (id) {
+          const node = self.node(id);
+          return node && node.getClientRects().length ? node.getBoundingClientRect() : null;
+        };
+        const legend = box("cc-legend-sheet"), player = box("cc-player"), sideways = self.sideways();
+        // an open legend is read together with the map; a player is a line of its own only when it is open
+        const below = [box("cc-folded") || self.node("cc-folded").parentNode.getBoundingClientRect()];
+        if (player && self.node("cc-player").classList.contains("cc-playing")) below.push(player);
+        if (legend && !sideways) below.push(legend);
+        const bottom = Math.min.apply(null, below.map(function (one) { return one.top; }));
+        const right = legend && sideways ? window.innerWidth - legend.left + 8 : sideways ? 64 : 12;
+        return [12, self.node("cc-themes").getBoundingClientRect().bottom + 8, right, window.innerHeight - bottom + 8];
       }
       // the legend stands beside what is to be seen, never on it
       const edge = function (id, side) {

@@ -38,6 +38,14 @@
         const found = inputs.find(function (input) { return input.value === view.choice.replace(/(\+1|@.*)$/, ""); });
         inputs.forEach(function (input) { input.checked = input === (found || inputs[0]); });
       });
+      // where a row is wider than the screen, what is chosen is in sight
+      document.querySelectorAll(".cc-theme-row, .cc-choices:not([hidden])").forEach(function (row) {
+        const chosen = row.querySelector("label:has(:checked)");
+        if (!chosen || row.scrollWidth <= row.clientWidth) return;
+        const at = chosen.getBoundingClientRect(), frame = row.getBoundingClientRect();
+        if (at.right > frame.right) row.scrollLeft += at.right - frame.right + 40;
+        else if (at.left < frame.left) row.scrollLeft -= frame.left - at.left + 40;
+      });
     }
     themes.forEach(function (input) {
       input.addEventListener("change", function () { centre.change({ theme: input.value, choice: first_choice(input.value) }); });
@@ -85,26 +93,36 @@
     wangge.on("view", function (names) { if (names.has("wall")) wide(); });
     wide();
 
-    // on a phone the panels are sheets
-    const openers = document.querySelectorAll(".cc-sheets button");
+    // on a phone panels and legend are sheets: who opens one is in it, who closes it is back at what opened it
+    const openers = Array.from(document.querySelectorAll(".cc-sheets button"));
+    function opened() { return openers.find(function (button) { return button.getAttribute("aria-expanded") === "true"; }); }
     function sheet(id) {
+      const before = opened();
       openers.forEach(function (button) {
         const open = button.dataset.sheet === id;
         button.setAttribute("aria-expanded", open ? "true" : "false");
         centre.node(button.dataset.sheet).classList.toggle("cc-open", open);
       });
+      // the map makes room for the legend alone, which is read together with it
+      if ((before ? before.dataset.sheet : "") !== id && [before && before.dataset.sheet, id].indexOf("cc-legend-sheet") >= 0) wangge.emit("legend");
     }
     centre.open_sheet = sheet;
     openers.forEach(function (button) {
-      button.addEventListener("click", function () { sheet(button.getAttribute("aria-expanded") === "true" ? "" : button.dataset.sheet); });
-    });
-    document.querySelectorAll(".cc-sheet-close").forEach(function (button) {
       button.addEventListener("click", function () {
-        const opener = document.querySelector("[data-sheet=\"" + button.closest(".cc-panel").id + "\"]");
-        sheet("");
-        opener.focus();
+        const id = button.getAttribute("aria-expanded") === "true" ? "" : button.dataset.sheet;
+        sheet(id);
+        // an open card has a way out of its own, and stands on the sheet's
+        const ways = id ? Array.from(centre.node(id).querySelectorAll(".wg-close")) : [];
+        const way = ways.reverse().find(function (one) { return one.getClientRects().length; });
+        if (way) way.focus({ preventScroll: true });
       });
     });
+    function leave() {
+      const opener = opened();
+      sheet("");
+      if (opener) opener.focus();
+    }
+    document.querySelectorAll(".cc-sheet-close").forEach(function (button) { button.addEventListener("click", leave); });
 
     // when all is drawn for the first time, for those who measure how long that took
     const waited = new Set(["base"].concat(page.cases ? ["figures"] : [], page.cases && centre.view.theme === "heat" ? ["surface"] : []));
@@ -116,7 +134,12 @@
     wangge.on("ground", function () { drawn("base"); });
 
     document.addEventListener("keydown", function (event) {
-      if (event.key === "Escape") { wangge.emit("escape"); sheet(""); return; }
+      if (event.key === "Escape") {
+        const within = opened() && centre.node(opened().dataset.sheet).contains(event.target);
+        wangge.emit("escape");
+        if (within) leave(); else sheet("");
+        return;
+      }
       const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(checkbox|radio)$/.test(event.target.type);
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.target !== stage && (event.key === "+" || event.key === "=")) map.zoomIn();
