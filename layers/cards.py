@@ -9,14 +9,15 @@
                "people": [{"name": "…", "phone": "…", "role": {…}}]}, …]},
      "facilities": [{"kind": "camera", "label": {…}, "count": 12}, …],   # most first
      "groups": [{"label": {…}, "value": {…}}, …],
-     "cases": {"about": false, "last_30_days": 12 | null,
+     "cases": {"about": false, "together": "", "last_30_days": 12 | null,
                "months": [{"month": "2026-09", "cases": 31, "whole": true}, …],
                "recent": [{"date": "2026-10-30", "category": {…}, "status": {…}}, …]} | null,
      "freshness": [{"layer": "buildings", "label": {…}, "at": "2026-10-01"}, …],
      "links": [{"rel": "items", "href": …, "title": {…}}, …]}
 
-`about`: counted at places near the cases' own points, so approximate. `whole`: false for a month that is not
-over, or of which cases are known only in part. Phones are "" where they may not be told.
+`together`: the grids that are counted with it, itself among them (`001–004`), where its cases cannot be told
+from theirs. `about`: counted at places near the cases' own points, so approximate. `whole`: false for a month
+that is not over, or of which cases are known only in part. Phones are "" where they may not be told.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from layers.codes import short_codes
 from layers.facilities import KINDS, kind_of
 from layers.legend import Both, both
 from partition.texts import LANGUAGES, catalogue
@@ -97,6 +99,7 @@ def _cases(row: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     return {
         "about": bool(row.get("cases_about", False)),
+        "together": short_codes(_list(row.get("cases_together"))),
         "last_30_days": count,
         "months": [_plain(month) for month in months],
         "recent": [

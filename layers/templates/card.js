@@ -182,6 +182,7 @@
       var count = card.cases.last_30_days;
       var cases = section(wangge.say("card.cases"), count === null ? null :
         wangge.say(card.cases.about ? "card.cases_about" : "card.cases_count", { count: wangge.number(count) }));
+      if (card.cases.together) cases.append(element("p", { class: "wg-note" }, wangge.say("card.cases_together", { names: card.cases.together })));
       if (card.cases.months.length) cases.append(months(card.cases.months, card.cases.about));
       var recent = element("ul", { class: "wg-recent" });
       card.cases.recent.forEach(function (event) {

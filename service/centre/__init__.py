@@ -30,11 +30,14 @@ The filters (`question.py`), the same for the page's own address and for every a
                         "words": {…}},  # no case for improbably long: verdicts are withheld
      "rate": {"per": "households", "unit": "{case}/(1000.{household})", "cases_hidden_below": 10,
               "cases_unstable_below": 20, "households_least": 20} | null,
-     "by_grid": [{"grid": "990101001001001", "community": "990101001001", "cases": 31, "previous": 12 | null,
+     # every grid in force; those whose cases this role cannot tell apart are one entry, named by the first
+     "by_grid": [{"grid": "990101001001001", "grids": ["990101001001001", …], "label": "001–003",
+                  "community": "990101001001", "cases": 31, "previous": 12 | null,
+                  "crossing": 0,   # of both times, at places that a redraw left across its borders
                   "difference": 19 | null, "percent": 158.3 | null, "p": 0.005 | null,
                   "verdict": "more" | "fewer" | "chance" | "withheld" | null,
                   "rate": 97.2 | null, "rate_state": "stable" | "unstable" | "hidden" | null,
-                  "rate_difference": 59.6 | null, "denominator": 319 | null}, …],  # every grid in force
+                  "rate_difference": 59.6 | null, "denominator": 319 | null}, …],
      "elsewhere": 0,                                              # cases that lie in no grid
      "approximate": false,                                        # true: counted at places near their points
      "by_category": [{"value": "noise", "label": {…}, "cases": 40, "previous": 31 | null}, …],  # most first

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from layers.codes import short_codes
 from partition.texts import LANGUAGES, catalogue
 from service.centre.change import Change
 from service.centre.figures import Figures, GridFigures, View, kinds, levels, states
@@ -153,8 +154,11 @@ def _grid(grid: GridFigures) -> dict[str, Any]:
     change, rated, before = grid.change, grid.rate, grid.before
     told: dict[str, Any] = {
         "grid": grid.grid.code,
+        "grids": list(grid.grid.grids),
+        "label": short_codes(grid.grid.grids),
         "community": grid.grid.community,
         "cases": grid.cases,
+        "crossing": grid.crossing,
         "previous": None if change is None else change.before,
         **(_change(change) or {"difference": None, "percent": None, "p": None, "verdict": None}),
     }

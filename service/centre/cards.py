@@ -14,7 +14,7 @@ from service.access import Access, Principal, Role, access
 from service.centre.place import clock_of, find_division
 from service.centre.question import Filters
 from service.faults import UnknownError
-from service.maps.cards import card_columns, group_lines, recent_case
+from service.maps.cards import card_columns, counted_of, counted_with, group_lines, recent_case
 from service.maps.community import RECENT_SHOWN, is_ranged, size_range
 from service.registry import COLLECTIONS
 from service.store import audit, figures
@@ -65,7 +65,8 @@ def draw_card(connection: Connection, principal: Principal, division: str, code:
         span = Filters().interval(clock.now, None)
         counted = select_months(connection, principal, community, span.begin, span.end)
         if counted is not None:
-            columns["cases_30d"] = sum(counted.counts.get(code, {}).values())
+            columns["cases_30d"] = counted_of(counted, code)
+            columns["cases_together"] = counted_with(counted, code)
             columns["cases_about"] = code in counted.about
         recent = select_recent(connection, cases, code, span.begin, span.end, RECENT_SHOWN)
         columns["recent"] = [recent_case(dict(one)) for one in recent]

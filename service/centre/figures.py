@@ -15,15 +15,19 @@ from service.centre.change import Change, compare
 from service.centre.place import Clock, Division, clock_of
 from service.centre.question import Filters, Interval
 from service.centre.silence import Silence, find_silence
+from service.centre.stretch import reaches_back, time_before
 from service.models.base import CASE_STATUSES
 from service.privacy.disclosure import rate, rules
 from service.query.condition import Condition
 from service.store import centre as store
 from service.store.centre import GridRow, Overdue, Pair, Reach, Tallies
+from service.store.grid_cases import select_units
 
 RateState = Literal["stable", "unstable", "hidden"]
 Step = Literal["day", "week", "month"]
 
+# nothing is said to rise or fall where a larger share of the cases lies across borders drawn since
+CROSSING_MOST = 0.05
 # so many columns at most has a chart of days
 DAYS_MOST, WEEKS_MOST = 120, 260
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,13 +45,18 @@ class Rated:
 
 @dataclass(frozen=True)
 class GridFigures:
-    """A grid's cases. change: None where there is nothing to compare with; rate: where none is asked for."""
+    """Cases of a grid, or of several that count together.
+
+    change: None where there is nothing to compare with; rate: where none is asked for. crossing: cases, of
+    both times, at places from before a redraw that cross its borders, counted in it or beside it.
+    """
 
     grid: GridRow
     cases: int
     change: Change | None
     rate: Rated | None
     before: Rated | None
+    crossing: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,11 @@ class Figures:
         return self.tallies.total[0]
 
     @property
+    def by_code(self) -> Mapping[str, GridFigures]:
+        """What is told of each grid, itself or with others together."""
+        return {code: told for told in self.grids for code in told.grid.grids}
+
+    @property
     def few(self) -> bool:
         """Whether there are too few to speak of a pattern."""
         return self.total < rules().floor.rate_hidden
@@ -129,13 +143,12 @@ def read_view(
 def _earlier(filters: Filters, interval: Interval, reach: Reach, clock: Clock) -> Interval | None:
     """The time before, unless it begins before there were any cases: numbers would seem to rise from none."""
     try:
-        before = interval.before
+        before = time_before(interval, clock.end)
     except OverflowError:
         return None
-    if reach.oldest is None or reach.oldest >= before.begin + (before.length / 10):
-        return None
     over = interval.within(None, clock.end)
-    return before if filters.exposure(before) > 0 and filters.exposure(over) > 0 else None
+    compared = filters.exposure(before) > 0 and filters.exposure(over) > 0
+    return before if compared and reaches_back(before, reach.oldest) else None
 
 
 def count_cases(connection: Connection, principal: Principal, cases: Access, view: View) -> Figures:
@@ -144,7 +157,8 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
     asked = filters.condition({column.name: sql for column, sql in cases.columns})
     begin = view.earlier.begin if view.earlier is not None else interval.begin
     times = (begin, interval.begin, interval.end)
-    tallies = store.select_tallies(connection, principal, cases, codes, asked, times)
+    units = select_units(connection, principal, codes)
+    tallies = store.select_tallies(connection, principal, cases, codes, asked, times, units)
     share = 0.0
     change = None
     if view.earlier is not None:
@@ -157,11 +171,11 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         view.covered,
         {hour: pair[1] for hour, pair in tallies.hours.items()},
         view.earlier,
-        counting(connection, principal, cases, codes, asked),
+        counting(connection, cases, codes, asked),
     )
     if silence is not None and change is not None:
         change = replace(change, verdict="withheld")
-    rows = store.select_grid_rows(connection, principal, codes)
+    rows = store.join_rows(store.select_grid_rows(connection, principal, codes), units)
     return Figures(
         division=view.division,
         filters=filters,
@@ -170,7 +184,7 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         earlier=view.earlier,
         tallies=tallies,
         change=change,
-        grids=_grids(rows, tallies.grids, filters, share, told=silence is None),
+        grids=_grids(rows, tallies, filters, share, told=silence is None),
         days=_days(tallies.hours, interval),
         matrix=_matrix(tallies.hours),
         newest=store.select_newest(connection, cases, codes, asked, times[1:]),
@@ -182,37 +196,47 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
 
 
 def counting(
-    connection: Connection, principal: Principal, cases: Access, codes: Sequence[str], asked: Condition
+    connection: Connection, cases: Access, codes: Sequence[str], asked: Condition
 ) -> Callable[[Interval], int]:
     """How many cases of the communities `asked` finds in a time."""
 
     def count(time: Interval) -> int:
-        whole = (time.begin, time.begin, time.end)
-        return store.select_tallies(connection, principal, cases, codes, asked, whole).total[0]
+        return store.count_cases(connection, cases, codes, asked, (time.begin, time.end))
 
     return count
 
 
 def _grids(
     rows: Sequence[GridRow],
-    counts: Mapping[str | None, Pair],
+    tallies: Tallies,
     filters: Filters,
     share: float,
     *,
     told: bool,
 ) -> tuple[GridFigures, ...]:
-    pairs = [counts.get(row.code, (0, 0)) for row in rows]
-    changes: Sequence[Change | None] = [None] * len(rows)
-    if share:
-        changes = compare([now for now, _ in pairs], [before for _, before in pairs], share)
-        if not told:
-            changes = [replace(change, verdict="withheld") for change in changes if change is not None]
+    pairs = [tallies.grids.get(row.code, (0, 0)) for row in rows]
+    crossing = [tallies.crossing.get(row.code, 0) for row in rows]
+    judged = [
+        told and cases <= CROSSING_MOST * sum(pair) for cases, pair in zip(crossing, pairs, strict=True)
+    ]
+    changes = _changes(pairs, judged, share) if share else [None] * len(rows)
     found = []
-    for row, (now, before), change in zip(rows, pairs, changes, strict=True):
+    for row, (now, before), change, crossed in zip(rows, pairs, changes, crossing, strict=True):
         rated = rate_of(now, row, filters) if filters.rate else None
         earlier = rate_of(before, row, filters) if filters.rate and share else None
-        found.append(GridFigures(row, now, change, rated, earlier))
+        found.append(GridFigures(row, now, change, rated, earlier, crossed))
     return tuple(found)
+
+
+def _changes(pairs: Sequence[Pair], judged: Sequence[bool], share: float) -> list[Change | None]:
+    """The change of each pair; those that are not judged are no part of the tests either."""
+    found: dict[int, Change] = {}
+    for wanted in (True, False):
+        rows = [row for row, one in enumerate(judged) if one is wanted]
+        changes = compare([pairs[row][0] for row in rows], [pairs[row][1] for row in rows], share)
+        for row, change in zip(rows, changes, strict=True):
+            found[row] = change if wanted else replace(change, verdict="withheld")
+    return [found[row] for row in range(len(pairs))]
 
 
 def rate_of(cases: int, grid: GridRow, filters: Filters) -> Rated:

@@ -7,6 +7,7 @@ or, for who does not see those, of grids as published, spread over homes by foot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +22,7 @@ from service.faults import TooLargeError
 from service.privacy.disclosure import rules
 from service.store import centre as store
 from service.store import walks
-from service.store.grid_cases import Grids, members, select_grids
+from service.store.grid_cases import Grids, Units, members, select_grids, select_units
 from service.store.places import places_of_buildings
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Mesh:
     """Units in metres and degrees, by the same position in each.
 
     shapes: metres in `crs`; degrees: the same in EPSG:4326. middles: n × 2, metres. grids: a grid's code by
-    unit, or the grid in which the unit's middle lies, "" for none. lattice: column and row by cell, None
-    for others.
+    unit (of those that count together the first, `units.grids` has all), or the grid in which the unit's
+    middle lies, "" for none. lattice: column and row by cell, None for others.
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class Mesh:
     area_m2: Floats
     grids: tuple[str, ...]
     in_force: Grids
+    units: Units
     lattice: tuple[Whole, Whole] | None = None
 
     def __len__(self) -> int:
@@ -76,9 +78,17 @@ class Mesh:
 
 
 def lay_mesh(
-    connection: Connection, principal: Principal, division: Division, kind: Kind, cell_m: float
+    connection: Connection,
+    principal: Principal,
+    division: Division,
+    kind: Kind,
+    cell_m: float,
+    used: Iterable[tuple[str, tuple[float, float]]] = (),
 ) -> Mesh:
-    """The units of the division. Raises TooLargeError where there are more than `UNITS_MOST`."""
+    """The units of the division. Raises TooLargeError where there are more than `UNITS_MOST`.
+
+    used: places by community at which cases to be counted are; grids that share one are one unit.
+    """
     import geopandas as gpd
     import shapely
 
@@ -90,6 +100,7 @@ def lay_mesh(
     )
     crs = local_crs(outlines)
     in_force = select_grids(connection, principal, division.codes)
+    units = select_units(connection, principal, division.codes, used)
     codes: tuple[str, ...] | None = None
     lattice = None
     if kind == "cells":
@@ -103,9 +114,14 @@ def lay_mesh(
         degrees = shapes.to_crs(4326)
         lattice = (cells["column"].to_numpy(), cells["row"].to_numpy())
     elif kind == "grids":
-        degrees = gpd.GeoSeries(list(in_force.shapes), crs=4326)
+        shape_of = dict(zip(in_force.codes, in_force.shapes, strict=True))
+        codes = tuple(units.grids)
+        joined = [
+            shape_of[of[0]] if len(of) == 1 else shapely.union_all([shape_of[code] for code in of])
+            for of in units.grids.values()
+        ]
+        degrees = gpd.GeoSeries(joined, crs=4326)
         shapes = degrees.to_crs(crs)
-        codes = in_force.codes
     else:
         if walks.count_buildings(connection, principal, division.codes) > UNITS_MOST:
             raise TooLargeError("statistics-large", most=UNITS_MOST)
@@ -129,13 +145,13 @@ def lay_mesh(
         shapes.area.to_numpy(dtype=np.float64),
         codes,
         in_force,
+        units,
         lattice,
     )
 
 
 def count_cases(
     connection: Connection,
-    principal: Principal,
     mesh: Mesh,
     points: store.Points,
     steps: int,
@@ -151,7 +167,7 @@ def count_cases(
     """
     counts = np.zeros((len(mesh), steps + 1), dtype=np.int64)
     if mesh.kind == "grids":
-        unit = _in_grids(mesh, principal, points)
+        unit = _in_grids(mesh, points)
         numbers, step = points.counts, points.steps
     elif whole:
         unit = _in_shapes(mesh, points.places)
@@ -164,13 +180,13 @@ def count_cases(
     return counts
 
 
-def _in_grids(mesh: Mesh, principal: Principal, points: store.Points) -> Whole:
+def _in_grids(mesh: Mesh, points: store.Points) -> Whole:
     unit = np.full(len(points.counts), -1, dtype=np.int64)
     exact = ~points.moved
     unit[exact] = _in_shapes(mesh, points.places[exact])
     position = {code: number for number, code in enumerate(mesh.grids)}
     moved = np.flatnonzero(points.moved)
-    told = mesh.in_force.at(list(points.communities[moved]), points.places[moved], principal.grids)
+    told = mesh.units.at(list(points.communities[moved]), points.places[moved], lambda _: mesh.in_force)
     unit[moved] = [-1 if code is None else position[code] for code in told]
     return unit
 
@@ -199,21 +215,22 @@ def people_of(
     division: Division,
     mesh: Mesh,
     per: str,
-    *,
-    published: bool,
 ) -> tuple[Floats, bool]:
     """Households or residents by unit, NaN where they are not known or fewer than may stand behind a
     figure; and whether the households are those of the buildings.
 
-    Who is shown cases at places gets the people of a place where its cases count; of grids with `published`
-    those that are published, which are of other buildings where a place lies across a border. Residents of a
-    cell or a building are its households times the mean size of its grid's.
+    Of grids these are the published ones. Who is shown cases at places gets the people of a place in the cell
+    where its cases count. Residents of a cell or a building are its households times the mean size of its
+    grid's.
     """
-    rows = {row.code: row for row in store.select_grid_rows(connection, principal, division.codes)}
+    single = store.select_grid_rows(connection, principal, division.codes)
+    rows = {row.code: row for row in single}
     totals = {code: float(row.households) for code, row in rows.items() if row.households is not None}
     at_places = not principal.reaches(Role.CENTRE)
-    if mesh.kind == "grids" and (published or not at_places):
-        households, exact = np.array([totals.get(code, np.nan) for code in mesh.grids]), True
+    if mesh.kind == "grids":
+        rows = {row.code: row for row in store.join_rows(single, mesh.units)}
+        known = [rows[code].households if code in rows else None for code in mesh.grids]
+        households, exact = np.array([np.nan if one is None else float(one) for one in known]), True
     else:
         homes, exact = walks.select_homes(connection, principal, division.codes)
         metric = homes.to_crs(mesh.crs)
@@ -285,7 +302,7 @@ def ground_of(connection: Connection, principal: Principal, division: Division, 
     moved = _move(connection, points, owners, np.flatnonzero(known & ~own))
     shown = np.flatnonzero(known & np.isfinite(points).all(axis=1))
     told = store.Points(points[shown], owners[shown], metres[shown], moved[shown], np.zeros_like(shown))
-    return count_cases(connection, principal, mesh, told, 1)[:, 0].astype(np.float64)
+    return count_cases(connection, mesh, told, 1)[:, 0].astype(np.float64)
 
 
 def _move(
@@ -321,12 +338,10 @@ def _sum_up_at_places(
     # where there are several communities, ids begin with theirs (`select_homes`)
     several = len(codes) > 1
     owners = np.array([name.split(":")[0] if several else codes[0] for name in homes["id"]], dtype=object)
-    moved = _move(connection, points, owners, np.flatnonzero(~homes["grid"].isin(principal.grids)))
+    _move(connection, points, owners, np.flatnonzero(~homes["grid"].isin(principal.grids)))
     nowhere = ~np.isfinite(points).all(axis=1)
-    points[nowhere], moved[nowhere] = where[nowhere], False
-    once = np.ones(len(points), dtype=np.int64)
-    told = store.Points(points, owners, once, moved, np.zeros_like(once))
-    unit = _in_grids(mesh, principal, told) if mesh.kind == "grids" else _in_shapes(mesh, points)
+    points[nowhere] = where[nowhere]
+    unit = _in_shapes(mesh, points)
     inside = unit >= 0
     sums = np.bincount(unit[inside], weights=values[inside], minlength=len(mesh))
     return np.asarray(sums, dtype=np.float64)

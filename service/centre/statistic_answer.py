@@ -98,6 +98,9 @@ def write_found(
                     "properties": {
                         "kind": kinds[number],
                         "grid": mesh.grids[number] if mesh.kind == "grids" else None,
+                        "grids": list(mesh.units.together(mesh.grids[number]))
+                        if mesh.kind == "grids"
+                        else None,
                         "cases": int(found.counts[number]),
                         **{name: values[number] for name, values in columns.items()},
                     },

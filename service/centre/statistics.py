@@ -40,6 +40,7 @@ answers (every text is `{"zh": …, "en": …}`)
      "legend": [{"kind": "hot", "label": {…}, "units": 12}, …],    # all kinds there are, in order
      "units": {"type": "FeatureCollection", "features": [{"type": "Feature", "id": 17, "geometry": {…},
         "properties": {"kind": "hot", "grid": grid code | null (cells, buildings),
+                       "grids": codes of the grids that count together as this unit | null,
                        "cases": 12,                # counted in it (compare: after)
                        …}}, …]},                   # by method, see below; only units inside the division
      "clusters": {"type": "FeatureCollection", "features": […]} | null,   # scan, recent: circles
@@ -124,9 +125,7 @@ class Desk:
             (begin.begin, main.begin, main.end),
             steps,
         )
-        return count_cases(
-            self.connection, self.principal, self.mesh, points, steps, whole=self.per != "" and end is None
-        )
+        return count_cases(self.connection, self.mesh, points, steps, whole=self.per != "" and end is None)
 
     @property
     def per(self) -> Per:
@@ -156,17 +155,13 @@ class Desk:
             if self.at_places and self.mesh.kind == "cells" and self.ask.method == "scan":
                 area = ground_of(self.connection, self.principal, self.view.division, self.mesh)
             return Units(self.mesh.middles, counts, area / 1e4, "area"), (note,), True
-        published = self.ask.method == "rates"
-        people, exact = people_of(
-            self.connection, self.principal, self.view.division, self.mesh, self.per, published=published
-        )
+        people, exact = people_of(self.connection, self.principal, self.view.division, self.mesh, self.per)
         notes = [both(f"statistics.note_{self.per}", least=rules().floor.households)]
         if not exact:
             notes.append(both("statistics.note_estimated"))
-        if self.at_places and not (published and self.mesh.kind == "grids"):
+        if self.at_places and self.mesh.kind != "grids":
             notes.append(both("statistics.note_places"))
-        matching = exact and not (self.at_places and published and self.mesh.kind == "grids")
-        return Units(self.mesh.middles, counts, people), tuple(notes), matching
+        return Units(self.mesh.middles, counts, people), tuple(notes), exact
 
 
 def draw_statistic(
@@ -180,7 +175,14 @@ def draw_statistic(
     """The answer. path: the division's address. Raises MalformedError, TooLargeError."""
     from layers.statistics.errors import MissingExtra
 
-    mesh = lay_mesh(connection, principal, view.division, ask.units, ask.cell_m)
+    used: Sequence[tuple[str, tuple[float, float]]] = ()
+    if ask.units == "grids":
+        looked_at = view.interval
+        if ask.method == "recent":
+            looked_at = _history(connection, cases, view, ask)
+        times = (looked_at.begin, looked_at.end)
+        used = store.select_places(connection, principal, cases, view.division.codes, times)
+    mesh = lay_mesh(connection, principal, view.division, ask.units, ask.cell_m, used)
     desk = Desk(connection, principal, cases, view, ask, mesh)
     try:
         found = _METHODS[ask.method](desk)
@@ -277,13 +279,8 @@ def _recent(desk: Desk) -> Found:
     from layers.statistics.statement import Statement, both
 
     ask, view = desk.ask, desk.view
-    reach = store.select_reach(desk.connection, desk.cases, view.division.codes)
-    # a span may end in times to come, of which nobody knows yet
-    end = min(view.interval.end, view.clock.now.replace(second=0, microsecond=0) + timedelta(minutes=1))
-    first = reach.oldest or end
-    known = max(0, (end - first).days)
-    days = min(max(_HISTORY * ask.longest, math.ceil(view.interval.days - 1e-9)), known, _HISTORY_MOST)
-    history = Interval(end - timedelta(days=days), end)
+    history = _history(desk.connection, desk.cases, view, ask)
+    days = math.floor(history.days + 1e-9)
     if days < 2 * ask.longest:
         counts = np.zeros(len(desk.mesh), dtype=np.int64)
         method = both("statistics.recent_short", longest=ask.longest, days=days)
@@ -312,6 +309,16 @@ def _recent(desk: Desk) -> Found:
     return replace(
         found, notes=notes if people is not None else (), more={"history": write_interval(history)}
     )
+
+
+def _history(connection: Connection, cases: Access, view: View, ask: Ask) -> Interval:
+    """The days against which the last ones are held, so far as there are cases."""
+    reach = store.select_reach(connection, cases, view.division.codes)
+    # a span may end in times to come, of which nobody knows yet
+    end = min(view.interval.end, view.clock.now.replace(second=0, microsecond=0) + timedelta(minutes=1))
+    known = max(0, (end - (reach.oldest or end)).days)
+    days = min(max(_HISTORY * ask.longest, math.ceil(view.interval.days - 1e-9)), known, _HISTORY_MOST)
+    return Interval(end - timedelta(days=days), end)
 
 
 def _unmatched(desk: Desk, counts: Whole, notes: tuple[Both, ...]) -> Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from layers.codes import short_code, short_codes
 from layers.months import name_month
 from partition.texts import LANGUAGES, Language, catalogue
 from service.centre.figures import Figures, GridFigures, kinds
@@ -56,9 +57,9 @@ def grid_name(figures: Figures, grid: GridFigures, lang: Language) -> str:
     Of grids that count together all are named.
     """
     if len(grid.grid.grids) > 1:
-        name = _say("grids_together", lang, names=write_codes(grid.grid.grids, lang))
+        name = _say("grids_together", lang, names=short_codes(grid.grid.grids))
     else:
-        name = grid.grid.name or _say("grid", lang, name=grid.grid.code[-3:])
+        name = grid.grid.name or _say("grid", lang, name=short_code(grid.grid.code))
     if len(figures.division.communities) == 1:
         return name
     told = {one.code: one.name for one in figures.division.communities}

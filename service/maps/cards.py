@@ -49,6 +49,17 @@ def describe_months(months: Months | None, code: str, until: datetime) -> list[d
     return told
 
 
+def counted_of(counted: Months | None, code: str) -> int:
+    """The cases of a grid, or of all that count together with it."""
+    return 0 if counted is None else sum(counted.counts.get(code, {}).values())
+
+
+def counted_with(counted: Months | None, code: str) -> tuple[str, ...]:
+    """The codes of the grids that count together with this one, itself among them; none: it counts alone."""
+    codes = () if counted is None else counted.together.get(code, ())
+    return codes if len(codes) > 1 else ()
+
+
 def card_columns(
     connection: Connection, principal: Principal, division: str, codes: Sequence[str], until: datetime | None
 ) -> dict[str, dict[str, Any]]:

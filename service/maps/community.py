@@ -21,12 +21,19 @@ from partition.texts import LANGUAGES, Language, catalogue
 from service.access import Principal, Role, access, may_see_phone
 from service.db import EVERYWHERE, Database, declare
 from service.faults import UnknownError
-from service.maps.cards import CARD_COLUMNS, card_columns, group_lines, recent_case
+from service.maps.cards import (
+    CARD_COLUMNS,
+    card_columns,
+    counted_of,
+    counted_with,
+    group_lines,
+    recent_case,
+)
 from service.maps.colours import select_colours
 from service.privacy.disclosure import Cell, GroupRule, band_label, rank
 from service.registry import COLLECTIONS
 from service.store import audit, figures, tiers
-from service.store.cards import select_months
+from service.store.cards import Months, select_months
 from service.store.freezing import uncleared
 
 if TYPE_CHECKING:
@@ -63,16 +70,17 @@ def draw(connection: Connection, principal: Principal, division: str, *, heat: b
     publication = figures.select_publication(connection, division)
     grids = frames["grids"]
     grids["staff"] = _staff(figures.select_staff(connection, division), grids, principal)
-    cases, counts, recent, newest = (
+    cases, counted, recent, newest = (
         _cases(connection, principal, division, frames["communities"], grids)
         if heat
-        else (None, {}, {}, None)
+        else (None, None, {}, None)
     )
     # nought is a figure only where cases may be seen, and no figure is shown of a handful of households
     shown = grids["households"].notna() if cases is not None else [False] * len(grids)
     grids["cases_30d"] = [
-        counts.get(code, 0) if show else None for code, show in zip(grids["code"], shown, strict=True)
+        counted_of(counted, code) if show else None for code, show in zip(grids["code"], shown, strict=True)
     ]
+    grids["cases_together"] = [counted_with(counted, code) for code in grids["code"]]
     # counted where they are shown, at places near their own points
     exact_cases = set(grids["code"]) if principal.reaches(Role.CENTRE) else principal.grids
     grids["cases_about"] = ~grids["code"].isin(exact_cases)
@@ -180,20 +188,20 @@ def _cases(
     division: str,
     community: gpd.GeoDataFrame,
     grids: gpd.GeoDataFrame,
-) -> tuple[Surface | None, dict[str, int], dict[str, list[dict[str, str]]], datetime | None]:
-    """The density of the cases that the principal may see, their number by grid and the newest of each, and
-    when the newest of all was.
+) -> tuple[Surface | None, Months | None, dict[str, list[dict[str, str]]], datetime | None]:
+    """The density of the cases that the principal may see, their numbers by grid in the last 30 days and the
+    newest of each, and when the newest of all was.
 
     Outside the centre cases are at places of several buildings, among which they are spread, and are counted
-    in the grid of their place: their own grid would tell on which side of a border they are. Single cases are
+    by grid as places are: their own grid would tell on which side of a border they are. Single cases are
     listed on a grid's card only where the principal may see their grid.
     """
     allowed = access(principal, COLLECTIONS["cases"])
     if allowed is None:
-        return None, {}, {}, None
+        return None, None, {}, None
     frame = figures.select_frame(connection, COLLECTIONS["cases"], allowed, division)
     if frame.empty:
-        return None, {}, {}, None
+        return None, None, {}, None
     import geopandas as gpd
     import numpy as np
     import shapely
@@ -207,7 +215,6 @@ def _cases(
     begin = newest - timedelta(days=RECENT_DAYS) + _TICK
     recently = frame[frame["time"] >= begin]
     counted = select_months(connection, principal, division, begin, newest + _TICK)
-    counts = {} if counted is None else {code: sum(told.values()) for code, told in counted.counts.items()}
     if moved.any() and not principal.reaches(Role.CENTRE):
         points[moved] = spread_cases(connection, division, points[moved])
     where = gpd.GeoSeries(shapely.points(points), crs=4326)
@@ -221,7 +228,7 @@ def _cases(
             listed = recent.setdefault(row["grid"], [])
             if row["grid"] and len(listed) < RECENT_SHOWN:
                 listed.append(recent_case(row))
-    return surface, counts, recent, newest
+    return surface, counted, recent, newest
 
 
 def group_surfaces(

@@ -125,6 +125,7 @@ def _describe(group: Group, context: Context) -> dict[str, Any]:
 def show_rates(context: InContext, query: Annotated[RatesQuery, Query()]) -> Response:
     """Cases for every 1,000 households by grid, of the cases that the asking role may see.
 
+    Small grids whose cases that role cannot tell apart count together, as one entry with all their codes.
     Hidden on fewer than 10 cases or 20 households, marked unstable on fewer than 20 cases.
     """
     check_division(context, query.division)
@@ -140,13 +141,14 @@ def show_rates(context: InContext, query: Annotated[RatesQuery, Query()]) -> Res
         "households_least": floor.households,
         "rates": [
             {
-                "grid": code,
+                "grid": codes[0],
+                "grids": list(codes),
                 "rate": None if one.value is None else round(one.value, 2),
                 "cases": one.cases,
                 "households": one.households if one.value is not None else None,
                 "unstable": one.unstable,
             }
-            for code, one in rates.items()
+            for codes, one in rates.items()
         ],
         "links": [
             link(

@@ -7,24 +7,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 from sqlalchemy import Connection, RowMapping, text
 
 from service.access import Access, Principal, access
 from service.registry import COLLECTIONS
-from service.store.grid_cases import own_sql, place_sql, select_grids
+from service.store.grid_cases import find_units, own_sql, place_sql, select_units
 
 
 @dataclass(frozen=True)
 class Months:
     """Cases by grid and month of Beijing's calendar (`2026-09`), between two times.
 
-    about: grids whose number is of cases near their own points, so approximate. oldest: the first case that
-    is counted; None: there is none.
+    about: grids whose number is of cases near their own points, so approximate. together: the codes of all
+    grids with which a grid counts, itself among them; each has the number of all. oldest: the first case
+    that is counted; None: there is none.
     """
 
     counts: Mapping[str, Mapping[str, int]]
     about: frozenset[str]
+    together: Mapping[str, tuple[str, ...]]
     oldest: datetime | None
 
 
@@ -105,17 +106,17 @@ def select_months(
         """),  # noqa: S608  # identifiers come from the registry only
         {**cases.parameters, "division": division, "since": since, "until": until},
     ).all()
-    grids = select_grids(connection, principal, [division])
-    counts: dict[str, Counter[str]] = {code: Counter() for code in grids.codes}
-    placed = [row for row in rows if row.own is None and row.x is not None]
-    points = np.array([(row.x, row.y) for row in placed], dtype=float).reshape(-1, 2)
-    at = grids.at([division] * len(placed), points, principal.grids)
-    for code, row in [*((row.own, row) for row in rows), *zip(at, placed, strict=True)]:
-        if code in counts:
-            counts[code][row.month] += row.many
+    units = select_units(connection, principal, [division])
+    sums: dict[str | None, Counter[str]] = {unit: Counter() for unit in units.grids}
+    found = find_units(connection, principal, units, [(division, row.own, row.x, row.y) for row in rows])
+    for unit, row in zip(found, rows, strict=True):
+        if unit in sums:
+            sums[unit][row.month] += row.many
+    together = {code: codes for codes in units.grids.values() for code in codes}
+    counts = {code: sums[units.of(code)] for code in together}
     exact = frozenset(counts) if place_sql(principal, cases).startswith("null") else principal.grids
     oldest = min((row.oldest for row in rows), default=None)
-    return Months(counts, frozenset(counts) - exact, oldest)
+    return Months(counts, frozenset(counts) - exact, together, oldest)
 
 
 def select_recent(

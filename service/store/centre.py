@@ -22,7 +22,7 @@ from service.query.condition import Condition, all_of
 from service.query.question import Question
 from service.registry import COLLECTIONS
 from service.store.categories import informed
-from service.store.grid_cases import find_grids, own_sql, place_sql
+from service.store.grid_cases import Units, find_units, own_sql, place_sql
 from service.store.items import columns_sql, feature_sql, version_sql
 from service.store.timelines import TIMELINE
 
@@ -59,7 +59,8 @@ class Reach:
 class Tallies:
     """Numbers of cases, each a pair: in the time asked about, and in the time before.
 
-    hours: by hours since 1970 in UTC. grids: by code; None: in none.
+    hours: by hours since 1970 in UTC. grids: by unit (`service.store.grid_cases`); None: in none. crossing:
+    by unit, cases of both times at places from before a redraw that cross its borders.
     """
 
     total: Pair = (0, 0)
@@ -68,17 +69,49 @@ class Tallies:
     statuses: dict[str, Pair] = field(default_factory=dict)
     tiers: dict[str, Pair] = field(default_factory=dict)
     grids: dict[str | None, Pair] = field(default_factory=dict)
+    crossing: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """A grid in force, with its figures as the principal may see them."""
+    """A grid in force, with its figures as the principal may see them.
+
+    Where it stands for several that count together, `grids` are their codes, `code` is the first of these,
+    and figures are sums; one that is not known makes them so.
+    """
 
     code: str
     community: str
     name: str
     households: int | None
     residents: float | None
+    grids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grids", self.grids or (self.code,))
+
+
+def join_rows(rows: Sequence[GridRow], units: Units) -> list[GridRow]:
+    """The rows of what counts together, by first code."""
+    known = {row.code: row for row in rows}
+    found = []
+    for first, codes in units.grids.items():
+        mine = [known[code] for code in codes if code in known]
+        if not mine:
+            continue
+        households = [row.households for row in mine]
+        residents = [row.residents for row in mine]
+        found.append(
+            GridRow(
+                first,
+                mine[0].community,
+                mine[0].name if len(mine) == 1 else "",
+                None if None in households else sum(one for one in households if one is not None),
+                None if None in residents else sum(one for one in residents if one is not None),
+                codes,
+            )
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -169,8 +202,12 @@ def select_tallies(
     divisions: Sequence[str],
     asked: Condition,
     times: tuple[datetime, datetime, datetime],
+    units: Units,
 ) -> Tallies:
-    """The cases that `asked` finds, counted. times: when the time before begins, it ends, the other ends."""
+    """The cases that `asked` finds, counted. times: when the time before begins, it ends, the other ends.
+
+    units: of the communities, as `select_units` has them.
+    """
     tier = next((sql for column, sql in cases.columns if column.name == "tier"), "null::text")
     place = place_sql(principal, cases)
     where = _within(informed(connection, cases), divisions, asked)
@@ -195,10 +232,14 @@ def select_tallies(
     sums: dict[str, Counter[Any]] = {name: Counter() for name in ("category", "status", "tier", "grid")}
     before: dict[str, Counter[Any]] = {name: Counter() for name in sums}
     lying = [row for row in rows if row.kind == 0b110]
-    codes = find_grids(connection, principal, [(row.community, row.own, row.x, row.y) for row in lying])
+    seen = [(row.community, row.own, row.x, row.y) for row in lying]
+    codes = find_units(connection, principal, units, seen)
     for code, row in zip(codes, lying, strict=True):
         sums["grid"][code] += row.now
         before["grid"][code] += row.before
+        if row.own is None and row.x is not None:
+            for unit in units.crossing(row.community, (row.x, row.y)):
+                found.crossing[unit] = found.crossing.get(unit, 0) + row.now + row.before
     for row in rows:
         if row.kind == 0b011:
             found.hours[row.hour] = (row.now, row.before)
@@ -226,7 +267,7 @@ def count_cases(
     times: tuple[datetime, datetime],
 ) -> int:
     """How many cases `asked` finds from one time until another."""
-    where = _within(cases, divisions, asked)
+    where = _within(informed(connection, cases), divisions, asked)
     found = connection.execute(
         text(f"select count(*) from cases t where {where.sql} and t.time >= :begin and t.time < :end"),  # noqa: S608
         {**where.parameters, "begin": times[0], "end": times[1]},
@@ -329,6 +370,29 @@ def _features(connection: Connection, cases: Access, rows: str, order: str, para
         dict(parameters),
     )
     return [json.loads(feature) for feature in found]
+
+
+def select_places(
+    connection: Connection,
+    principal: Principal,
+    cases: Access,
+    divisions: Sequence[str],
+    times: tuple[datetime, datetime],
+) -> list[tuple[str, tuple[float, float]]]:
+    """The places (degrees) of cases from one time until another that are shown at places, by community."""
+    if principal.reaches(Role.CENTRE):
+        return []
+    where = _within(informed(connection, cases), divisions, Condition("true"))
+    rows = connection.execute(
+        text(f"""
+            select community, st_x(place) as x, st_y(place) as y from (
+                select distinct t.division_code as community, {place_sql(principal, cases)} as place
+                from cases t where {where.sql} and t.time >= :begin and t.time < :end
+            ) p where place is not null
+        """),  # noqa: S608  # identifiers come from the registry only
+        {**where.parameters, "begin": times[0], "end": times[1]},
+    )
+    return [(row.community, (row.x, row.y)) for row in rows]
 
 
 def select_points(

@@ -16,7 +16,7 @@ from service.query.condition import Condition
 from service.query.span import Span, meets
 from service.registry import COLLECTIONS, Collection
 from service.store.freezing import Frozen, read_frozen, uncleared
-from service.store.grid_cases import find_grids, own_sql, place_sql
+from service.store.grid_cases import find_units, own_sql, place_sql, select_units
 from service.store.timelines import TIMELINE
 
 if TYPE_CHECKING:
@@ -220,10 +220,9 @@ def _seen(principal: Principal, frozen: Sequence[Frozen]) -> list[Group]:
 
 def select_rates(
     connection: Connection, principal: Principal, division: str, span: Span | None
-) -> dict[str, Rate]:
-    """Cases for every 1,000 households by grid in force, of the cases that the principal may see.
-
-    In which grid a case counts, `service.store.grid_cases` says.
+) -> dict[tuple[str, ...], Rate]:
+    """Cases for every 1,000 households, of the cases that the principal may see, by the codes of grids in
+    force that count together (most are alone; `service.store.grid_cases`).
     """
     grids, cases = access(principal, COLLECTIONS["grids"]), access(principal, COLLECTIONS["cases"])
     if grids is None or cases is None:
@@ -242,10 +241,11 @@ def select_rates(
         """),  # noqa: S608  # identifiers come from the registry only
         {**cases.parameters, **timed.parameters, "division": division},
     ).all()
-    codes = find_grids(connection, principal, [(division, row.own, row.x, row.y) for row in counted])
+    units = select_units(connection, principal, [division])
+    found = find_units(connection, principal, units, [(division, row.own, row.x, row.y) for row in counted])
     numbers: Counter[str | None] = Counter()
-    for code, row in zip(codes, counted, strict=True):
-        numbers[code] += row.cases
+    for unit, row in zip(found, counted, strict=True):
+        numbers[unit] += row.cases
     rows = connection.execute(
         text(f"""
             select t.code, {households} as households from grids t
@@ -253,8 +253,14 @@ def select_rates(
         """),  # noqa: S608  # identifiers come from the registry only
         {**grids.parameters, "division": division},
     )
+    known: dict[str, int | None] = {row.code: row.households for row in rows}
     floor = rules().floor
-    return {row.code: rate(numbers[row.code], row.households or 0, floor) for row in rows}
+    rates = {}
+    for unit, codes in units.grids.items():
+        behind = [known.get(code) for code in codes]
+        whole = 0 if None in behind else sum(one or 0 for one in behind)
+        rates[codes] = rate(numbers[unit], whole, floor)
+    return rates
 
 
 def select_state(connection: Connection, division: str) -> str:

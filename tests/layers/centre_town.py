@@ -233,8 +233,11 @@ class Town:
             by_grid.append(
                 {
                     "grid": grid["code"],
+                    "grids": [grid["code"]],
+                    "label": grid["code"][-3:],
                     "community": "990101001001",
                     "cases": count,
+                    "crossing": 0,
                     "previous": earlier,
                     "difference": count - earlier,
                     "percent": 100 * (count - earlier) / earlier if earlier else None,

@@ -32,6 +32,13 @@ def address(town: Town) -> Iterator[str]:
         yield served
 
 
+@pytest.fixture
+def page(address: str, page: Page) -> Page:
+    """Opened after its server, so closed before it: else it would note that its stream is refused."""
+    del address
+    return page
+
+
 def open_page(page: Page, address: str, query: str = "") -> None:
     """Open the page and wait until its figures are there."""
     page.goto(f"{address}?{query}" if query else address)

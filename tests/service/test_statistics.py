@@ -266,6 +266,8 @@ def test_rates_at_places_are_of_the_buildings_whose_cases_are_counted(
         assert sum(one["expected"] for one in told) == pytest.approx(
             sum(one["cases"] for one in told), rel=0.01
         )
+        if units == "grids":  # households of grids are published, and cases count in their own or with it
+            continue
         for method in ("scan", "recent", "gi", "moran"):
             for role in (Role.PUBLIC, Role.CONSUMER, Role.GRID_WORKER):
                 refused = ask(
@@ -291,13 +293,10 @@ def test_rates_at_places_are_of_the_buildings_whose_cases_are_counted(
     )
     holding = [sum(unit["properties"]["cases"] > 0 for unit in units) for units in (exact, moved)]
     assert holding[1] < holding[0]
-    assert "is not judged" in ask(clients[Role.PUBLIC], "rates", ALL)["verdict"]["en"]
-    assert "is not judged" in ask(clients[Role.PLANNER], "rates", ALL)["verdict"]["en"]
-    assert (
-        "is not judged"
-        not in ask(clients[Role.PLANNER], "rates", f"{ALL}&units=cells&cell=120")["verdict"]["en"]
-    )
-    assert "is not judged" not in ask(clients[Role.CENTRE], "rates", ALL)["verdict"]["en"]
+    cells = f"{ALL}&units=cells&cell=120"
+    assert "is not judged" in ask(clients[Role.PUBLIC], "rates", cells)["verdict"]["en"]
+    for role, query in ((Role.PLANNER, cells), (Role.PUBLIC, ALL), (Role.PLANNER, ALL), (Role.CENTRE, ALL)):
+        assert "is not judged" not in ask(clients[role], "rates", query)["verdict"]["en"]
 
 
 def test_ground_goes_the_way_of_the_cases_on_it(clients: dict[Role, httpx.Client], served: Served) -> None:

@@ -12,6 +12,15 @@
 
   function rate() { return centre.view.rate; }
 
+  // What is told of each grid, by its code: of those that count together the same
+  centre.rows_by_grid = function () {
+    const found = {};
+    if (centre.figures) centre.figures.by_grid.forEach(function (row) { row.grids.forEach(function (code) { found[code] = row; }); });
+    return found;
+  };
+  // Whether no rise or fall is told because of places that a redraw left across borders
+  centre.uncertain = function (row) { return row.verdict === "withheld" && row.crossing > 0 && !centre.figures.silence; };
+
   // The classes of a measure, fixed once for all: layers/choropleth.py
   function classes() { return centre.page.classes[measure()] || null; }
 
@@ -47,6 +56,8 @@
       notes.push(figures.silence ? wangge.choose(figures.silence.words) + say("centre.verdict_withheld") : say("centre.verdict_note"));
     } else if (kind === "count") notes.push(say("centre.count_note"));
     else notes.push(say("centre.rate_note_" + kind, { hidden: figures.rate ? figures.rate.cases_hidden_below : 10, unstable: figures.rate ? figures.rate.cases_unstable_below : 20 }));
+    const joined = figures.by_grid.filter(function (row) { return row.grids.length > 1; });
+    if (joined.length) notes.push(say("centre.together_note", { names: joined.map(function (row) { return row.label; }).join("; ") }));
     if (figures.elsewhere) notes.push(say("centre.elsewhere", { count: wangge.number(figures.elsewhere) }));
     return { title: title, spec: classes(), states: Array.from(states), notes: notes, key: figures.approximate ? say(rate() ? "centre.approximate_rate" : "centre.approximate") : "", warning: figures.few ? wangge.choose(figures.few.words) : "" };
   }
@@ -84,10 +95,12 @@
     function tip(grid) {
       const row = told[grid.code], lines = [], say = wangge.say;
       if (row) {
-        lines.push(say(centre.figures.approximate ? "centre.tip_about" : "centre.tip_cases", { count: centre.short(row.cases) }));
+        if (row.grids.length > 1) lines.push(say("centre.tip_together", { names: row.label, count: centre.short(row.cases) }));
+        else lines.push(say(centre.figures.approximate ? "centre.tip_about" : "centre.tip_cases", { count: centre.short(row.cases) }));
         if (row.rate !== null && row.rate_state && row.rate_state !== "hidden") lines.push(say("centre.tip_rate_" + centre.figures.rate.per, { rate: centre.short(row.rate), base: wangge.number(row.denominator) }));
         else if (row.rate_state === "hidden") lines.push(say("centre.tip_rate_hidden"));
         if (row.difference !== null) lines.push(say("centre.tip_change", { change: centre.signed(row.difference) }) + say("centre.verdict_" + (row.verdict || "chance")));
+        if (centre.uncertain(row)) lines.push(say("centre.crossing_note"));
       }
       const special = wangge.tips[centre.theme_name()];
       if (special) { const text = special(grid); if (text) lines.unshift(text); }
@@ -195,7 +208,7 @@
     centre.themes.grids = { show: fill, hide: function () { fill(); }, legend: legend, page: "centre" };
     wangge.on("figures", function (figures) {
       told = {};
-      figures.by_grid.forEach(function (row) { told[row.grid] = row; });
+      told = centre.rows_by_grid();
       fill();
       centre.draw_legend();  // it names the patterns that are there
     });

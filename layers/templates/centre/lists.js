@@ -33,8 +33,7 @@
     }
 
     function grids() {
-      const told = {};
-      if (centre.figures) centre.figures.by_grid.forEach(function (row) { told[row.grid] = row; });
+      const told = centre.rows_by_grid();
       const by_rate = Boolean(centre.view.rate), by_change = centre.view.previous;
       // with both, as on the map: the change of the rate
       const changed = function (row) { return by_rate ? row.rate_state === "hidden" ? null : row.rate_difference : row.difference; };
@@ -45,7 +44,8 @@
         if (by_rate) return row.rate === null || row.rate_state === "hidden" ? -Infinity : row.rate;
         return row.cases;
       };
-      const ordered = page.grids.slice();
+      // grids that count together are one entry, that of the first
+      const ordered = page.grids.filter(function (grid) { return !told[grid.code] || told[grid.code].grid === grid.code; });
       if (centre.figures) ordered.sort(function (a, b) { return weight(b) - weight(a) || (a.code < b.code ? -1 : 1); });
       return ordered.slice(0, 300).map(function (grid) {
         const row = told[grid.code], small = wangge.element("small", {});
@@ -54,9 +54,10 @@
           value = by_change && changed(row) !== null ? centre.signed(changed(row)) : by_rate ? row.rate === null || row.rate_state === "hidden" ? wangge.say("centre.few_short") : centre.short(row.rate) + (row.rate_state === "unstable" ? " *" : "") : centre.short(row.cases);
           if (row.difference !== null) small.append(wangge.element("span", { class: "cc-" + (row.verdict || "chance") }, (row.verdict === "more" ? "▲ " : row.verdict === "fewer" ? "▼ " : "") + wangge.say("centre.tip_change", { change: centre.signed(row.difference) })));
         } else if (grid.households !== null) small.append(wangge.element("span", {}, wangge.say("card.households_short", { count: wangge.number(grid.households) })));
-        if (grid.head) small.append(wangge.element("span", {}, grid.head));
-        return entry({ "data-code": grid.code, "aria-current": grid.code === centre.view.grid ? "true" : "false" },
-          [wangge.element("b", {}, wangge.say("centre.grid_named", { name: centre.grid_name(grid) })), wangge.element("time", {}, value), small],
+        if (grid.head && !(row && row.grids.length > 1)) small.append(wangge.element("span", {}, grid.head));
+        const codes = row ? row.grids : [grid.code], joined = codes.length > 1;
+        return entry({ "data-code": grid.code, "data-codes": codes.join(" "), "aria-current": codes.indexOf(centre.view.grid) >= 0 ? "true" : "false" },
+          [wangge.element("b", {}, joined ? wangge.say("centre.grids_together", { names: row.label }) : wangge.say("centre.grid_named", { name: centre.grid_name(grid) })), wangge.element("time", {}, value), small],
           function () { centre.change({ grid: grid.code }); centre.fly_to_grid(grid.code); },
           function (on) { centre.point_at_grid(on ? grid.code : ""); });
       });
@@ -128,7 +129,9 @@
       const found = id && entries().find(function (button) { return button.dataset.id === id; });
       if (found && !centre.narrow()) found.scrollIntoView({ block: "nearest" });
     });
-    wangge.on("hover-grid", function (code) { mark("code", code); });
+    wangge.on("hover-grid", function (code) {
+      entries().forEach(function (button) { button.classList.toggle("cc-hover", Boolean(code) && (button.dataset.codes || "").split(" ").indexOf(code) >= 0); });
+    });
     wangge.on("case-closed", function (id) {
       const found = entries().find(function (button) { return button.dataset.id === id; });
       if (found && (document.activeElement === document.body || !document.activeElement)) found.focus({ preventScroll: true });
