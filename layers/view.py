@@ -33,7 +33,8 @@ class GroupSurface:
 
     cells: label_zh, label_en (the band or count as it may be shown), rank (int, 0 = withheld or none, for the
     colour), grids (str: the codes it covers), geometry. One label has one rank; rank 0 is drawn hatched.
-    Optional columns why_zh, why_en say of a withheld area why it is; without them its label does.
+    Optional columns why_zh, why_en say of a withheld area why it is; without them its label does; codes (str)
+    are the whole codes of the grids, where `grids` are short.
     bands: the label of every rank, from 1 on, whether an area has it or not: with them a band has the same
     colour in every community and at all times.
     """
@@ -59,8 +60,8 @@ class CommunityView:
     buildings whose households are not known), ranged (bool: size_range is one for the grid; it is for all
     without this column), cases_about (bool: cases_30d counts cases near their own points and is shown as
     approximate), cases_together (codes of the grids whose cases count together with its own, itself among
-    them; none: it counts alone), recent (list of {date, category_zh, category_en, status_zh, status_en}, newest first; only
-    what the role may see), colour (int from 0; without it colours are made that tell neighbours apart),
+    them; none: it counts alone), recent (list of {date, category_zh, category_en, status_zh, status_en},
+    newest first; only what the role may see), colour (int from 0; without it colours are made that tell neighbours apart),
     posts, facilities, months, freshness (what `layers.cards` describes besides).
     A member of staff with an empty name is shown as a vacancy; staff may carry role_zh, role_en beside role.
     cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as

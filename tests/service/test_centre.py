@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from copy import copy
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -89,7 +90,8 @@ def shrink_grids(connection: Connection) -> None:
         text("""
             update cases c set grid_code = (
                 select b.grid_code from buildings b where b.division_code = c.division_code
-                and b.grid_code is not null order by b.geom <-> c.geom limit 1), place = null, place_era = null
+                and b.grid_code is not null order by b.geom <-> c.geom limit 1),
+                place = null, place_era = null
             where c.grid_code is not null
         """)
     )
@@ -415,6 +417,41 @@ def test_rates_have_their_denominator_and_hide_what_is_small(town: Town) -> None
     ]
 
 
+@pytest.mark.parametrize("role", sorted(AT_PLACES))
+def test_grids_that_share_places_count_what_the_centre_sees_in_all_of_them(town: Town, role: Role) -> None:
+    """Not everything in the one in which a place lies, and nothing in the others."""
+    query: dict[str, Any] = {"datetime": "2026-01-01/2026-03-01", "category": ["rubbish", "noise"], "rate": "households"}
+    exact = {row["grid"]: row for row in ask(town.clients[Role.CENTRE], **query)["by_grid"]}
+    told = ask(town.clients[role], **query)["by_grid"]
+    assert max(len(row["grids"]) for row in told) >= 3
+    households = {one["id"]: one["properties"]["households"] for one in _read(town.clients[role], "grids")}
+    for row in told:
+        assert row["cases"] == sum(exact[code]["cases"] for code in row["grids"])
+        if row["denominator"] is not None:
+            assert row["denominator"] == sum(households[code] for code in row["grids"])
+    joined = next(row for row in told if len(row["grids"]) > 1)
+    # as everywhere else
+    rates = town.clients[role].get(
+        "/figures/rates", params={"division": CODE, "datetime": "2026-01-01/2026-03-01"}
+    )
+    assert [one["grids"] for one in rates.json()["rates"]] == [row["grids"] for row in told]
+    statistic = ask(town.clients[role], "statistics/rates", **query)
+    units = [one["properties"] for one in statistic["units"]["features"]]
+    assert [one["grids"] for one in units] == [row["grids"] for row in told]
+    if role is not Role.GRID_WORKER:  # whose own cases count where they lie, and grids kept their shapes here
+        assert [one["cases"] for one in units] == [row["cases"] for row in told]
+    shapes = {one["properties"]["grid"]: shape(one["geometry"]) for one in statistic["units"]["features"]}
+    for code in joined["grids"]:
+        outside = town.grids[role][code].difference(shapes[joined["grid"]])
+        assert outside.area < 1e-3 * town.grids[role][code].area
+    cards = [ask(town.clients[role], f"grids/{code}/card")["cases"] for code in joined["grids"]]
+    assert len({(card["together"], card["last_30_days"]) for card in cards}) == 1
+    assert cards[0]["together"] == joined["label"] != ""
+    assert cards[0]["last_30_days"] == next(
+        row["cases"] for row in ask(town.clients[role])["by_grid"] if row["grid"] == joined["grid"]
+    )
+
+
 # --- kept while they hold, and not longer ---
 
 
@@ -649,3 +686,80 @@ def test_the_ground_is_small_and_within_a_metre(town: Town) -> None:
     assert 0.4 * everything < count < 0.7 * everything
     assert set(half) == {"buildings", "truncated"}
     assert json.dumps(half).count("household") == 0
+
+
+# --- of an area alone ---
+
+
+def areas_of(town: Town) -> dict[str, list[str]]:
+    """The areas in force by id, with the codes of their grids."""
+    rows = town.served.rows(
+        "select division_code || ':' || key as id, grids from tiers where level < 0 and valid_to is null"
+    )
+    return {row.id: list(row.grids) for row in rows}
+
+
+def narrowed(town: Town, role: Role, grids: list[str]) -> Town:
+    """The town as if nothing but these grids, and what counts with them, were in it."""
+    part = copy(town)
+    codes = {code for grid in grids for code in town.units[role][grid]}
+    part.cases = {role: [one for one in town.cases[role] if _grid_of(town, role, one) in codes]}
+    part.units = {role: {code: town.units[role][code] for code in codes}}
+    return part
+
+
+@pytest.mark.parametrize("role", Role)
+@settings(max_examples=12, deadline=None)
+@given(query=queries(), number=st.integers(0, 2))
+@example(query={"datetime": "2026-01-01/2026-03-01"}, number=0)
+@example(query={"datetime": "2026-01-20/2026-02-10", "status": ["open"]}, number=2)
+def test_figures_of_an_area_are_those_of_its_grids_items(
+    town: Town, role: Role, query: dict[str, Any], number: int
+) -> None:
+    if role not in WITH_TIERS:
+        query = {name: value for name, value in query.items() if name != "tier"}
+    asked = {name: value for name, value in query.items() if name not in ("clock", "week")}
+    name, grids = sorted(areas_of(town).items())[number]
+    told = ask(town.clients[role], area=name, **asked)
+    check(narrowed(town, role, grids), role, query, told)
+    assert (told["area"]["id"], told["area"]["grids"]) == (name, sorted(grids))
+    assert told["summary"]["zh"].startswith(f"第{number + 1}片区：")
+    # and tell nothing that the figures of all grids do not
+    whole = ask(town.clients[role], **asked)
+    rows = {row["grid"]: row["cases"] for row in whole["by_grid"]}
+    assert told["total"] == sum(rows[row["grid"]] for row in told["by_grid"])
+    assert (whole["area"], whole["total"] >= told["total"]) == (None, True)
+
+
+def test_the_cases_of_all_areas_are_those_of_the_community(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    span = {"datetime": "2026-01-01/2026-03-01"}
+    parts = [ask(client, area=name, **span) for name in areas_of(town)]
+    whole = ask(client, **span)
+    assert sum(part["total"] for part in parts) == whole["total"] - whole["elsewhere"]
+    assert sum(part["overdue_total"] for part in parts) <= whole["overdue_total"]
+    for part in parts:
+        href = next(one["href"] for one in part["links"] if one["rel"] == "items")
+        assert client.get(f"{href}&count=true&limit=1").json()["numberMatched"] == part["total"]
+        own = next(one["href"] for one in part["links"] if one["rel"] == "self")
+        assert client.get(own).json()["total"] == part["total"]
+        # of a street office it is the same
+        assert ask(client, division=OFFICE, area=part["area"]["id"], **span)["total"] == part["total"]
+    public = ask(town.clients[Role.PUBLIC], area=next(iter(areas_of(town))), **span)
+    assert not [one for one in public["links"] if one["rel"] == "items"]
+
+
+def test_an_area_that_is_not_there_is_named(town: Town) -> None:
+    client = town.clients[Role.CENTRE]
+    ids = list(areas_of(town))
+    for division, area in ((CODE, "above1-9"), (CODE, f"{CODE}001.1"), (HIDDEN, ids[0]), (CODE, "x" * 900)):
+        answer = client.get(f"/centre/{division}/cases", params={"area": area})
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter-value")
+        assert "area" in answer.json()["detail"]
+        assert (ids[0] in answer.json()["detail"]) == (division == CODE or area == ids[0])
+    twice = client.get(f"/centre/{CODE}/cases", params=[("area", ids[0]), ("area", ids[0])])
+    assert twice.json()["code"] == "parameter-repeated"
+    # what knows no area refuses it rather than answer of the whole
+    for what in ("surface", "statistics/gi"):
+        answer = client.get(f"/centre/{CODE}/{what}", params={"area": ids[0]})
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter-unknown")
