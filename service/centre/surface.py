@@ -22,7 +22,7 @@ from service.centre.figures import View
 from service.privacy.disclosure import rules
 from service.store import centre as store
 from service.store.grid_cases import members
-from service.store.places import deal_cases
+from service.store.places import places_of
 
 if TYPE_CHECKING:
     from layers.density import Ground, Lattice
@@ -151,11 +151,10 @@ def deal_points(connection: Connection, points: store.Points) -> tuple[Places, C
     places, counts, steps = [points.places[exact]], [points.counts[exact]], [points.steps[exact]]
     version = store.select_version(connection, ("buildings",)) if points.moved.any() else 0
     moved = np.flatnonzero(points.moved)
-    for community, rows in members(points.communities[moved]).items():
-        mine = moved[rows]
-        dealt, numbers, at = deal_cases(
-            connection, community, points.places[mine], points.counts[mine], points.steps[mine], version
-        )
+    rows = members(points.communities[moved])
+    for community, kept in places_of(connection, rows, version):
+        mine = moved[rows[community]]
+        dealt, numbers, at = kept.deal(points.places[mine], points.counts[mine], points.steps[mine])
         places.append(dealt)
         counts.append(numbers)
         steps.append(at)

@@ -6,6 +6,8 @@ import heapq
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -300,12 +302,18 @@ def _turns(member: Numbers) -> Numbers:
     Were it by coordinates alone, what remains of a few cases would always lie at the same side of its place.
     """
     turn = np.empty(len(member), dtype=np.int64)
-    for place in range(int(member.max(initial=-1)) + 1):
-        mine = np.flatnonzero(member == place)
-        size, bits = len(mine), max(1, (len(mine) - 1).bit_length())
-        # bits turned round: 0, 4, 2, 6, 1, 5, 3, 7 (van der Corput)
-        falls = [int(f"{number:0{bits}b}"[::-1], 2) for number in range(2**bits)]
-        order = np.array([number for number in falls if number < size])
-        first = int((place + 1) * _GOLDEN % 1.0 * size)
-        turn[mine[(order + first) % size]] = np.arange(size)
+    order = np.argsort(member, kind="stable")
+    ends = np.searchsorted(member[order], np.arange(int(member.max(initial=-1)) + 2))
+    for place, (first, last) in enumerate(pairwise(ends.tolist())):
+        size = last - first
+        begin = int((place + 1) * _GOLDEN % 1.0 * size)
+        turn[order[first:last][(_falls(size) + begin) % size]] = np.arange(size)
     return turn
+
+
+@lru_cache(maxsize=256)
+def _falls(size: int) -> Numbers:
+    """0 … size − 1 in the order of their bits turned round: 0, 4, 2, 6, 1, 5, 3, 7 (van der Corput)."""
+    bits = max(1, (size - 1).bit_length())
+    falls = [int(f"{number:0{bits}b}"[::-1], 2) for number in range(2**bits)]
+    return np.array([number for number in falls if number < size])

@@ -23,7 +23,7 @@ from service.registry import Collection
 from service.store import features
 from service.store.features import Found, Written, refusing
 from service.store.items import version_sql
-from service.store.places import find_places_of
+from service.store.places import places_of
 
 # the first key of advisory locks on a community's cases
 _SPACE = 0x7768
@@ -307,10 +307,11 @@ def _place(
     eras = np.zeros(len(points), dtype=np.int64)
     ordered = np.argsort(owners, kind="stable")
     ends = np.searchsorted(owners[ordered], np.arange(len(codes) + 1))
-    for code, first, last in zip(codes.tolist(), ends[:-1], ends[1:], strict=True):
+    kept = places_of(connection, codes.tolist(), version)
+    for (_, of), first, last in zip(kept, ends[:-1], ends[1:], strict=True):
         mine = ordered[first:last]
-        told = [grids[row] for row in mine.tolist()]
-        places[mine], eras[mine] = find_places_of(connection, code, points[mine], told, version)
+        places[mine] = of.of(points[mine], [grids[row] for row in mine.tolist()])
+        eras[mine] = of.era
     nowhere = np.isnan(places[:, 0]).tolist()
     return Located(
         grids, places, [None if none else era for era, none in zip(eras.tolist(), nowhere, strict=True)]

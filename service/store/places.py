@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -24,6 +24,7 @@ from service.privacy.places import Codes, Numbers, Places, Points, divide_grids,
 
 # communities whose places are kept in memory; a thousand buildings take about 100 kB
 KEPT = 512
+COMMUNITIES_AT_ONCE = 64  # of those whose places are read, so many in one statement
 # a building with another id this near to one that is gone is taken for the same, in degrees (about 30 m)
 SAME_DEGREES = 0.0003
 ALIKE_DEGREES = 1e-7  # of two this near one cannot be told from the other (about 1 cm)
@@ -34,20 +35,27 @@ CASES_AT_ONCE = 50_000  # of those that get their first place, so many are held 
 Spot = tuple[float, float]
 Progress = Callable[[str, float], None]
 
+# a row a community: arrays of numbers come packed, which is quicker to read than a row each
 _BUILDINGS = text("""
-    select b.building_id, avg(st_x(p)) as x, avg(st_y(p)) as y,
-           coalesce(min(b.grid_code) filter (where b.part = 0), '') as grid
-    from (select building_id, part, grid_code, st_pointonsurface(geom) as p
-          from buildings where division_code = :division) b
-    group by b.building_id
+    select division_code, array_agg(building_id) as ids, array_agg(grid) as grids,
+           string_agg(float8send(x) || float8send(y), '') as points
+    from (
+        select division_code, building_id, avg(st_x(p)) as x, avg(st_y(p)) as y,
+               coalesce(min(grid_code) filter (where part = 0), '') as grid
+        from (select division_code, building_id, part, grid_code, st_pointonsurface(geom) as p
+              from buildings where division_code = any(cast(:divisions as text[]))) b
+        group by division_code, building_id
+    ) n
+    group by division_code
 """)
 _HELD = text("""
     select id, era, building_id, st_x(place) as px, st_y(place) as py, st_x(geom) as x, st_y(geom) as y, grids
     from case_places where division_code = :division order by era, building_id
 """)
 _KNOWN = text("""
-    select era, building_id, st_x(place) as x, st_y(place) as y
-    from case_places where division_code = :division
+    select division_code, array_agg(building_id) as ids, string_agg(int4send(era), '') as eras,
+           string_agg(float8send(st_x(place)) || float8send(st_y(place)), '') as places
+    from case_places where division_code = any(cast(:divisions as text[])) group by division_code
 """)
 _ADD = text("""
     insert into case_places (division_code, era, building_id, grids, place, geom)
@@ -124,7 +132,7 @@ _PENDING = text("""
 
 def spread_cases(connection: Connection, division: str, points: Points) -> Points:
     """Cases at their places (degrees, shape (m, 2)), dealt out among the buildings of each place."""
-    kept = _find(connection, division, 0)
+    kept = _find(connection, _read_buildings(connection, [division]), 0)[division]
     return kept.places.spread(points * kept.stretch) / kept.stretch
 
 
@@ -155,12 +163,22 @@ class _Buildings:
         return found
 
 
-def _read_buildings(connection: Connection, division: str) -> _Buildings:
-    rows = connection.execute(_BUILDINGS, {"division": division}).all()
-    points = np.array([(row.x, row.y) for row in rows], dtype=float).reshape(-1, 2)
-    stretch = np.array([np.cos(np.radians(points[:, 1].mean())) if len(points) else 1.0, 1.0])
-    grids = np.array([row.grid for row in rows], dtype=str)
-    return _Buildings(tuple(row.building_id for row in rows), points, grids, stretch)
+def _read_buildings(connection: Connection, divisions: Sequence[str]) -> dict[str, _Buildings]:
+    """The buildings of each division by their ids, in one statement."""
+    found = dict.fromkeys(divisions, _Buildings((), np.empty((0, 2)), np.empty(0, dtype=str), np.ones(2)))
+    for row in connection.execute(_BUILDINGS, {"divisions": list(divisions)}):
+        ids = np.array(row.ids, dtype=str)
+        order = np.argsort(ids)  # sums of doubles in one order
+        points = _points(row.points)[order]
+        stretch = np.array([np.cos(np.radians(points[:, 1].mean())), 1.0])
+        grids = np.array(row.grids, dtype=str)[order]
+        found[row.division_code] = _Buildings(tuple(ids[order].tolist()), points, grids, stretch)
+    return found
+
+
+def _points(packed: bytes) -> Points:
+    """Points from PostgreSQL's doubles one after another."""
+    return np.frombuffer(bytes(packed), dtype=">f8").astype(float).reshape(-1, 2)
 
 
 # --- made, kept, joined ---
@@ -173,7 +191,7 @@ def place_cases(connection: Connection, division: str) -> int:
     is in force there are no places. A case whose place does not hold whatever it is joined with is shown at
     no place from then on: its `place_era` stays.
     """
-    found = _read_buildings(connection, division)
+    found = _read_buildings(connection, [division])[division]
     cases = _Cases.of(connection, division)
     _adopt(connection, division, found, cases)
     eras: dict[int, _Era] = {}
@@ -481,7 +499,7 @@ def _adopt(connection: Connection, division: str, found: _Buildings, cases: _Cas
 
 
 def _place_new(connection: Connection, division: str, buildings: _Buildings) -> int:
-    kept = _find(connection, division, 0, buildings)
+    kept = _find(connection, {division: buildings}, 0)[division]
     placed = 0
     rows = connection.execute(_NEW, {"division": division}, execution_options={"yield_per": CASES_AT_ONCE})
     for cases in rows.partitions():
@@ -506,96 +524,103 @@ def _place_new(connection: Connection, division: str, buildings: _Buildings) -> 
 
 
 @dataclass(frozen=True)
-class _Kept:
+class KeptPlaces:
+    """The places of a division at one version of the buildings; points in degrees, NaN for no place."""
+
     version: int
     era: int
     places: Places
     stretch: Points
 
     def of(self, points: Points, grids: Sequence[str | None]) -> Points:
-        """The places (degrees) of points in grids."""
+        """The places of cases at points in grids, equal to those of `place_cases`; their era is `era`."""
         return self._degrees(self.places.of(points * self.stretch, grids))
 
     def of_buildings(self, points: Points) -> Points:
-        """The places (degrees) of the buildings at points."""
+        """The places at which cases in buildings are told, by a point of each building."""
         return self._degrees(self.places.of(points * self.stretch))
+
+    def deal(self, places: Points, counts: Numbers, steps: Numbers) -> tuple[Points, Numbers, Numbers]:
+        """Numbers of cases at places by step, dealt out among the buildings: points, numbers, steps."""
+        points, dealt, at = self.places.deal(places * self.stretch, counts, steps)
+        return points / self.stretch, dealt, at
 
     def _degrees(self, places: Points) -> Points:
         told: Points = np.round(places / self.stretch, 7)
         return told
 
 
-_kept: WeakKeyDictionary[Engine, OrderedDict[str, _Kept]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Engine, OrderedDict[str, KeptPlaces]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def find_places_of(
-    connection: Connection, division: str, points: Points, grids: Sequence[str | None], version: int
-) -> tuple[Points, int]:
-    """The places (degrees; NaN: none) of cases at points of the division in grids, equal to those of
-    `place_cases`, and their era.
+def places_of(
+    connection: Connection, divisions: Iterable[str], version: int
+) -> Iterator[tuple[str, KeptPlaces]]:
+    """The places of each of the divisions, in their order; those that are not kept are read many at once.
 
     version: of the collection of buildings, read earlier in this transaction, which must not have changed
-    buildings itself, and not before publications were kept from the division. What is kept is never older
-    than its version, so it is never stale.
+    buildings itself, and not before publications were kept from the divisions, where cases are to be written.
+    What is kept is never older than its version, so it is never stale.
     """
-    kept = _keep(connection, division, version)
-    return kept.of(points, grids), kept.era
+    wanted = list(divisions)
+    for first in range(0, len(wanted), COMMUNITIES_AT_ONCE):
+        some = wanted[first : first + COMMUNITIES_AT_ONCE]
+        with _lock:
+            mine = _kept.setdefault(connection.engine, OrderedDict())
+            found = {one: mine[one] for one in some if one in mine and mine[one].version == version}
+        lacking = [one for one in some if one not in found]
+        if lacking:
+            read = _find(connection, _read_buildings(connection, lacking), version)
+            found |= read
+            with _lock:
+                for one, kept in read.items():
+                    mine[one] = kept
+                    mine.move_to_end(one)
+                while len(mine) > KEPT:
+                    mine.popitem(last=False)
+        for one in some:
+            yield one, found[one]
 
 
 def places_of_buildings(connection: Connection, division: str, points: Points, version: int) -> Points:
     """The places (degrees; NaN: none) at which cases in buildings are told, by a point of each building.
 
-    version: as in `find_places_of`.
+    version: as in `places_of`.
     """
-    return _keep(connection, division, version).of_buildings(points)
+    ((_, kept),) = places_of(connection, [division], version)
+    return kept.of_buildings(points)
 
 
-def deal_cases(
-    connection: Connection, division: str, places: Points, counts: Numbers, steps: Numbers, version: int
-) -> tuple[Points, Numbers, Numbers]:
-    """Numbers of cases at places (degrees) by step, dealt out among the buildings: points, numbers, steps.
-
-    version: as in `find_places_of`.
-    """
-    kept = _keep(connection, division, version)
-    points, dealt, at = kept.places.deal(places * kept.stretch, counts, steps)
-    return points / kept.stretch, dealt, at
-
-
-def _keep(connection: Connection, division: str, version: int) -> _Kept:
-    with _lock:
-        mine = _kept.setdefault(connection.engine, OrderedDict())
-        kept = mine.get(division)
-    if kept is None or kept.version != version:
-        kept = _find(connection, division, version)
-        with _lock:
-            mine[division] = kept
-            mine.move_to_end(division)
-            while len(mine) > KEPT:
-                mine.popitem(last=False)
-    return kept
-
-
-def _find(connection: Connection, division: str, version: int, buildings: _Buildings | None = None) -> _Kept:
+def _find(connection: Connection, buildings: Mapping[str, _Buildings], version: int) -> dict[str, KeptPlaces]:
     """The places as they are written down: present ones, and former ones at which there are cases."""
-    found = buildings or _read_buildings(connection, division)
-    known = found.rows
-    rows = connection.execute(_KNOWN, {"division": division}).all()
-    era = max((row.era for row in rows), default=0)
+    known = {
+        row.division_code: (
+            np.array(row.ids, dtype=str),
+            np.frombuffer(bytes(row.eras), dtype=">i4").astype(np.int64),
+            _points(row.places),
+        )
+        for row in connection.execute(_KNOWN, {"divisions": list(buildings)})
+    }
+    nothing = (np.empty(0, dtype=str), np.empty(0, dtype=np.int64), np.empty((0, 2)))
+    return {one: _keep(found, *known.get(one, nothing), version) for one, found in buildings.items()}
+
+
+def _keep(found: _Buildings, ids: Codes, eras: Numbers, spots: Points, version: int) -> KeptPlaces:
+    """ids, eras, spots: of each building and each time at which its place was made."""
+    era = int(eras.max(initial=0))
+    names = np.array(found.ids, dtype=str)
+    rows = np.full(len(ids), -1, dtype=np.int64)
+    if len(names):
+        rows = np.minimum(np.searchsorted(names, ids), len(names) - 1)
+        rows[names[rows] != ids] = -1
+    present, there = eras == era, rows >= 0
     places = np.full(found.points.shape, np.nan)
-    for row in rows:
-        if row.era == era and row.building_id in known:
-            places[known[row.building_id]] = row.x, row.y
-    present = {(row.x, row.y) for row in rows if row.era == era}
-    former = sorted(
-        {
-            (row.x, row.y, known[row.building_id])
-            for row in rows
-            if row.building_id in known and (row.x, row.y) not in present
-        }
-    )
-    spots = np.array([one[:2] for one in former], dtype=float).reshape(-1, 2) * found.stretch
-    homes = np.array([one[2] for one in former], dtype=np.int64)
-    told = Places(found.points * found.stretch, places * found.stretch, found.grids, (spots, homes))
-    return _Kept(version, era, told, found.stretch)
+    places[rows[present & there]] = spots[present & there]
+    at = spots[:, 0] + 1j * spots[:, 1]
+    gone = there & ~np.isin(at, at[present])
+    former = np.unique(np.column_stack([spots[gone], rows[gone]]), axis=0)
+    homes = former[:, 2].astype(np.int64)
+    stretch = found.stretch
+    told = Places(found.points * stretch, places * stretch, found.grids, (former[:, :2] * stretch, homes))
+    return KeptPlaces(version, era, told, stretch)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import chain, combinations
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from partition.area import Area
 from service.db import Database, downgrade, migrate
@@ -16,7 +17,7 @@ from service.privacy.places import Places, find_places
 from service.store.cases import locate_cases
 from service.store.communities import load_area
 from service.store.grids import publish_plan
-from service.store.places import deal_cases, place_cases, places_of_buildings, spread_cases
+from service.store.places import place_cases, places_of, places_of_buildings, spread_cases
 
 from .test_store_grids import FINER, propose
 from .towns import CODE, make_layers, make_town
@@ -321,9 +322,36 @@ def test_cases_at_joined_places_are_spread_over_all_their_buildings(
     )
     count = 3 * len(then[case])
     nothing = np.zeros(1, dtype=np.int64)
-    points, numbers, _ = deal_cases(connection, CODE, at, np.array([count]), nothing, version=-1)
+    ((_, kept),) = places_of(connection, [CODE], version=-1)
+    points, numbers, _ = kept.deal(at, np.array([count]), nothing)
     assert (len(points), set(numbers.tolist())) == (len(then[case]), {3})
     single = spread_cases(connection, CODE, np.repeat(at, count, axis=0))
     np.testing.assert_allclose(np.unique(single, axis=0), np.unique(points, axis=0))
     # people are counted at the places that cases get now
     assert np.isfinite(places_of_buildings(connection, CODE, points, version=-1)).all()
+
+
+def test_places_of_many_communities_are_read_at_once(
+    connection: Connection, town: Area, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.places._kept", WeakKeyDictionary())
+    asked: list[str] = []
+
+    def note(conn: object, cursor: object, statement: str, *rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(connection, "before_cursor_execute", note)
+    others = [f"{CODE[:-3]}{number}" for number in range(100, 140)]
+    wanted = [*others[:20], CODE, *others[20:]]
+    found = dict(places_of(connection, wanted, version=1))
+    assert list(found) == wanted
+    assert dict(places_of(connection, [CODE], version=1))[CODE] is found[CODE]
+    assert len(asked) == 2  # buildings, and their places
+    rows = connection.execute(
+        text("""select st_x(geom) as x, st_y(geom) as y, grid_code, st_x(place) as px, st_y(place) as py
+                from cases""")
+    ).all()
+    points, grids = np.array([(row.x, row.y) for row in rows]), [row.grid_code for row in rows]
+    np.testing.assert_array_equal(found[CODE].of(points, grids), [(row.px, row.py) for row in rows])
+    assert found[others[0]].era == 0
+    assert np.isnan(found[others[0]].of(points, grids)).all()

@@ -19,7 +19,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from service.store.merge import copy_into
-from service.store.places import find_places_of, place_cases
+from service.store.places import place_cases, places_of
 
 CRS = "EPSG:4546"  # CGCS2000, 3-degree belt at 111° E: metres
 WEST, SOUTH = 530_000.0, 3_400_000.0
@@ -204,10 +204,10 @@ def _cases(
             f"{codes[one]}{place // BUILDINGS + 1:03d}" for one, place in zip(community, house, strict=True)
         ]
         at, eras = np.empty_like(points), np.zeros(len(points), dtype=np.int64)
-        for one in np.unique(community):
+        held = np.unique(community).tolist()
+        for one, (_, kept) in zip(held, places_of(connection, [codes[one] for one in held], -1), strict=True):
             mine = np.flatnonzero(community == one)
-            told = [grids[row] for row in mine]
-            at[mine], eras[mine] = find_places_of(connection, codes[one], points[mine], told, version=-1)
+            at[mine], eras[mine] = kept.of(points[mine], [grids[row] for row in mine]), kept.era
         seconds = rng.integers(0, 600 * 86400, len(number))
         times = [BEGIN + timedelta(seconds=int(one)) for one in seconds]
         _copy(
