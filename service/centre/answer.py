@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layers.codes import short_codes
-from partition.texts import LANGUAGES, catalogue
+from partition.texts import LANGUAGES, Language, catalogue
 from service.centre.change import Change
 from service.centre.figures import Figures, GridFigures, View, kinds, levels, states
 from service.centre.question import Filters, Interval, write_span, write_time
@@ -43,6 +43,7 @@ def write_figures(figures: Figures) -> dict[str, Any]:
     compared = figures.change is not None
     return {
         **write_view(figures),
+        "area": _area(figures),
         "total": figures.total,
         "previous_total": figures.tallies.total[1] if compared else None,
         "overdue_total": None if figures.overdue is None else figures.overdue.total,
@@ -68,9 +69,22 @@ def write_figures(figures: Figures) -> dict[str, Any]:
         "newest": list(figures.newest),
         "overdue": None if figures.overdue is None else figures.overdue.first,
         "few": write_few(figures.total) if figures.few else None,
-        "summary": dict(summarise(figures)),
+        "summary": {lang: _in_area(figures, words, lang) for lang, words in summarise(figures).items()},
         "method": {lang: catalogue("service").say("centre.method", lang) for lang in LANGUAGES},
     }
+
+
+def _area(figures: Figures) -> dict[str, Any] | None:
+    area = figures.area
+    return None if area is None else {"id": area.id, "name": dict(area.name), "grids": sorted(area.grids)}
+
+
+def _in_area(figures: Figures, words: str, lang: Language) -> str:
+    """The words, which begin with the area of which they are said."""
+    if figures.area is None:
+        return words
+    name = figures.area.name[lang]
+    return catalogue("service").say("centre.in_area", lang, area=name[:1].upper() + name[1:], words=words)
 
 
 def write_few(cases: int) -> dict[str, Any]:
@@ -82,12 +96,16 @@ def write_few(cases: int) -> dict[str, Any]:
 def items_query(figures: Figures) -> Mapping[str, str] | None:
     """How `/collections/cases/items` is asked for the same cases; None where it cannot be.
 
-    It knows neither hours of the day nor beginnings of codes.
+    It knows neither hours of the day nor beginnings of codes, and grids only where these are told.
     """
-    filters = figures.filters
-    if filters.hours is not None or filters.weekdays is not None or len(figures.division.communities) > 1:
+    filters, area = figures.filters, figures.area
+    if area is not None and figures.approximate:
         return None
-    parts = []
+    if filters.hours is not None or filters.weekdays is not None:
+        return None
+    if area is None and len(figures.division.communities) > 1:
+        return None
+    parts = [] if area is None else [f"grid IN ({', '.join(_quoted(code) for code in sorted(area.grids))})"]
     for name, values in (
         ("category", filters.category),
         ("status", filters.statuses),
@@ -96,7 +114,7 @@ def items_query(figures: Figures) -> Mapping[str, str] | None:
         if values:
             parts.append(f"{name} IN ({', '.join(_quoted(value) for value in values)})")
     query = {
-        "community": figures.division.codes[0],
+        "community": figures.division.codes[0] if area is None else area.community,
         "datetime": write_span(figures.interval.inclusive),
     }
     return query | ({"filter": " AND ".join(parts)} if parts else {})

@@ -18,8 +18,9 @@ from service.centre.silence import Silence, find_silence
 from service.centre.stretch import reaches_back, time_before
 from service.models.base import CASE_STATUSES
 from service.privacy.disclosure import rate, rules
-from service.query.condition import Condition
+from service.query.condition import Condition, all_of
 from service.store import centre as store
+from service.store.area_cases import Area, of_area
 from service.store.centre import GridRow, Overdue, Pair, Reach, Tallies
 from service.store.grid_cases import select_units
 
@@ -92,6 +93,7 @@ class Figures:
     tiers: bool
     approximate: bool
     silence: Silence | None = None
+    area: Area | None = None
 
     @property
     def covered(self) -> Interval:
@@ -123,6 +125,7 @@ class View:
     clock: Clock
     interval: Interval
     earlier: Interval | None
+    area: Area | None = None  # of its grids alone; None: of the whole division
 
     @property
     def covered(self) -> Interval:
@@ -158,6 +161,8 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
     begin = view.earlier.begin if view.earlier is not None else interval.begin
     times = (begin, interval.begin, interval.end)
     units = select_units(connection, principal, codes)
+    if view.area is not None:
+        asked = all_of(asked, of_area(connection, principal, cases, units, view.area))
     tallies = store.select_tallies(connection, principal, cases, codes, asked, times, units)
     share = 0.0
     change = None
@@ -176,6 +181,8 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
     if silence is not None and change is not None:
         change = replace(change, verdict="withheld")
     rows = store.join_rows(store.select_grid_rows(connection, principal, codes), units)
+    if view.area is not None:
+        rows = [row for row in rows if view.area.holds(row.grids)]
     return Figures(
         division=view.division,
         filters=filters,
@@ -192,6 +199,7 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         tiers=any(column.name == "tier" for column, _ in cases.columns),
         approximate=not principal.reaches(Role.CENTRE),
         silence=silence,
+        area=view.area,
     )
 
 

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
-from service.access import access
+from service.access import Principal, access
 from service.centre.answer import items_query, write_figures
 from service.centre.base import draw_buildings, draw_ground
 from service.centre.figures import View, count_cases
 from service.centre.page import Pages
-from service.centre.place import find_division, list_divisions
+from service.centre.place import Division, find_division, list_divisions
 from service.centre.surface import FRAMES_MOST, Grounds, draw_surface
-from service.faults import UnknownError
+from service.faults import MalformedError, UnknownError
 from service.links import GEOJSON, HTML, JSON, link
-from service.query.box import read_box
+from service.query.box import read_box, short
 from service.query.question import read_whole
 from service.registry import COLLECTIONS
 from service.routes.collections import answer_json
 from service.routes.maps import policy_for
 from service.routes.viewing import answer_kept, answer_view, find_asking, path_of, seen_as
 from service.store import centre as store
+from service.store.area_cases import Area, find_areas
 from service.web.context import InContext
-from service.web.schemas import BaseQuery, CaseViewQuery, SchemaQuery, SurfaceQuery, ViewQuery
+from service.web.schemas import AreaViewQuery, BaseQuery, SchemaQuery, SurfaceQuery, ViewQuery
 
 router = APIRouter(tags=["centre"])
+
+AREAS_NAMED = 20  # in an error
 
 # what stands in the page's own address besides the filters, for its scripts
 OF_THE_PAGE = frozenset(
@@ -73,15 +78,18 @@ def show_centre(request: Request, division: str, query: Annotated[ViewQuery, Que
 
 
 @router.get("/centre/{division}/cases", summary="Figures of cases", response_class=Response)
-def show_cases(request: Request, division: str, query: Annotated[CaseViewQuery, Query()]) -> Response:
+def show_cases(request: Request, division: str, query: Annotated[AreaViewQuery, Query()]) -> Response:
     """How many cases, where, of what kind and when, compared with the time before; newest and overdue ones;
-    a summary in two sentences. Of the cases that the asking role may see.
+    a summary in two sentences. Of the cases that the asking role may see; with `area` of those in its grids.
     """
-    asking = find_asking(request, division)
+    asking = find_asking(request, division, others=frozenset({"area"}))
+    wanted = query.area or ""
 
     def make(connection: Connection, view: View) -> dict[str, Any]:
-        figures = count_cases(connection, asking.principal, asking.cases, view)
-        path, query = f"{path_of(view.division)}/cases", view.filters.address()
+        area = _find_area(connection, asking.principal, view.division, wanted) if wanted else None
+        figures = count_cases(connection, asking.principal, asking.cases, replace(view, area=area))
+        pairs = [*view.filters.pairs(), *([("area", wanted)] if wanted else [])]
+        path, query = f"{path_of(view.division)}/cases", urlencode(pairs, safe=",/:")
         links = [link(f"{path}?{query}" if query else path, "self", JSON)]
         same = items_query(figures)
         if same is not None:
@@ -89,7 +97,18 @@ def show_cases(request: Request, division: str, query: Annotated[CaseViewQuery, 
             links.append(link(asking.context.inside(href), "items", GEOJSON))
         return write_figures(figures) | {"links": links}
 
-    return answer_view(asking, "cases", make)
+    return answer_view(asking, "cases", make, extra=(wanted,))
+
+
+def _find_area(connection: Connection, principal: Principal, division: Division, wanted: str) -> Area:
+    """The area of the division in force. MalformedError, which names those there are."""
+    found = find_areas(connection, principal, division.codes)
+    if wanted not in found:
+        choice = [*list(found)[:AREAS_NAMED], *(["…"] if len(found) > AREAS_NAMED else [])]
+        raise MalformedError(
+            "parameter-value", name="area", value=short(wanted), choice=", ".join(choice) or "—"
+        )
+    return found[wanted]
 
 
 @router.get("/centre/{division}/surface", summary="Density of cases", response_class=Response)

@@ -173,6 +173,14 @@ class CaseViewQuery(ViewQuery):
     f: Literal["json"] | None = Field(None, description="JSON is the only form.")
 
 
+class AreaViewQuery(CaseViewQuery):
+    """Figures of a view, perhaps of an area alone."""
+
+    area: str | None = Field(
+        None, description="Id of an area in force, as in the collection `tiers`: of its grids alone."
+    )
+
+
 class SurfaceQuery(CaseViewQuery):
     """The surface of a view."""
 
