@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -158,4 +159,19 @@ def test_the_page_draws_a_ground_that_is_cut_down(city: Served, browser: Browser
         count = """() => Array.from(document.querySelectorAll('.leaflet-pane path'))
             .reduce((all, one) => all + (one.getAttribute('d').match(/M/g) || []).length, 0)"""
         until(lambda: page.evaluate(count) >= 300)
+        note = page.locator(".cc-ground")
+        expect(note).to_have_text("路网太密，底图未绘步道。")
+        page.get_by_role("link", name="English").click()
+        expect(note).to_have_text("Too many ways to draw them all: paths are left out.")
+        page.goto(f"{city.address}/centre/{CITY[:4]}?lang=en")  # with the town
+        expect(note).to_have_text(re.compile("paths are left out. Open one of the communities to see them.$"))
+        lay(city, 100.0, secondary=9000)
+        page.goto(f"{city.address}/centre/{CITY}?lang=en")
+        expect(note).to_have_text(re.compile("only the longer streets are drawn.$"))
+        lay(city, 30.0, path=20, secondary=100)
+        with page.expect_response(re.compile("/base")):
+            page.reload()
+        expect(page.locator("#cc-legend h2")).to_be_visible()
+        until(lambda: page.evaluate(count) >= 120)
+        expect(note).to_have_count(0)
     assert (trouble.errors, trouble.outside) == ([], [])

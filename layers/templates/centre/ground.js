@@ -15,6 +15,16 @@
     return found;
   }
 
+  // What is left out of the ground, in words for the legend; null: nothing.
+  let left = [], truncated = false;
+  centre.ground_words = function () {
+    if (!left.length && !truncated) return null;
+    const kinds = left.map(function (kind) { return wangge.say("centre.ground_" + kind); });
+    const told = truncated ? wangge.say("centre.ground_truncated")
+      : wangge.say("centre.ground_left", { kinds: kinds.join(wangge.language() === "zh" ? "、" : ", ") });
+    return told + (centre.page.communities.length > 1 ? wangge.say("centre.ground_closer") : "");
+  };
+
   centre.part(function (map, page) {
     let drawn = null, box = null, shown = true;
     const outline = page.communities.reduce(function (all, one) { return all.concat(centre.unpack(one.rings)); }, []);
@@ -33,6 +43,9 @@
       });
       wangge.emit("labels");
       wangge.emit("ground");
+      left = told.left_out || [];
+      truncated = Boolean(told.truncated);
+      if (centre.ground_words()) centre.draw_legend();
       look();
     }
 

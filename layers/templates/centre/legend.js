@@ -77,6 +77,8 @@
       parts.push(more);
     }
     if (theme && !notes.length) parts.push(reading(theme));
+    const ground = centre.ground_words();
+    if (ground) parts.push(wangge.element("p", { class: "cc-caveat cc-ground" }, ground));
     if (told.action) {
       const button = wangge.element("button", { type: "button", class: "cc-action" }, told.action.label);
       button.addEventListener("click", told.action.act);

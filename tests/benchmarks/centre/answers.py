@@ -4,7 +4,8 @@
 
 Two processors for the server and PostgreSQL. Each question is asked so that nothing of it is kept (each time
 without another hour of the day); `together`: figures and surface at once, as the page asks them; `kept`: the
-same again. Medians of RUNS, by the clock and in processor time of server and PostgreSQL.
+same again. Medians of RUNS, by the clock and in processor time of server and PostgreSQL. `--first`: only the
+first surface of the whole city that a server draws for the public, and the next one; medians of RUNS servers.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from service import db
@@ -35,6 +37,7 @@ PROCESSORS = 2
 COMMUNITIES = 250
 CASES = 1_000_000
 RUNS = 5
+WARM_SECONDS = 5
 TENS = 11  # digits that ten of the city's communities share
 EVERYTHING = "datetime=2025-01-01/2026-12-31"
 ROLES = (Role.CENTRE, Role.PUBLIC)
@@ -75,9 +78,12 @@ class Spent:
     sent: int
 
 
+Start = Callable[[], AbstractContextManager[Server]]
+
+
 @contextmanager
-def city(communities: int, cases: int) -> Iterator[tuple[Server, Meter, dict[Role, dict[str, str]]]]:
-    """A server on a city of its own; headers that let each role in."""
+def city(communities: int, cases: int) -> Iterator[tuple[Start, Meter, dict[Role, dict[str, str]]]]:
+    """What starts a server on a city of its own; headers that let each role in."""
     with tempfile.TemporaryDirectory(prefix="wangge-centre-") as folder:
         root = Path(folder)
         root.chmod(0o755)
@@ -101,8 +107,7 @@ def city(communities: int, cases: int) -> Iterator[tuple[Server, Meter, dict[Rol
                 )
             headers[Role.CENTRE] = {**headers[Role.PUBLIC], "Authorization": f"Bearer {key}"}
             engine.dispose()
-            with ours("wangge", app, owner) as server:
-                yield server, Meter.of(root / "state"), headers
+            yield partial(ours, "wangge", app, owner), Meter.of(root / "state"), headers
 
 
 def spend(
@@ -172,6 +177,22 @@ def measure(server: Server, meter: Meter, headers: dict[Role, dict[str, str]], r
     return rows
 
 
+def measure_first(start: Start, meter: Meter, headers: dict[str, str], runs: int) -> str:
+    """What the first surface of all communities takes, and the next."""
+    found: list[list[Spent]] = [[], []]
+    for _ in range(runs):
+        with start() as server:
+            time.sleep(WARM_SECONDS)  # it makes itself ready for the first page meanwhile
+            for run, of in enumerate(found):
+                path = f"/centre/{code_of(0)[:4]}/surface?{EVERYTHING}&hours={_all_but(run, 'surface')}"
+                of.append(spend(server, meter, [path], headers))
+    first, next_ = (middle(of) for of in found)
+    return (
+        f"first {first.clock:,.0f} ms, CPU {first.processor:,.0f} ms; "
+        f"next {next_.clock:,.0f} ms, CPU {next_.processor:,.0f} ms"
+    )
+
+
 def _all_but(run: int, what: str) -> str:
     """Hours of the day, all but one: another one for each run, so that nothing is kept of it."""
     hour = 1 + (run + {"figures": 0, "surface": 7, "together": 14}[what]) % 22
@@ -185,10 +206,15 @@ def main() -> None:
     parser.add_argument("--communities", type=int, default=COMMUNITIES)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--docs", action="store_true", help="renew the tables in docs/")
+    parser.add_argument("--first", action="store_true", help="only the first surface of all communities")
     told = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:PROCESSORS])
-    with city(told.communities, told.cases) as (server, meter, headers):
-        rows = measure(server, meter, headers, told.runs)
+    with city(told.communities, told.cases) as (start, meter, headers):
+        if told.first:
+            sys.stdout.write(measure_first(start, meter, headers[Role.PUBLIC], told.runs) + "\n")
+            return
+        with start() as server:
+            rows = measure(server, meter, headers, told.runs)
     told_in = {lang: write(rows, lang) for lang in HEADS}
     sys.stdout.write(told_in["en"] + "\n")
     if told.docs:
