@@ -159,7 +159,12 @@ def _roles() -> list[Mapping[str, str]]:
 
 
 def _in_both(entry: Mapping[str, Any], *names: str) -> dict[str, Both]:
-    return {name: {lang: _words(entry.get(f"{name}_{lang}")) for lang in LANGUAGES} for name in names}
+    found: dict[str, Both] = {}
+    for name in names:
+        found[name] = {lang: _words(entry.get(f"{name}_{lang}")) for lang in LANGUAGES}
+        if written := _words(entry.get(f"{name}_written")):
+            found[name]["written"] = written
+    return found
 
 
 def _words(value: Any) -> str:

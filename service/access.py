@@ -16,6 +16,7 @@ from typing import Any
 
 from service.privacy.disclosure import GroupRule, rules
 from service.registry import COLLECTIONS, Collection, Column
+from service.vocabulary import vocabulary
 
 
 class Role(StrEnum):
@@ -75,7 +76,8 @@ class Access:
 
     predicate: which rows; always: which of all times. columns: which, in order, each with the SQL that yields
     it for this principal. geometry: the geometry as this principal sees it. Filters must run on these, never
-    on the table's own. indexed: the stored geometries of which `geometry` is one, whichever row it is.
+    on the table's own. indexed: the stored geometries of which `geometry` is one, whichever row it is. asked:
+    columns that are shown only where `properties` names them.
     """
 
     predicate: str
@@ -84,11 +86,17 @@ class Access:
     columns: tuple[tuple[Column, str], ...]
     geometry: str
     indexed: tuple[str, ...]
+    asked: tuple[tuple[Column, str], ...] = ()
+
+    @property
+    def known(self) -> tuple[tuple[Column, str], ...]:
+        """All columns that a filter, an order or `properties` may name."""
+        return self.columns + self.asked
 
     @cached_property
     def fingerprint(self) -> str:
         """Equal for those who see the same, different for all others: a part of tags and of caches' keys."""
-        told = [self.predicate, self.geometry, [(column.name, sql) for column, sql in self.columns]]
+        told = [self.predicate, self.geometry, [(column.name, sql) for column, sql in self.known]]
         text = json.dumps([told, sorted(self.parameters.items())], default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -142,21 +150,24 @@ def access(principal: Principal, collection: Collection) -> Access | None:
             geometry, indexed = collection.place, (collection.place,)
         clauses.append(f"({own} or ({collection.place} is not null and {_OPEN}))")
         parameters["sensitive"] = rules().sensitive_pattern
-    columns = tuple(
+    known = [
         (column, sql)
         for column in collection.columns
         if principal.reaches(column.least) and (sql := _column_sql(principal, column, own))
-    )
-    if any(":floor_households" in sql for _, sql in columns):
+    ]
+    if any(":floor_households" in sql for _, sql in known):
         parameters["floor_households"] = rules().floor.households
+    if any(":category_names" in sql for _, sql in known):
+        parameters["category_names"] = vocabulary().as_json
     current = [collection.current] if collection.current != "true" else []
     return Access(
         predicate=" and ".join([*clauses, *current]),
         always=" and ".join(clauses),
         parameters=parameters,
-        columns=columns,
+        columns=tuple(pair for pair in known if not pair[0].asked),
         geometry=geometry,
         indexed=indexed,
+        asked=tuple(pair for pair in known if pair[0].asked),
     )
 
 

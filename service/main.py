@@ -57,6 +57,7 @@ from service.tiles.cache import TileCache
 from service.upkeep.limits import Limits
 from service.upkeep.metrics import Metrics
 from service.upkeep.states import states_of
+from service.vocabulary import vocabulary
 from service.web import points
 from service.web.errors import add_handlers
 from service.web.guard import Guard
@@ -95,6 +96,7 @@ def create_app(
     ask; by default anything. `metrics_token`: opens the measures, besides an administrator's key. `workshop`:
     where files for downloads are made.
     """
+    vocabulary()  # a file of names that is at fault is told now, not to who asks first
     app = FastAPI(
         title="Wangge 网格",
         summary="Community management grids as GeoJSON and maps",

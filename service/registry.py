@@ -19,6 +19,7 @@ from service.models.base import (
     GRID_KINDS,
     STREET_CLASSES,
 )
+from service.vocabulary import named_sql
 
 Kind = Literal["string", "integer", "number", "boolean", "date-time", "date"]
 Sensitivity = Literal["open", "figures", "cases"]
@@ -49,7 +50,7 @@ class Column:
     least: the first role that sees it. guarded: SQL for roles that see it only in part, which are those
     before `whole`. own_rows: seen only in rows for whose exact place the principal is responsible. choices:
     all values there are. required: never null. part: its role in the feature, in the words of OGC API –
-    Features Part 5.
+    Features Part 5. asked: shown only where `properties` names it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Column:
     choices: tuple[str, ...] = ()
     required: bool = False
     part: str = ""
+    asked: bool = False
 
     def unit_in(self, lang: Language) -> str:
         """The unit's name; symbols such as m² are the same in both languages."""
@@ -318,6 +320,10 @@ _CASES = Collection(
         Column("case_id", "t.case_id", "string", "事件编号", "id of the case"),
         _COMMUNITY,
         Column("category", "t.category", "string", "类别", "category", writable=True),
+        Column("category_zh", named_sql("t.category", "zh"), "string", "类别名称",
+               "what the category is called, in Chinese", asked=True),
+        Column("category_en", named_sql("t.category", "en"), "string", "类别名称（英文）",
+               "what the category is called, in English", asked=True),
         Column(
             "time",
             "t.time",

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     retention: Path | None = Field(
         default=None, description="File (TOML) of retention periods, where they differ from the product's."
     )
+    categories: Path | None = Field(
+        default=None,
+        description="File (TOML) of what a city calls its categories of cases, in Chinese and English.",
+    )
     rate: float = Field(
         default=100.0,
         ge=0,

@@ -186,7 +186,7 @@
       if (card.cases.months.length) cases.append(months(card.cases.months, card.cases.about));
       var recent = element("ul", { class: "wg-recent" });
       card.cases.recent.forEach(function (event) {
-        recent.append(element("li", {}, element("time", {}, event.date), element("b", {}, wangge.choose(event.category)), element("span", {}, wangge.choose(event.status))));
+        recent.append(element("li", {}, element("time", {}, event.date), element("b", {}, wangge.words(event.category)), element("span", {}, wangge.choose(event.status))));
       });
       if (card.cases.recent.length) cases.append(recent);
       box.append(cases);

@@ -37,6 +37,11 @@ var wangge = (function () {
     return texts ? texts[language] || texts.zh || texts.en || "" : "";
   }
 
+  // The same to be put into the page; what is known in one language only is marked as of that language.
+  function words(texts) {
+    return texts && texts.written ? element("span", { lang: texts.written }, choose(texts)) : choose(texts);
+  }
+
   function on(event, listener) {
     (listeners[event] = listeners[event] || []).push(listener);
   }
@@ -180,6 +185,7 @@ var wangge = (function () {
     start: start,
     svg: svg,
     tips: tips,
-    translate: translate
+    translate: translate,
+    words: words
   };
 })();

@@ -10,7 +10,7 @@ from partition.texts import LANGUAGES, Language, catalogue
 from service.centre.change import Change
 from service.centre.figures import Figures, GridFigures, View, kinds, levels, states
 from service.centre.question import Filters, Interval, write_span, write_time
-from service.centre.summary import few_words, label_of, silent_words, summarise
+from service.centre.summary import few_words, labels_of, silent_words, summarise
 from service.privacy.disclosure import rules
 from service.store.centre import Pair
 
@@ -195,7 +195,7 @@ def _values(group: str, found: Sequence[tuple[str, Pair]], compared: bool) -> li
     return [
         {
             "value": value,
-            "label": {lang: label_of(group, value, lang) for lang in LANGUAGES},
+            "label": labels_of(group, value),
             "cases": now,
             "previous": before if compared else None,
         }

@@ -11,28 +11,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, RowMapping
 
-from layers.months import in_both
+from layers.codes import short_codes
 from partition.texts import LANGUAGES, catalogue
 from service.access import Access, Principal, Role, access
 from service.centre.base import draw_ground
 from service.centre.change import Change, compare
 from service.centre.figures import Figures, View, count_cases, counting, kinds
+from service.centre.periods import name_period, offer_months, propose_sides, read_period, write_ends
 from service.centre.place import Clock, Division, clock_of, find_division
 from service.centre.question import BEIJING, Filters, Interval
 from service.centre.silence import Silence, find_silence
-from service.centre.summary import label_of, silent_words
+from service.centre.stretch import MONTH_DAYS, Stretch, align
+from service.centre.summary import labels_of, silent_words, write_day
 from service.faults import MalformedError, UnknownError
+from service.privacy.disclosure import rules
 from service.query.box import short
-from service.query.span import read_span
 from service.registry import COLLECTIONS
 from service.store import centre as store
 from service.store import figures
-from service.store.centre import Reach
 from service.store.comparison import select_homes
 from service.store.plans import PlanFilter, read_plan, select_plan, select_plans
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 Both = dict[str, str]
 
-MONTHS_MOST = 24
 PLANS_MOST = 50
 TRANSFERS_SHOWN = 20
 RENAMED_SHOWN = 3
@@ -51,6 +50,7 @@ CATEGORIES_SHOWN = 10
 # borders nearer than this are one: full digits go through degrees
 _SAME_M = 0.2
 _LEAST_M = 2.0
+_NOTHING = "–"
 
 
 def both(key: str, /, **values: object) -> Both:
@@ -339,91 +339,71 @@ def _compare_periods(
     from layers.choropleth import classes
     from layers.compare_map import CompareView
 
-    reach = store.select_reach(connection, cases, division.codes)
-    clock = clock_of(division, reach)
-    sides = _default_months(sides, clock)
-    intervals = [_interval(side, clock, reach) for side in sides]
+    clock = clock_of(division, store.select_reach(connection, cases, division.codes))
+    sides = propose_sides(sides, clock)
+    asked = (read_period(sides[0], clock), read_period(sides[1], clock))
+    stretch = align(filters, asked, clock.end, clock.oldest)
+    if stretch is None:
+        raise MalformedError("compare-empty")
     told = [
         count_cases(connection, principal, cases, View(division, filters, clock, interval, None))
-        for interval in intervals
+        for interval in stretch.intervals
     ]
-    # of a month that is not over, the part that is
-    covered = [interval.within(None, clock.end) for interval in intervals]
-    share = _share(filters, covered)
-    asked = filters.condition({column.name: sql for column, sql in cases.columns})
-    count = counting(connection, cases, division.codes, asked)
-    silences = _silences(told, covered, count)
+    condition = filters.condition({column.name: sql for column, sql in cases.columns})
+    count = counting(connection, cases, division.codes, condition)
+    silences = _silences(told, stretch.intervals, count)
     silent = any(one is not None for one in silences)
-    changes = compare([grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], share)
+    judged = stretch.comparable and not silent
+    changes = compare(
+        [grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], stretch.share
+    )
     grids = _frame(connection, principal, "grids", division.codes)
-    name = f"case_rate_{filters.rate}" if filters.rate else "cases"
-    columns = [both(f"rate_{filters.rate}" if filters.rate else "cases"), both("cases")][
-        : 2 if filters.rate else 1
-    ]
+    names = [name_period(side, interval) for side, interval in zip(sides, asked, strict=True)]
+    left, right = (
+        _period_side(sides[place], names[place], told[place], stretch, place, grids) for place in (0, 1)
+    )
     return CompareView(
         kind="periods",
-        left=_period_side(sides[0], intervals[0], told[0], grids),
-        right=_period_side(sides[1], intervals[1], told[1], grids),
+        left=left,
+        right=right,
         twins={code: code for code in grids["code"]},
-        columns=columns,
-        figures=_period_figures(told, covered, share, judged=not silent),
-        differences=[] if silent else _period_differences(told, changes),
-        none=both("periods_silent") if silent else both("periods_same"),
-        measure=classes(name),
-        choices=_month_choices(sides, clock, reach),
-        notes=_period_notes(filters, covered, told[0].approximate, silences),
+        columns=_period_columns(filters, stretch),
+        figures=_period_figures(told, stretch, judged=judged),
+        differences=_period_differences(told, changes, stretch) if judged else [],
+        none=both(
+            "periods_silent" if silent else "periods_same" if stretch.comparable else "periods_unknown"
+        ),
+        measure=classes(_measure(filters, stretch)),
+        choices=_period_choices(sides, clock),
+        basis=_basis(names, stretch, clock),
+        changed=None if stretch.even else both("change_by_day"),
+        notes=_period_notes(filters, stretch, told[0].approximate, silences),
         # a period that has not ended by the clock goes on
-        events="/events" if any(one.begin < clock.end <= one.end for one in intervals) else "",
+        events="/events" if any(one.begin < clock.end <= one.end for one in asked) else "",
         **_common(connection, principal, division, address),
     )
 
 
-def _share(filters: Filters, intervals: Sequence[Interval]) -> float:
-    """The right side's part of the hours of both."""
-    left, right = (filters.exposure(interval) for interval in intervals)
-    if not left or not right:
-        raise MalformedError("compare-empty")
-    return right / (left + right)
+def _measure(filters: Filters, stretch: Stretch) -> str:
+    name = f"case_rate_{filters.rate}" if filters.rate else "cases"
+    return name if stretch.even else f"{name}_30_days"
 
 
-def _default_months(sides: tuple[str, str], clock: Clock) -> tuple[str, str]:
-    """Where the address names none: the month of the clock on the right, the one before on the left."""
-    right = sides[1] or _month(clock.now)
-    if not sides[0]:
-        first = _month_begin(right) if re.fullmatch(r"\d{4}-\d{2}", right, re.ASCII) else None
-        before = (first or clock.now) - timedelta(days=1)
-        return _month(before), right
-    return sides[0], right
+def _period_columns(filters: Filters, stretch: Stretch) -> list[Both]:
+    """Heads of a grid's cells: what its colour says and, if that is another figure, its cases."""
+    name = f"rate_{filters.rate}" if filters.rate else "cases"
+    head = name if stretch.even else f"{name}_30_days"
+    return [both(head)] if head == "cases" else [both(head), both("cases")]
 
 
-def _month(at: datetime) -> str:
-    there = at.astimezone(BEIJING)
-    return f"{there.year:04d}-{there.month:02d}"
+def _in_a_month(number: float, stretch: Stretch, place: int) -> float:
+    """As many of a side as there would be in thirty days."""
+    return number * MONTH_DAYS / stretch.days[place]
 
 
-def _month_begin(text: str) -> datetime:
-    """When a month begins in Beijing. Raises MalformedError."""
-    try:
-        return datetime(int(text[:4]), int(text[5:]), 1, tzinfo=BEIJING).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise MalformedError(
-            "parameter-value", name="left, right", value=short(text), choice="2026-09"
-        ) from None
-
-
-def _interval(side: str, clock: Clock, reach: Reach) -> Interval:
-    """A month by Beijing's calendar, or a span as collections take it."""
-    if re.fullmatch(r"\d{4}-\d{2}", side, re.ASCII):
-        begin = _month_begin(side)
-        try:
-            after = begin.astimezone(BEIJING) + timedelta(days=32)
-            return Interval(begin, after.replace(day=1).astimezone(UTC))
-        except OverflowError:
-            raise MalformedError("datetime", value=short(side)) from None
-    return Filters(last="", span=read_span(side, BEIJING)).interval(clock.now, reach.oldest)
-
-
-def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDataFrame) -> Side:
+def _period_side(
+    value: str, title: Both, told: Figures, stretch: Stretch, place: int, grids: gpd.GeoDataFrame
+) -> Side:
     from layers.compare_map import Side
 
     rows = told.by_code
@@ -437,61 +417,109 @@ def _period_side(value: str, interval: Interval, told: Figures, grids: gpd.GeoDa
         count = _unit("cell_cases", grid.cases) if known else None
         state = "shown" if known else "withheld"
         figure: float | None = float(grid.cases) if known else None
-        line: list[str | Both | None] = [count]
         if grid.rate is not None and known:
             figure = grid.rate.value
             state = {"stable": "shown", "unstable": "unstable", "hidden": "few"}[grid.rate.state]
-            line = [None if figure is None else f"{figure:,.1f}", count]
-        elif grid.rate is not None:
-            line = [None, count]
-        cells.append(line)
+        if figure is not None and not stretch.even:
+            figure = _in_a_month(figure, stretch, place)
+        if grid.rate is None and stretch.even:
+            cells.append([count])
+        else:
+            cells.append([None if figure is None else f"{figure:,.1f}", count])
         values.append(figure)
         states.append(state)
     shown = grids[["code", "geometry"]].assign(cells=cells, value=values, state=states)
-    first = interval.begin.astimezone(BEIJING)
-    last = (interval.end - timedelta(microseconds=1)).astimezone(BEIJING)
-    whole = first.time() == time.min == interval.end.astimezone(BEIJING).time()
-    form = "%Y-%m-%d" if whole else "%Y-%m-%d %H:%M"
-    note = both("period_note", first=f"{first:{form}}", last=f"{last:{form}}", cases=f"{told.total:,}")
-    return Side(value, _period_title(value), note, shown)
+    interval = stretch.intervals[place]
+    first, last = write_ends(interval)
+    part = stretch.running[place] or stretch.cut[place]
+    note = both(
+        "period_part" if part else "period_note",
+        first=first,
+        last=last,
+        cases=f"{told.total:,}",
+        long=_lasting(interval),
+    )
+    return Side(value, title, note, shown)
 
 
-def _period_title(value: str) -> Both:
-    if re.fullmatch(r"\d{4}-\d{2}", value, re.ASCII):
-        return in_both(date(int(value[:4]), int(value[5:]), 1))
-    return dict.fromkeys(LANGUAGES, value)
+def _lasting(interval: Interval) -> Both:
+    """How long a time is: 21.7 days, or hours if it is short."""
+    if interval.days < 1:
+        return both("hours", count=f"{interval.days * 24:.2g}")
+    return both("days", count=_short(interval.days))
 
 
-def _period_figures(
-    told: Sequence[Figures], intervals: Sequence[Interval], share: float, *, judged: bool
-) -> list[Figure]:
+def _short(days: float) -> str:
+    """Days to a tenth, and whole ones from a hundred on."""
+    return f"{days:,.0f}" if days >= 100 else f"{days:.1f}".removesuffix(".0")
+
+
+def _basis(names: Sequence[Both], stretch: Stretch, clock: Clock) -> list[Both]:
+    """Which parts of the periods are compared, and how, unless both are over and equally long."""
+    told: list[Both] = []
+    if any(stretch.running):
+        period = names[1 if stretch.running[1] else 0]
+        first, second = stretch.intervals
+        if first.length == second.length and any(stretch.cut):
+            told.append(both("same_stretch", period=period, long=_lasting(first)))
+        else:
+            told.append(both("so_far", period=period))
+    if not stretch.even and stretch.comparable:
+        first, second = stretch.intervals
+        if first.length == second.length:
+            hours = [f"{one:,.0f}" for one in stretch.hours]
+            told.append(both("uneven_hours", left=hours[0], right=hours[1]))
+        else:
+            left, right = (_short(one) for one in stretch.days)
+            told.append(both("uneven", left=left, right=right))
+    day = None if clock.oldest is None else {lang: write_day(clock.oldest, lang) for lang in LANGUAGES}
+    for name, known in zip(("left", "right"), stretch.known, strict=True):
+        if not known and day is not None:
+            told.append(both(f"unknown_{name}", day=day))
+    return told
+
+
+def _period_figures(told: Sequence[Figures], stretch: Stretch, *, judged: bool) -> list[Figure]:
     """Cases of both periods, in all and by category. judged: whether a rise or fall is told."""
     from layers.compare_map import Figure
 
     left, right = told
-    total = compare([right.total], [left.total], share)[0]
+    days = stretch.days
+    total = compare([right.total], [left.total], stretch.share)[0]
+    one, other, difference = _pair(left.total / days[0], right.total / days[1], form="{:,.1f}")
     rows = [
-        Figure(both("cases"), _number(left.total) or "", _number(right.total) or "", _changed(total, judged)),
         Figure(
-            both("a_day"),
-            *_pair(left.total / intervals[0].days, right.total / intervals[1].days, form="{:,.1f}"),
+            both("cases"),
+            _number(left.total) or "",
+            _number(right.total) or "",
+            _changed(total, stretch, judged=judged),
         ),
+        Figure(both("a_day"), one, other, difference if stretch.comparable else _NOTHING),
     ]
     before = {name: pair[0] for name, pair in kinds(left)}
     after = {name: pair[0] for name, pair in kinds(right)}
     names = sorted(
         set(before) | set(after), key=lambda name: (-before.get(name, 0) - after.get(name, 0), name)
     )[:CATEGORIES_SHOWN]
-    changes = compare([after.get(name, 0) for name in names], [before.get(name, 0) for name in names], share)
+    changes = compare(
+        [after.get(name, 0) for name in names], [before.get(name, 0) for name in names], stretch.share
+    )
     for name, change in zip(names, changes, strict=True):
-        label: Both = {lang: label_of("category", name, lang) for lang in LANGUAGES}
+        label = labels_of("category", name)
         rows.append(
-            Figure(label, _number(change.before) or "", _number(change.now) or "", _changed(change, judged))
+            Figure(
+                label,
+                _number(change.before) or "",
+                _number(change.now) or "",
+                _changed(change, stretch, judged=judged),
+            )
         )
     return rows
 
 
-def _period_differences(told: Sequence[Figures], changes: Sequence[Change]) -> list[Difference]:
+def _period_differences(
+    told: Sequence[Figures], changes: Sequence[Change], stretch: Stretch
+) -> list[Difference]:
     """The grids whose number changed by more than chance, the surest first."""
     from layers.compare_map import Difference
 
@@ -501,24 +529,20 @@ def _period_differences(told: Sequence[Figures], changes: Sequence[Change]) -> l
         verdict = change.verdict
         if verdict not in ("more", "fewer") or grid.grid.households is None:
             continue
-        code = grid.grid.code
-        text = both(verdict, label=code[-3:], left=change.before, right=change.now)
-        found.append(Difference(text, (code,), verdict))
+        label = short_codes(grid.grid.grids)
+        if stretch.even:
+            text = both(verdict, label=label, left=change.before, right=change.now)
+        else:
+            before, now = _in_a_month(change.before, stretch, 0), _in_a_month(change.now, stretch, 1)
+            text = both(f"{verdict}_30_days", label=label, left=f"{before:,.1f}", right=f"{now:,.1f}")
+        found.append(Difference(text, grid.grid.grids, verdict))
     return found
 
 
-def _month_choices(sides: tuple[str, str], clock: Clock, reach: Reach) -> list[Choice]:
-    """Months with cases, the newest first; and what was asked for besides."""
+def _period_choices(sides: tuple[str, str], clock: Clock) -> list[Choice]:
     from layers.compare_map import Choice
 
-    last = clock.now.astimezone(BEIJING)
-    oldest = (reach.oldest or clock.now).astimezone(BEIJING)
-    newest, first = last.year * 12 + last.month - 1, oldest.year * 12 + oldest.month - 1
-    months = [
-        f"{n // 12:04d}-{n % 12 + 1:02d}" for n in range(newest, max(first, newest - MONTHS_MOST) - 1, -1)
-    ]
-    asked = [side for side in dict.fromkeys(sides) if side not in months]
-    return [Choice(value, _period_title(value)) for value in (*months, *asked)]
+    return [Choice(side, name_period(side, read_period(side, clock))) for side in offer_months(clock, sides)]
 
 
 def _silences(
@@ -534,17 +558,15 @@ def _silences(
 
 
 def _period_notes(
-    filters: Filters, intervals: Sequence[Interval], approximate: bool, silences: Sequence[Silence | None]
+    filters: Filters, stretch: Stretch, approximate: bool, silences: Sequence[Silence | None]
 ) -> list[Both]:
     notes = [both("periods_note"), both("fixed")]
     for name, silence in zip(("left", "right"), silences, strict=True):
         if silence is not None:
             words = {lang: silent_words(silence, lang) for lang in LANGUAGES}
             notes.insert(0, {lang: both(f"silent_{name}", words=words[lang])[lang] for lang in LANGUAGES})
-    if abs(intervals[0].days - intervals[1].days) > 0.01:
-        notes.append(both("lengths", left=f"{intervals[0].days:.3g}", right=f"{intervals[1].days:.3g}"))
     if filters.rate:
-        notes.append(both("rates"))
+        notes.append(both("rates" if stretch.even else "rates_30_days"))
     if approximate:
         notes.append(both("approximate"))
     return notes
@@ -567,12 +589,22 @@ def _pair(left: float, right: float, form: str = "{:,.0f}") -> tuple[str, str, s
     one, other = form.format(left), form.format(right)
     digits = len(one.rpartition(".")[2]) if "." in one else 0
     difference = round(right, digits) - round(left, digits)
-    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
-    return one, other, sign + form.format(abs(difference))
+    return one, other, _signed(difference, form)
 
 
-def _changed(change: Change, judged: bool) -> str:
-    difference = change.difference
-    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
+def _changed(change: Change, stretch: Stretch, *, judged: bool) -> str:
+    """The difference; of unequal lengths the change by the day in per cent. Of unknown times: none."""
+    if not stretch.comparable:
+        return _NOTHING
     mark = {"more": " ▲", "fewer": " ▼"}.get(change.verdict, "") if judged else ""
-    return f"{sign}{abs(difference):,}{mark}"
+    if stretch.even:
+        return _signed(change.difference, "{:,}") + mark
+    if not change.before or change.before + change.now < rules().floor.rate_hidden:
+        return _NOTHING + mark  # so few cases are no rate
+    ratio = change.now / change.before * stretch.days[0] / stretch.days[1]
+    return _signed(round(100 * (ratio - 1)), "{:,}%") + mark
+
+
+def _signed(number: float, form: str) -> str:
+    sign = "+" if number > 0 else "−" if number < 0 else "±"
+    return sign + form.format(abs(number))

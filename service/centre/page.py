@@ -19,7 +19,7 @@ from service.casework import TIERS
 from service.centre.place import Division
 from service.centre.question import OPEN
 from service.centre.statistic_question import METHODS
-from service.centre.summary import label_of
+from service.centre.summary import labels_of
 from service.faults import UnknownError
 from service.maps.colours import select_colours
 from service.maps.community import draw_groups
@@ -214,6 +214,4 @@ def _joined(surfaces: list[GroupSurface]) -> GroupSurface:
 def _choices(group: str, values: Any) -> tuple[Choice, ...]:
     from layers.centre_map import Choice
 
-    return tuple(
-        Choice(value, {lang: label_of(group, value, lang) for lang in LANGUAGES}) for value in values
-    )
+    return tuple(Choice(value, labels_of(group, value)) for value in values)

@@ -12,6 +12,7 @@ from service.centre.figures import Figures, GridFigures, kinds
 from service.centre.question import BEIJING, Filters, Interval
 from service.centre.silence import Silence
 from service.privacy.disclosure import rules
+from service.vocabulary import vocabulary
 
 # grids that a sentence names; of more it tells the number
 NAMED = 3
@@ -47,8 +48,15 @@ def silent_words(silence: Silence, lang: Language) -> str:
 
 def label_of(group: str, value: str, lang: Language) -> str:
     """A value of the data in words, where there are any; else as it is."""
+    return labels_of(group, value)[lang]
+
+
+def labels_of(group: str, value: str) -> dict[str, str]:
+    """The same in both languages. Of a category that is not known, `written` is the language it is in."""
+    if group == "category":
+        return vocabulary().label(value)
     texts, key = catalogue("service"), f"{group}.{value}"
-    return texts.say(key, lang) if key in texts else value
+    return {lang: texts.say(key, lang) if key in texts else value for lang in LANGUAGES}
 
 
 def grid_name(figures: Figures, grid: GridFigures, lang: Language) -> str:

@@ -89,7 +89,10 @@ def draw_surface(
     )
     places, counts, steps = deal_points(connection, points)
     now = steps >= 0
-    lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now], breaks=LADDER)
+    # of a time that is not over, the part that is
+    over = interval.within(None, view.clock.end)
+    days = over.days or interval.days
+    lattice = case_lattice(ground, places[now], days=days, counts=counts[now], breaks=LADDER)
     few = _few(lattice)
     told = lattice.as_json()
     if few:
@@ -106,9 +109,9 @@ def draw_surface(
             ground,
             places[now],
             places[~now],
-            days=interval.days,
+            days=days,
             # as many days as its hours are that pass the filters: thirty days hold four Sundays or five
-            days_before=interval.days * filters.exposure(earlier) / filters.exposure(interval),
+            days_before=days * filters.exposure(earlier) / filters.exposure(over),
             counts=counts[now],
             counts_before=counts[~now],
         )

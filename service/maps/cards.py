@@ -18,6 +18,7 @@ from service.privacy.disclosure import GroupRule, band_label
 from service.store.cards import Months, select_facility_kinds, select_months
 from service.store.figures import Group
 from service.store.staff import Person, Post, select_freshness, select_posts, slots
+from service.vocabulary import vocabulary
 
 MONTHS = 12
 CARD_COLUMNS = ("posts", "facilities", "freshness", "months")
@@ -124,12 +125,11 @@ def _fresh(row: Mapping[str, Any] | None, principal: Principal) -> dict[str, str
 
 def recent_case(row: Mapping[str, Any]) -> dict[str, str]:
     """A case on a card: its day in Beijing, category and status in words."""
-    texts = catalogue("service")
+    texts, status = catalogue("service"), f"case_status.{row['status']}"
     entry = {"date": row["time"].astimezone(BEIJING).date().isoformat()}
+    entry |= {f"category_{name}": words for name, words in vocabulary().label(row["category"]).items()}
     for lang in LANGUAGES:
-        for kind, group in (("category", "category"), ("status", "case_status")):
-            key = f"{group}.{row[kind]}"
-            entry[f"{kind}_{lang}"] = texts.say(key, lang) if key in texts else str(row[kind])
+        entry[f"status_{lang}"] = texts.say(status, lang) if status in texts else str(row["status"])
     return entry
 
 

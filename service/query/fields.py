@@ -24,5 +24,5 @@ class Field:
 @lru_cache(maxsize=4096)
 def fields_of(collection: Collection, access: Access) -> Mapping[str, Field]:
     """Fields by public name, in the order of the registry; the geometry is the last one."""
-    fields = {column.name: Field(sql, column.kind) for column, sql in access.columns}
+    fields = {column.name: Field(sql, column.kind) for column, sql in access.known}
     return fields | {collection.geometry_name: Field(access.geometry, "geometry")}

@@ -188,7 +188,7 @@ def selected(question: Question, access: Access) -> tuple[tuple[Column, str], ..
     """The columns asked for, with their SQL, in the order of the registry."""
     if question.properties is None:
         return access.columns
-    return tuple(pair for pair in access.columns if pair[0].name in question.properties)
+    return tuple(pair for pair in access.known if pair[0].name in question.properties)
 
 
 # --- cursors ---

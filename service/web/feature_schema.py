@@ -32,10 +32,10 @@ def describe_features(
 ) -> dict[str, Any]:
     """The schema that stands at `address`, of what the principal may see. writing: that it may write, too."""
     properties: dict[str, dict[str, Any]] = {}
-    names = [column.name for column, _ in access.columns]
+    names = [column.name for column, _ in access.known]
     if purpose == "schema" and "id" not in names:
         properties["id"] = {"type": "string", "readOnly": True, "x-ogc-role": "id"}
-    for column, _ in access.columns:
+    for column, _ in access.known:
         properties[column.name] = describe_column(column, lang)
         if purpose == "schema" and not (writing and collection.writable and column.writable):
             properties[column.name]["readOnly"] = True

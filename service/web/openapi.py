@@ -363,7 +363,7 @@ def _asked(name: str, allowed: Access, systems: tuple[Crs, ...], lang: Language)
         schema: dict[str, Any] = {"type": "string", "format": "uri", "enum": uris, "default": CRS84.uri}
         return {"name": name, "in": "query", "description": about, "schema": schema}
     if name in ("properties", "sortby"):
-        columns = [column.name for column, _ in allowed.columns]
+        columns = [column.name for column, _ in allowed.known]
         values = columns if name == "properties" else [sign + one for one in columns for sign in ("", "-")]
         return {
             "name": name,
@@ -389,7 +389,7 @@ def _property_parameters(allowed: Access, lang: Language) -> list[dict[str, Any]
             "description": getattr(column, lang) or column.name,
             "schema": dict(TYPES[column.kind]),
         }
-        for column, _ in allowed.columns
+        for column, _ in allowed.known
         if column.name not in PARAMETERS
     ]
 
@@ -457,7 +457,7 @@ def _parameters(lang: Language) -> dict[str, Any]:
 
 def _feature_schemas(collection: Collection, allowed: Access, lang: Language) -> dict[str, Any]:
     properties = {
-        column.name: {**describe_column(column, lang), "nullable": True} for column, _ in allowed.columns
+        column.name: {**describe_column(column, lang), "nullable": True} for column, _ in allowed.known
     }
     for one in properties.values():
         if "enum" in one:

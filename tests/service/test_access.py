@@ -47,7 +47,7 @@ def test_every_parameter_is_bound_and_none_is_left_over(principal: Principal, co
     for who in (principal, Principal(principal.role, ("990000",), frozenset({"990000000001001"}), "x")):
         allowed = access(who, collection)
         assert allowed is not None
-        text = " ".join([allowed.predicate, allowed.geometry, *(sql for _, sql in allowed.columns)])
+        text = " ".join([allowed.predicate, allowed.geometry, *(sql for _, sql in allowed.known)])
         named = set(re.findall(r"(?<!:):(\w+)", text))
         assert named == set(allowed.parameters)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from service.access import Principal, Role, access
 from service.privacy.disclosure import rules
 from service.query.question import PARAMETERS
 from service.registry import COLLECTIONS
+from service.vocabulary import vocabulary
 from service.web.openapi import PREFIX
 
 from .api import HIDDEN
@@ -350,6 +353,8 @@ def test_collections_describe_what_the_role_may_see(served: Served) -> None:
                 for purpose in ("schema", "queryables", "sortables")
             }
             names = set(features[0]["properties"])
+            # what is shown only where it is asked for
+            names |= {column.name for column in COLLECTIONS[one["id"]].columns if column.asked}
             assert set(schemas["schema"]) == names | {"id", "geom"}
             assert set(schemas["queryables"]) == names | {"geom"}
             assert set(schemas["sortables"]) == names
@@ -364,6 +369,42 @@ def test_collections_describe_what_the_role_may_see(served: Served) -> None:
         client.get("/collections/grids", params={"lang": lang}).json()["title"] for lang in ("zh", "en")
     ]
     assert titles == ["网格", "grids"]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_names_of_categories_are_told_where_they_are_asked_for(served: Served, role: Role) -> None:
+    """Alike in items and in a file; who may not see a case hears nothing of it by its category's name."""
+    client = served.client(role)
+    plain = everything(client, "cases")
+    assert "category_zh" not in plain[0]["properties"]
+    names = "case_id,category,category_zh,category_en"
+    told = [one["properties"] for one in everything(client, "cases", properties=names)]
+    assert [list(one) for one in told] == [names.split(",")] * len(plain)
+    known = vocabulary()
+    for one, row in zip(plain, told, strict=True):
+        label = known.label(one["properties"]["category"])
+        assert row == {
+            "case_id": one["properties"]["case_id"],
+            "category": one["properties"]["category"],
+            "category_zh": label["zh"],
+            "category_en": label["en"],
+        }
+    assert {row["category_en"] for row in told} >= {"refuse"}
+    answer = client.get(
+        "/collections/cases/export", params={"f": "csv", "properties": names, "geometry": "none"}
+    )
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert sorted(tuple(row[name] for name in names.split(",")) for row in rows) == sorted(
+        tuple(row.values()) for row in told
+    )
+    disputes = sum(row["category"] == "dispute" for row in told)
+    assert (disputes > 0) == (role is Role.CENTRE)
+    for query in ({"category_zh": "矛盾纠纷"}, {"filter": "category_en = 'dispute'"}):
+        counted = client.get("/collections/cases/items", params={**query, "count": "true", "limit": 1}).json()
+        assert counted["numberMatched"] == disputes
+    ordered = everything(client, "cases", sortby="-category_en", properties="category_en")
+    values = [one["properties"]["category_en"] for one in ordered]
+    assert values == sorted(values, reverse=True)
 
 
 def test_the_extent_in_time_is_that_of_the_rows(served: Served) -> None:

@@ -146,28 +146,57 @@ def test_plans_that_are_not_published_are_not_there_for_others(world: World) -> 
         assert set(re.findall(r'<option value="(.*?)"', html)) == {own}
 
 
-def span_of(month: str) -> str:
-    """A month of Beijing's calendar as collections take it."""
-    begin = datetime.fromisoformat(f"{month}-01T00:00:00+08:00")
-    end = (begin + timedelta(days=32)).replace(day=1) - timedelta(microseconds=1)
-    return "/".join(time.astimezone(UTC).isoformat().replace("+00:00", "Z") for time in (begin, end))
+def written(begin: datetime, end: datetime) -> str:
+    """A time as collections take it; its end is no longer part of it."""
+    last = end - timedelta(microseconds=1)
+    return "/".join(time.astimezone(UTC).isoformat().replace("+00:00", "Z") for time in (begin, last))
+
+
+def month_of(text: str) -> tuple[datetime, datetime]:
+    """When a month of Beijing's calendar begins and ends."""
+    begin = datetime.fromisoformat(f"{text}-01T00:00:00+08:00")
+    return begin, (begin + timedelta(days=32)).replace(day=1)
+
+
+def months_of(world: World) -> list[str]:
+    """The months with cases."""
+    rows = world.served.rows(
+        "select distinct to_char(time at time zone 'Asia/Shanghai', 'YYYY-MM') as month from cases order by 1"
+    )
+    return [row.month for row in rows]
+
+
+def until(world: World) -> datetime:
+    """The minute after the newest case: the town is made up, so its time stands still there."""
+    newest: datetime = world.served.rows("select max(time) from cases")[0][0]
+    return newest.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def both_words(html: str, part: str) -> str:
+    """What stands in a part of the page, in Chinese."""
+    found = re.search(rf'id="{part}".*?</section>', html, re.DOTALL)
+    assert found is not None
+    return unescape(" ".join(re.findall(r'data-zh="(.*?)"', found[0])))
 
 
 @pytest.mark.parametrize("role", Role)
 def test_periods_count_as_the_centre_does(world: World, role: Role) -> None:
-    """Each side has the numbers of `/centre/{division}/cases` for its month; classes are the same."""
+    """Each side has the numbers of `/centre/{division}/cases` for its stretch: as many days of the month
+    that is over as have passed of the one that is not. Classes are the same.
+    """
     client = world.clients[role]
-    rows = world.served.rows(
-        "select distinct to_char(time at time zone 'Asia/Shanghai', 'YYYY-MM') as month from cases order by 1"
-    )
-    months = [row.month for row in rows]
-    assert len(months) >= 2
-    spans = {month: span_of(month) for month in months}
+    months = months_of(world)
+    assert len(months) == 2
+    begin, end = month_of(months[1])
+    passed = until(world) - begin
+    assert timedelta(days=20) < passed < end - begin
     page, html = page_of(client, left=months[0], right=months[1], category="rubbish")
     shares: dict[str, Any] = {}
     for name, month in (("left", months[0]), ("right", months[1])):
+        first = month_of(month)[0]
         told = client.get(
-            f"/centre/{CODE}/cases", params={"datetime": spans[month], "category": "rubbish"}
+            f"/centre/{CODE}/cases",
+            params={"datetime": written(first, first + passed), "category": "rubbish"},
         ).json()
         counts = {row["grid"]: row["cases"] for row in told["by_grid"]}
         shares[name] = told["total"]
@@ -179,6 +208,12 @@ def test_periods_count_as_the_centre_does(world: World, role: Role) -> None:
     assert sum(shares.values()) > 0
     figures = table(html)
     assert figures["事件数"][:2] == [str(shares["left"]), str(shares["right"])]
+    difference = shares["right"] - shares["left"]
+    assert (
+        figures["事件数"][2]
+        == f"{'+' if difference > 0 else '−' if difference < 0 else '±'}{abs(difference)}"
+    )
+    assert "2026年2月尚未结束：左右两图都只统计各自开头的 " in both_words(html, "cm-basis")
     rated, _ = page_of(client, left=months[0], right=months[1], rate="households")
     assert rated["measure"]["name"] == "case_rate_households"
     for name in ("left", "right"):
@@ -186,28 +221,103 @@ def test_periods_count_as_the_centre_does(world: World, role: Role) -> None:
             assert (grid["value"] is None) == (grid["state"] in ("few", "withheld"))
 
 
-def test_without_sides_the_last_two_months_are_compared(world: World) -> None:
+def test_without_sides_the_running_month_is_compared_with_as_much_of_the_last(world: World) -> None:
     """Told from the newest case, since the town is made up; the choice offers the months with cases."""
-    page, html = page_of(world.clients[Role.PUBLIC])
-    newest = world.served.rows("select max(time) from cases")[0][0]
-    assert page["selected"]["right"] == f"{newest:%Y-%m}"
-    assert page["selected"]["left"] < page["selected"]["right"]
-    assert re.findall(r'<option value="(.*?)"', html)[0] == page["selected"]["right"]
+    for role in Role:
+        page, html = page_of(world.clients[role])
+        assert (page["selected"]["left"], page["selected"]["right"]) == ("2026-01", "2026-02")
+        assert (page["left"]["title"], page["right"]["title"]) == (
+            {"zh": "2026年1月", "en": "January 2026"},
+            {"zh": "2026年2月", "en": "February 2026"},
+        )
+        assert re.findall(r'<option value="(.*?)"', html)[:2] == ["2026-02", "2026-01"]
+        # one case each seven hours, whatever the month: like for like there is hardly a difference
+        if role is Role.CENTRE:
+            assert abs(int(table(html)["事件数"][2].translate({0x2212: "-", 0xB1: "+"}))) <= 1
 
 
-def test_a_month_that_is_not_over_counts_as_far_as_it_is(world: World) -> None:
-    page, html = page_of(world.clients[Role.PUBLIC])
-    newest = world.served.rows("select max(time) from cases")[0][0]
-    begin, end = (
-        datetime.fromisoformat(one)
-        for one in span_of(page["selected"]["right"]).replace("Z", "+00:00").split("/")
+def test_periods_of_unequal_length_are_compared_by_the_day(world: World) -> None:
+    """Twenty days and ten, both over: no plain difference; maps show what there would be in thirty days."""
+    client = world.clients[Role.CENTRE]
+    sides = {"left": "2026-01-01/2026-01-20", "right": "2026-02-01/2026-02-10"}
+    page, html = page_of(client, **sides)
+    totals = {}
+    for name, days in (("left", 20), ("right", 10)):
+        begin, last = sides[name].split("/")
+        told = client.get(f"/centre/{CODE}/cases", params={"datetime": f"{begin}/{last}"}).json()
+        counts = {row["grid"]: row["cases"] for row in told["by_grid"]}
+        totals[name] = told["total"]
+        for grid in page[name]["grids"]:
+            if grid["state"] == "withheld":
+                assert (grid["value"], grid["cells"]) == (None, [None, None])
+            else:
+                assert grid["value"] == pytest.approx(counts[grid["code"]] * 30 / days)
+                assert grid["cells"][0] == f"{counts[grid['code']] * 30 / days:,.1f}"
+                assert grid["cells"][1]["zh"] == f"{counts[grid['code']]} 件"
+        assert page[name]["title"]["en"] == f"{begin} – {last}"
+    assert [column["zh"] for column in page["columns"]] == ["每30天事件数", "事件数"]
+    assert page["measure"]["name"] == "cases_30_days"
+    figures = table(html)
+    left, right = totals["left"], totals["right"]
+    assert figures["事件数"][:2] == [str(left), str(right)]
+    percent = round(100 * ((right / 10) / (left / 20) - 1))
+    assert abs(percent) < 20 < abs(right - left)
+    assert figures["事件数"][2] == f"{'+' if percent > 0 else '−' if percent < 0 else '±'}{abs(percent)}%"
+    assert figures["日均"][:2] == [f"{left / 20:.1f}", f"{right / 10:.1f}"]
+    assert "左右时段长短不同（20 天与 10 天）" in both_words(html, "cm-basis")
+    assert "日均变化" in html
+    # the same two, the other way round, say the same
+    _, swapped = page_of(client, left=sides["right"], right=sides["left"])
+    assert "左右时段长短不同（10 天与 20 天）" in both_words(swapped, "cm-basis")
+    rated, _ = page_of(client, rate="households", **sides)
+    assert rated["measure"]["name"] == "case_rate_households_30_days"
+    plain, _ = page_of(client, rate="households", left=sides["left"], right=sides["left"])
+    for one, other in zip(rated["left"]["grids"], plain["left"]["grids"], strict=True):
+        assert one["state"] == other["state"]
+        if other["value"] is not None:
+            assert one["value"] == pytest.approx(other["value"] * 30 / 20)
+
+
+def test_equally_long_periods_that_are_over_need_no_words(world: World) -> None:
+    page, html = page_of(
+        world.clients[Role.CENTRE], left="2026-01-01/2026-01-14", right="2026-01-15/2026-01-28"
     )
-    assert newest + timedelta(days=1) < end
-    passed = (newest.replace(second=0, microsecond=0) + timedelta(minutes=1) - begin) / timedelta(days=1)
-    assert f"{passed:.3g} 天）" in html
-    cases = page["right"]["grids"]
-    a_day = sum(grid["value"] or 0 for grid in cases) / passed
-    assert float(table(html)["日均"][1]) == pytest.approx(a_day, abs=0.3)
+    assert both_words(html, "cm-basis") == ""
+    assert page["measure"]["name"] == "cases"
+    assert "日均变化" not in html
+
+
+def test_before_the_first_case_nothing_rises(world: World) -> None:
+    """Beside a month without data no difference is shown and nothing is called a change."""
+    client = world.clients[Role.CENTRE]
+    _, html = page_of(client, left="2025-12", right="2026-01")
+    figures = table(html)
+    assert figures["事件数"][0] == "0"
+    assert int(figures["事件数"][1]) > 50
+    assert {row[2] for row in figures.values()} == {"–"}
+    assert "左图时段早于最早的事件记录（2026年1月1日）" in both_words(html, "cm-basis")
+    assert "数据不够久，升降不作判断。" in both_words(html, "cm-differences")
+    assert "▲" not in "".join(row[2] for row in figures.values())
+
+
+def test_the_page_compares_a_running_time_with_an_equally_long_one_before(world: World) -> None:
+    """One rule: `/cases` of a month that is not over, too, counts as many days before as have passed."""
+    begin, end = month_of("2026-02")
+    passed = until(world) - begin
+    client = world.clients[Role.CENTRE]
+    told = client.get(f"/centre/{CODE}/cases", params={"datetime": written(begin, end)}).json()
+    assert datetime.fromisoformat(told["previous_span"]["begin"]) == begin - passed
+    assert datetime.fromisoformat(told["previous_span"]["end"]) == begin
+    before = client.get(f"/centre/{CODE}/cases", params={"datetime": written(begin - passed, begin)}).json()
+    assert told["change"]["difference"] == told["total"] - before["total"]
+    assert "different number of hours" not in told["summary"]["en"]
+    surface = {"datetime": written(begin, end), "previous": "true"}
+    whole = client.get(f"/centre/{CODE}/surface", params=surface).json()
+    part = client.get(
+        f"/centre/{CODE}/surface", params=surface | {"datetime": written(begin, begin + passed)}
+    ).json()
+    assert whole["difference"] == part["difference"] is not None
+    assert whole["values"] == part["values"]
 
 
 def test_what_makes_no_sense_is_told(world: World) -> None:
@@ -331,7 +441,7 @@ def test_periods_are_live(world: World, browser: Browser) -> None:
             page.goto(f"{served.address}{ADDRESS}?lang=zh")
             state, cases = (
                 page.locator("#cm-live"),
-                page.locator("#cm-figures tr:has(th:text-is('事件数')) td").nth(1),
+                page.locator("#cm-figures tr:has(th span:text-is('事件数')) td").nth(1),
             )
             expect(state).to_have_attribute("data-state", "live")
             expect(state).to_have_text(re.compile(r"实时 · \d\d:\d\d 更新"))

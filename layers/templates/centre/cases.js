@@ -42,7 +42,7 @@
 
     function tip(feature) {
       const told = feature.properties;
-      const box = wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, centre.word("category", told.category)));
+      const box = wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, centre.named("category", told.category)));
       box.append(wangge.element("small", {}, centre.when(told.time)));
       return box;
     }
@@ -56,7 +56,7 @@
       if (told.due) fact("centre.case_due", centre.when(told.due) + (centre.is_late(feature) ? " · " + say("centre.late_by", { time: centre.lasting(centre.now() - new Date(told.due)) }) : ""));
       if (told.tier) fact("centre.case_tier", centre.word("tier", told.tier));
       const grid = centre.grid(told.grid);
-      const box = wangge.element("div", { class: "cc-popup" }, wangge.element("h3", { tabindex: "-1" }, centre.word("category", told.category)), list);
+      const box = wangge.element("div", { class: "cc-popup" }, wangge.element("h3", { tabindex: "-1" }, centre.named("category", told.category)), list);
       if (grid) {
         const button = wangge.element("button", { type: "button", class: "cc-link" }, say("centre.grid_named", { name: centre.grid_name(grid) }) + (grid.head ? " · " + grid.head : ""));
         button.addEventListener("click", function () { map.closePopup(); centre.change({ grid: grid.code }); });

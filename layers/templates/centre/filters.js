@@ -40,6 +40,7 @@
         wangge.element("span", { class: "cc-meter", "aria-hidden": "true" }, wangge.element("i", {})), wangge.element("span", { class: "cc-count" }));
       label.querySelector(".cc-choice-words").dataset.zh = row.label.zh;
       label.querySelector(".cc-choice-words").dataset.en = row.label.en;
+      if (row.label.written) label.querySelector(".cc-choice-words").lang = row.label.written;
       const labels = section.querySelectorAll(".cc-choice");
       if (labels.length) labels[labels.length - 1].after(label); else section.append(label);
     }

@@ -27,7 +27,7 @@
         about.forEach(function (part) { small.append(part); });
         const when = late && told.due ? wangge.say("centre.late_by", { time: centre.lasting(centre.now() - new Date(told.due)) }) : centre.when(told.time);
         return entry({ "data-id": id, class: "cc-entry" + (centre.fresh && centre.fresh.has(id) ? " cc-fresh" : "") + (overdue ? " cc-late" : "") },
-          [wangge.element("b", {}, centre.word("category", told.category)), wangge.element("time", { datetime: told.time }, when), small],
+          [wangge.element("b", {}, centre.named("category", told.category)), wangge.element("time", { datetime: told.time }, when), small],
           function () { centre.open_case(feature); }, function (on) { centre.point_at_case(on ? id : ""); });
       });
     }
@@ -45,7 +45,12 @@
         return row.cases;
       };
       // grids that count together are one entry, that of the first
-      const ordered = page.grids.filter(function (grid) { return !told[grid.code] || told[grid.code].grid === grid.code; });
+      const area = centre.area(), inside = page.grids.filter(function (grid) { return !area || area.grids.indexOf(grid.code) >= 0; });
+      const codes_inside = new Set(inside.map(function (grid) { return grid.code; }));
+      const ordered = inside.filter(function (grid) {
+        const row = told[grid.code];
+        return !row || row.grids.find(function (code) { return codes_inside.has(code); }) === grid.code;
+      });
       if (centre.figures) ordered.sort(function (a, b) { return weight(b) - weight(a) || (a.code < b.code ? -1 : 1); });
       return ordered.slice(0, 300).map(function (grid) {
         const row = told[grid.code], small = wangge.element("small", {});
@@ -79,9 +84,10 @@
         badge.textContent = figures && figures.overdue_total ? wangge.number(figures.overdue_total) : "";
       }
       if (rows.length) {
-        const list = wangge.element("ul", {});
+        const list = wangge.element("ul", {}), area = kind === "grids" ? centre.area() : null;
         list.append.apply(list, rows);
         box.replaceChildren(list);
+        if (area) list.before(wangge.element("p", { class: "wg-note cc-list-area" }, area.name() + " · " + area.sums()));
         const total = kind === "overdue" ? figures.overdue_total : kind === "newest" ? figures.total : 0;
         if (total > rows.length) box.append(wangge.element("p", { class: "wg-note" }, wangge.say("centre.list_first", { shown: rows.length, total: wangge.number(total) })));
       } else box.replaceChildren(wangge.element("p", { class: "wg-note" }, figures || kind === "grids" ? wangge.say("centre.none_" + kind) : wangge.say("centre.loading")));
@@ -121,6 +127,7 @@
 
     wangge.on("figures", draw);
     wangge.on("language", draw);
+    wangge.on("area", draw);
     wangge.on("view", function (names) { if (["list", "grid", "rate", "previous"].some(function (name) { return names.has(name); })) draw(); });
     wangge.on("started", function () { if (!page.cases && centre.view.list !== "grids") centre.view.list = "grids"; draw(); });
     function mark(attribute, id) { entries().forEach(function (button) { button.classList.toggle("cc-hover", Boolean(id) && button.dataset[attribute] === id); }); }

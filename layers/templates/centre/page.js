@@ -20,13 +20,24 @@ const centre = (function () {
 
     node: function (id) { return document.getElementById(id); },
 
-    // The label of a filter's value; unknown ones are shown as they are.
+    // The label of a filter's value, as text; unknown ones are shown as they are.
     word: function (filter, value) {
+      const found = self.label(filter, value);
+      return found ? wangge.choose(found) : String(value === null || value === undefined ? "" : value);
+    },
+
+    // The same to be put into the page.
+    named: function (filter, value) {
+      const found = self.label(filter, value);
+      return found ? wangge.words(found) : self.word(filter, value);
+    },
+
+    label: function (filter, value) {
       // a category may be newer than the page: the figures name those that they count
       const told = self.figures && self.figures["by_" + filter] || [];
       const is = function (choice) { return choice.value === value; };
       const found = (self.page.words[filter] || []).find(is) || told.find(is);
-      return found ? wangge.choose(found.label) : String(value === null || value === undefined ? "" : value);
+      return found ? found.label : null;
     },
 
     // [[lat, lng], …] rings of packed whole numbers

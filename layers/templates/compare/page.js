@@ -249,7 +249,8 @@ const compare = (function () {
 
   // a text in both languages, as the page was made with them
   function both(tag, texts, attributes) {
-    return wangge.element(tag, Object.assign({ "data-zh": texts.zh, "data-en": texts.en }, attributes), wangge.choose(texts));
+    const language = texts.written ? { lang: texts.written } : {};
+    return wangge.element(tag, Object.assign({ "data-zh": texts.zh, "data-en": texts.en }, language, attributes), wangge.choose(texts));
   }
 
   function renew(told) {
@@ -279,7 +280,7 @@ const compare = (function () {
     differences.replaceChildren(differences.querySelector("h2"), told.differences.length ? list : both("p", told.none, { class: "wg-note" }));
     pointing(differences);
     document.querySelector("#cm-figures tbody").replaceChildren.apply(document.querySelector("#cm-figures tbody"), told.figures.map(function (line) {
-      return wangge.element("tr", {}, both("th", line.label, { scope: "row" }), wangge.element("td", {}, line.left), wangge.element("td", {}, line.right), wangge.element("td", {}, line.change));
+      return wangge.element("tr", {}, wangge.element("th", { scope: "row" }, both("span", line.label)), wangge.element("td", {}, line.left), wangge.element("td", {}, line.right), wangge.element("td", {}, line.change));
     }));
     const basis = document.getElementById("cm-basis");
     basis.hidden = !told.basis.length;
