@@ -14,23 +14,28 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from service.access import Access, Role
+from service.centre import place as clocks
 from service.faults import ForbiddenError, MalformedError, TooLargeError, UnknownError
 from service.links import GEOJSON, JSON, link
+from service.query.box import short
 from service.query.crs import CRS84
 from service.query.draft import Draft
 from service.query.question import read_question
 from service.registry import COLLECTIONS, Collection, Column
 from service.routes.collections import answer_json, write_instant
 from service.routes.item import item_path
+from service.routes.plans import following_of, names_of
 from service.routes.writing import as_json, claim, tag_of, versions_of
 from service.store import cases, features, items
 from service.store.features import Written
 from service.web.bodies import FEATURE_MEDIA, body_crs, read_body, read_feature, read_json, read_text
 from service.web.context import Context, find_collection, find_context
+from service.web.pages import answer_or_page
 from service.web.repeats import answer_once
 
 router = APIRouter(tags=["cases"])
 
+FORMS = ("json", "geojson", "html")  # of the list of overdue cases
 BATCH_MOST = 10_000
 BATCH_BODY_MOST = 16_000_000
 NOTE = Column("note", "", "string", "说明", "note")
@@ -177,9 +182,11 @@ def list_overdue(request: Request) -> Response:
     if "due" not in {column.name for column, _ in allowed.columns}:
         raise ForbiddenError("forbidden")
     asked = dict(request.query_params)
-    if not set(asked) <= {"limit", "offset", "lang", "bbox"}:
-        raise MalformedError("parameter-unknown", name=sorted(set(asked) - {"limit", "offset"})[0][:60])
-    now = datetime.now(UTC).replace(microsecond=0)
+    if unknown := set(asked) - {"limit", "offset", "lang", "bbox", "f"}:
+        raise MalformedError("parameter-unknown", name=min(unknown)[:60])
+    if asked.get("f", "json") not in FORMS:
+        raise MalformedError("parameter-value", name="f", value=short(asked["f"]), choice=", ".join(FORMS))
+    now = clocks.read_clock().replace(microsecond=0)
     overdue = f"due < TIMESTAMP('{now:%Y-%m-%dT%H:%M:%SZ}') AND status <> 'closed'"
     question = read_question({**asked, "filter": overdue, "sortby": "due"}, collection, allowed)
     if question.crs is not CRS84:
@@ -191,4 +198,22 @@ def list_overdue(request: Request) -> Response:
         more.append(link(context.href("/cases/overdue", **following), "next", GEOJSON))
     tail = json.dumps({"numberReturned": page.returned, "links": more}, ensure_ascii=False).encode()
     body = b'{"type":"FeatureCollection","features":[' + page.features + b"]," + tail[1:]
-    return Response(body, media_type=GEOJSON, headers={"Cache-Control": "private, no-store"})
+    listed = Response(body, media_type=GEOJSON, headers={"Cache-Control": "private, no-store"})
+    names: dict[str, str] = {}
+    if context.html:
+        with context.reading() as connection:
+            names = names_of(context, connection)
+    return answer_or_page(
+        context,
+        listed,
+        "overdue.html",
+        names=names,
+        late={one["id"]: _late(one, now) for one in json.loads(body)["features"]} if context.html else {},
+        following=following_of(context, more),
+    )
+
+
+def _late(feature: Mapping[str, Any], now: datetime) -> tuple[str, int]:
+    """For how long a case is late: the text's key, and how many hours or days."""
+    hours = max(0, int((now - datetime.fromisoformat(feature["properties"]["due"])).total_seconds() // 3600))
+    return ("overdue.hours", hours) if hours < 48 else ("overdue.days", hours // 24)

@@ -27,8 +27,10 @@ from service.routes.maps import policy_for
 from service.routes.viewing import answer_kept, answer_view, find_asking, path_of, seen_as
 from service.store import centre as store
 from service.store.area_cases import Area, find_areas
+from service.store.open_cases import count_open_cases
 from service.web.context import InContext
-from service.web.schemas import AreaViewQuery, BaseQuery, SchemaQuery, SurfaceQuery, ViewQuery
+from service.web.pages import answer_or_page
+from service.web.schemas import AreaViewQuery, BaseQuery, PageQuery, SurfaceQuery, ViewQuery
 
 router = APIRouter(tags=["centre"])
 
@@ -43,10 +45,16 @@ OF_THE_PAGE = frozenset(
 
 
 @router.get("/centre", summary="Divisions of the command centre", response_class=Response)
-def list_centres(context: InContext, query: Annotated[SchemaQuery, Query()]) -> Response:
-    """Street offices of several communities, then communities: those whose page the asking role may open."""
+def list_centres(context: InContext, query: Annotated[PageQuery, Query()]) -> Response:
+    """Street offices of several communities, then communities: those whose page the asking role may open. The
+    page tells besides how many open cases the role sees in each.
+    """
+    cases = access(context.principal, COLLECTIONS["cases"])
+    counted: dict[str, int] = {}
     with context.reading() as connection:
         found = list_divisions(connection, context.principal)
+        if context.html and cases is not None:
+            counted = count_open_cases(connection, cases)
     told = [
         {
             "division": one.code,
@@ -58,8 +66,11 @@ def list_centres(context: InContext, query: Annotated[SchemaQuery, Query()]) -> 
         for one in found
     ]
     answer = answer_json({"divisions": told, "links": [link(context.href("/centre"), "self", JSON)]})
-    answer.headers["Vary"] = "Authorization, Cookie"
-    return answer
+
+    def counted_in(communities: list[str]) -> int:
+        return sum(counted.get(code, 0) for code in communities)
+
+    return answer_or_page(context, answer, "centres.html", counted_in=counted_in, counts=cases is not None)
 
 
 @router.get("/centre/{division}", summary="The command centre's page", response_class=HTMLResponse)

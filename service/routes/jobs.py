@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -13,22 +13,24 @@ from service.access import Role
 from service.faults import UnknownError
 from service.jobs.queue import withdraw
 from service.links import JSON, link
-from service.routes.plans import answer, check_planner, whole
+from service.routes.plans import answer, check_planner, following_of, names_of, whole
 from service.routes.processes import describe_run
 from service.store import runs
 from service.store.errors import ConflictError
 from service.web.context import Context, InContext
-from service.web.schemas import HealthQuery
+from service.web.pages import answer_or_page
+from service.web.schemas import HealthQuery, PageQuery
 
 router = APIRouter(tags=["processes"])
 
 
-class JobsQuery(HealthQuery):
+JobStatus = Literal["accepted", "running", "successful", "failed", "dismissed"]
+
+
+class JobsQuery(PageQuery):
     """Which jobs."""
 
-    status: Literal["accepted", "running", "successful", "failed", "dismissed"] | None = Field(
-        None, description="Where they are."
-    )
+    status: JobStatus | None = Field(None, description="Where they are.")
     processID: Literal["partition", "redraw"] | None = Field(None, description="What they run.")  # noqa: N815
     limit: str = Field("50", description="Jobs a page, at most 500.")
     offset: str = Field("0", description="Jobs to skip.")
@@ -45,12 +47,23 @@ def list_jobs(context: InContext, query: Annotated[JobsQuery, Query()]) -> Respo
             found, matched = runs.select_runs(
                 connection, status=query.status, process=query.processID, limit=limit, offset=offset
             )
+        names = names_of(context, connection)
     asked = query.model_dump(exclude_none=True, exclude={"limit", "offset", "lang"})
     links = [link(context.href("/jobs", **asked, limit=limit, offset=offset), "self", JSON)]
     if offset + len(found) < matched:
         links.append(link(context.href("/jobs", **asked, limit=limit, offset=offset + limit), "next", JSON))
-    return answer(
+    listed = answer(
         {"jobs": [describe_run(context, run) for run in found], "numberMatched": matched, "links": links}
+    )
+    return answer_or_page(
+        context,
+        listed,
+        "jobs.html",
+        names=names,
+        statuses=get_args(JobStatus) if context.principal.reaches(Role.PLANNER) else (),
+        status=query.status,
+        asked={"processID": query.processID},
+        following=following_of(context, links),
     )
 
 

@@ -7,16 +7,28 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from service.access import visible_collections
+from service.access import Role, access, visible_collections
 from service.centre.place import list_divisions
 from service.links import HTML, JSON, OGC_REL, OPENAPI, link
+from service.registry import COLLECTIONS
 from service.routes.collections import answer_json
 from service.store import figures
-from service.web.context import InContext
+from service.web.context import Context, InContext
 from service.web.pages import page
 from service.web.schemas import PageQuery
 
 router = APIRouter(tags=["service"])
+
+
+def _places(context: Context) -> list[tuple[str, str]]:
+    """The lists that the asking role has a use for: where each is, and its title's key."""
+    cases = access(context.principal, COLLECTIONS["cases"])
+    found = [("/centre", "centres.title"), ("/plans", "plans.title"), ("/staff", "staff.title")]
+    if cases is not None and any(column.name == "due" for column, _ in cases.columns):
+        found.append(("/cases/overdue", "overdue.title"))
+    if context.principal.reaches(Role.PLANNER):
+        found.append(("/jobs", "jobs.title"))
+    return found
 
 
 @router.get("/", summary="Where everything is", response_class=Response)
@@ -39,6 +51,7 @@ def show_landing(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
             collections=collections,
             example=example,
             offices=offices,
+            places=_places(context),
         )
     say = catalogue("service").say
     places = (

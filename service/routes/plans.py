@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
@@ -17,8 +17,10 @@ from service.links import GEOJSON, JSON, link
 from service.privacy.disclosure import rules
 from service.store import notes, plans, revisions
 from service.store.errors import NotFoundError
+from service.store.names import select_names
 from service.web.context import Context, InContext
-from service.web.schemas import HealthQuery, Words
+from service.web.pages import answer_or_page
+from service.web.schemas import HealthQuery, PageQuery, Words
 
 router = APIRouter(tags=["plans"])
 
@@ -26,7 +28,7 @@ Status = Literal["draft", "submitted", "approved", "published", "archived"]
 PLAN_MOST = 2**63 - 1
 
 
-class PlansQuery(HealthQuery):
+class PlansQuery(PageQuery):
     """Which plans."""
 
     division: Words = Field("", description="Prefix of division codes.", max_length=64)
@@ -75,17 +77,28 @@ def list_plans(context: InContext, query: Annotated[PlansQuery, Query()]) -> Res
     wanted = plans.PlanFilter(query.division, query.status, query.author, query.profile)
     with context.reading() as connection:
         rows, matched = plans.select_plans(connection, context.principal, wanted, limit=limit, offset=offset)
+        names = names_of(context, connection)
     asked = query.model_dump(exclude_none=True, exclude={"limit", "offset", "lang"})
     links = [link(context.href("/plans", **asked, limit=limit, offset=offset), "self", JSON)]
     if offset + len(rows) < matched:
         links.append(link(context.href("/plans", **asked, limit=limit, offset=offset + limit), "next", JSON))
-    return answer(
+    listed = answer(
         {
             "plans": [describe(context, row) for row in rows],
             "numberMatched": matched,
             "numberReturned": len(rows),
             "links": links,
         }
+    )
+    return answer_or_page(
+        context,
+        listed,
+        "plans.html",
+        names=names,
+        statuses=get_args(Status) if context.principal.reaches(Role.PLANNER) else (),
+        status=query.status,
+        asked={"division": query.division, "author": query.author, "profile": query.profile},
+        following=following_of(context, links),
     )
 
 
@@ -231,7 +244,17 @@ def list_revisions(context: InContext, plan: str, query: Annotated[HealthQuery, 
     return answer({"revision": row["revision"], "revisions": found, "links": links}, row)
 
 
-# --- what these routes share with those of edits and jobs ---
+# --- what these routes share with those of edits, jobs and staff ---
+
+
+def names_of(context: Context, connection: Connection) -> dict[str, str]:
+    """What the communities are called that the principal may know of, by code, where the answer is a page."""
+    return dict(select_names(connection, context.principal)) if context.html else {}
+
+
+def following_of(context: Context, links: list[dict[str, str]]) -> str:
+    """The address of the next page in the service, if there is one."""
+    return next((context.inside(one["href"]) for one in links if one["rel"] == "next"), "")
 
 
 def check_planner(context: Context) -> None:

@@ -11,11 +11,12 @@ from pydantic import Field
 from service.access import Role, may_see_phone
 from service.faults import UnknownError
 from service.links import JSON, link
-from service.routes.plans import answer
+from service.routes.plans import answer, names_of
 from service.store.lineage import select_lineage
 from service.store.staff import Person, Post, Slot, select_freshness, select_posts, slots
 from service.web.context import Context, InContext
-from service.web.schemas import HealthQuery, Words
+from service.web.pages import answer_or_page
+from service.web.schemas import HealthQuery, PageQuery, Words
 
 router = APIRouter(tags=["grids"])
 
@@ -26,9 +27,10 @@ class DivisionQuery(HealthQuery):
     division: Words = Field("", description="Prefix of division codes.", max_length=64)
 
 
-class StaffQuery(DivisionQuery):
+class StaffQuery(PageQuery):
     """Which posts."""
 
+    division: Words = Field("", description="Prefix of division codes.", max_length=64)
     vacant: Literal["true", "false"] = Field("false", description="Only where somebody is missing.")
 
 
@@ -37,13 +39,23 @@ def list_staff(context: InContext, query: Annotated[StaffQuery, Query()]) -> Res
     """Who is responsible is public; their work phone is for signed-in users."""
     with context.reading() as connection:
         posts = select_posts(connection, context.principal, query.division)
+        names = names_of(context, connection)
     told = [_describe(context, post) for post in posts]
     vacancies = sum(post["vacancies"] for post in told)
     if query.vacant == "true":
         told = [post for post in told if post["vacancies"]]
     asked = query.model_dump(exclude={"lang"})
     links = [link(context.href("/staff", **asked), "self", JSON)]
-    return answer({"posts": told, "vacancies": vacancies, "links": links})
+    listed = answer({"posts": told, "vacancies": vacancies, "links": links})
+    return answer_or_page(
+        context,
+        listed,
+        "staff.html",
+        names=names,
+        division=query.division,
+        vacant=query.vacant == "true",
+        kept={"f": query.f, "lang": query.lang},
+    )
 
 
 def _describe(context: Context, post: Post) -> dict[str, Any]:

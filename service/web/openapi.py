@@ -47,6 +47,11 @@ PREFIX = "/collections/{name}"
 CONTENT: Mapping[str, tuple[tuple[str, str], ...]] = {
     "/": ((JSON, "landingPage"), (HTML, "html")),
     "/conformance": ((JSON, "conformance"), (HTML, "html")),
+    "/centre": ((JSON, "object"), (HTML, "html")),
+    "/plans": ((JSON, "object"), (HTML, "html")),
+    "/jobs": ((JSON, "object"), (HTML, "html")),
+    "/staff": ((JSON, "object"), (HTML, "html")),
+    "/cases/overdue": ((GEOJSON, "featureCollection"), (HTML, "html")),
     "/collections": ((JSON, "collections"), (HTML, "html")),
     PREFIX: ((JSON, "collection"), (HTML, "html")),
     f"{PREFIX}/items": ((GEOJSON, "featureCollection"), (HTML, "html")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -11,21 +13,55 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from partition.texts import Language, catalogue
+from service.centre.question import BEIJING
+from service.centre.summary import label_of
 from service.identity.accounts import COOKIE, csrf_of
 
 if TYPE_CHECKING:
     from service.web.context import Context
 
 
+VARIES = "Accept, Accept-Language, Authorization, Cookie"
+
+
 @cache
 def _templates() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("service.web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["beijing"] = beijing
+    return made
+
+
+def beijing(instant: str | datetime | None) -> str:
+    """An instant of RFC 3339 by Beijing's clock, to the minute; nothing for none."""
+    if not instant:
+        return ""
+    told = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return f"{told.astimezone(BEIJING):%Y-%m-%d %H:%M}"
+
+
+def answer_or_page(context: Context, answer: Response, template: str, /, **values: Any) -> Response:
+    """The JSON answer, for a browser as a page that is made of its body (`told`) and of `values`.
+
+    Whoever asks for no page gets the answer itself, byte for byte. Both say what they vary with.
+    """
+    if context.html:
+        told = json.loads(bytes(answer.body))
+        path, asked = context.request.url.path, dict(context.request.query_params)
+        values |= {"told": told, "here": path, "as_json": f"{path}?{urlencode({**asked, 'f': 'json'})}"}
+
+        def hrefs(links: list[dict[str, str]], rel: str) -> list[str]:
+            """Where links of the kind lead, in the service."""
+            return [context.inside(one["href"]) for one in links if one["rel"] == rel]
+
+        answer = page(context, template, hrefs=hrefs, **values)
+    answer.headers["Vary"] = VARIES
+    return answer
 
 
 def page(context: Context, name: str, /, **values: Any) -> HTMLResponse:
@@ -57,7 +93,21 @@ def _page(request: Request, name: str, lang: Language, status: int, values: dict
     ]
     # a language that was chosen stays chosen on the way through the pages
     keep = f"?lang={lang}" if "lang" in request.query_params else ""
+
+    def to(path: str, **asked: object) -> str:
+        """An address of ours with what is asked there, in the language that was chosen."""
+        query = {name: value for name, value in asked.items() if value not in (None, "")}
+        if keep and "lang=" not in path.partition("?")[2]:
+            query["lang"] = lang
+        return path + (("&" if "?" in path else "?") + urlencode(query) if query else "")
+
+    def label(group: str, value: str) -> str:
+        """A value of the data in words."""
+        return label_of(group, value, lang)
+
     text = (
-        _templates().get_template(name).render(say=say, lang=lang, keep=keep, languages=languages, **values)
+        _templates()
+        .get_template(name)
+        .render(say=say, lang=lang, keep=keep, to=to, label=label, languages=languages, **values)
     )
     return HTMLResponse(text, status_code=status, headers={"Vary": "Accept, Accept-Language, Cookie"})
