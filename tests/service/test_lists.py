@@ -31,7 +31,7 @@ AUTHOR = "<b>甲&乙</b>"
 
 @pytest.fixture(scope="module")
 def town(module_database: db.Database) -> Iterator[Served]:
-    """A published town with a draft, runs in every state, cases that are late, and a grid without vacancies."""
+    """A published town with a draft, runs in every state, late cases, and a grid without vacancies."""
     area = fill(module_database)
     with module_database.owner.begin() as connection:
         connection.execute(text("update cases set due_at = time + interval '1 day'"))
