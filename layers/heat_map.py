@@ -85,6 +85,7 @@ def _group(surface: GroupSurface) -> dict[str, Any]:
                 "rank": int(row["rank"]),
                 "colour": colours.get(int(row["rank"])),
                 "grids": str(row["grids"]),
+                "codes": str(row["codes"]).split() if "codes" in row else None,
                 "together": len(codes_of(row["grids"])),
                 "centre": where[position],
                 "radius": round(radii[position], 1),

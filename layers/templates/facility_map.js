@@ -103,6 +103,12 @@
         place.marker.setLatLng(at === home ? place.at : map.layerPointToLatLng(at));
       });
     }
+    // of an area that is looked at alone (its `contains`), what stands outside is pale
+    wangge.on("area", function (area) {
+      function outside(at) { return area && !area.contains(at.lat, at.lng); }
+      dots.forEach(function (dot) { var pale = outside(dot.getLatLng()); dot.setStyle({ opacity: pale ? 0.25 : 1, fillOpacity: pale ? 0.25 : 0.95 }); });
+      places.forEach(function (place) { place.marker.setOpacity(outside(place.at) ? 0.3 : 1); });
+    });
     function settle() { size(); spread(); }
     map.on("zoomend", settle);
     settle();

@@ -37,24 +37,36 @@
     var layer = L.layerGroup();
     var labels = [];
     data.cells.forEach(function (cell) {
-      L.polygon(cell.rings, {
+      var parts = [];
+      parts.push(L.polygon(cell.rings, {
         pane: "wg-groups", interactive: false, smoothFactor: 0, stroke: true, color: "#ffffff", weight: 1,
         fillColor: cell.rank === 0 ? "url(#wg-hatch)" : cell.colour, fillOpacity: cell.rank === 0 ? 0.9 : 0.82, className: "wg-heat-cell"
-      }).addTo(layer);
+      }));
       // a thick line round what is counted together: the figure is the whole's, not each grid's
       if (cell.together > 1) {
-        L.polygon(cell.rings, {
+        parts.push(L.polygon(cell.rings, {
           pane: "wg-group-lines", interactive: false, smoothFactor: 0, fill: false, color: "#12384f", weight: 3.6, lineJoin: "round", className: "wg-together"
-        }).addTo(layer);
+        }));
       }
       var node = wangge.element("div", { class: "wg-band" + (cell.rank === 0 ? " wg-withheld" : "") });
       var marker = L.marker(cell.centre, {
         pane: "wg-bands", interactive: false, keyboard: false,
         icon: L.divIcon({ className: "wg-number-at", html: node, iconSize: [0, 0] })
-      }).addTo(layer);
-      labels.push({ node: node, cell: cell, marker: marker });
+      });
+      parts.push(marker);
+      parts.forEach(function (part) { part.addTo(layer); });
+      labels.push({ node: node, cell: cell, marker: marker, parts: parts });
+    });
+    // of an area that is looked at alone: what tells of its grids, whole where it tells of others as well
+    wangge.on("area", function (area) {
+      labels.forEach(function (entry) {
+        var on = !area || !entry.cell.codes || entry.cell.codes.some(function (code) { return area.grids.indexOf(code) >= 0; });
+        entry.parts.forEach(function (part) { if (on) layer.addLayer(part); else layer.removeLayer(part); });
+      });
     });
     function covers(cell, grid) {
+      // where several communities are shown, the last three digits are not one grid's alone
+      if (cell.codes) return cell.codes.indexOf(grid.code) >= 0;
       var codes = cell.grids.split(/[\s,，、]+/);
       return codes.indexOf(grid.label) >= 0 || codes.indexOf(grid.code) >= 0;
     }

@@ -288,7 +288,7 @@ def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *,
 
     shapes = dict(zip(grids["code"], grids.geometry, strict=True))
     rows: dict[str, list[Any]] = {
-        name: [] for name in ("label_zh", "label_en", "why_zh", "why_en", "rank", "grids")
+        name: [] for name in ("label_zh", "label_en", "why_zh", "why_en", "rank", "grids", "codes")
     }
     say = catalogue("service").say
     for cell in cells:
@@ -301,6 +301,7 @@ def _surface(rule: GroupRule, cells: Sequence[Cell], grids: gpd.GeoDataFrame, *,
         # the first class is "fewer than k", for exact roles alone: so a band has one colour for all roles
         rows["rank"].append(cell.rank + 1 if exact or cell.rank else 0)
         rows["grids"].append(" ".join(code[-3:] for code in cell.codes))
+        rows["codes"].append(" ".join(cell.codes))
     geometry = [shapely.union_all([shapes[code] for code in cell.codes]) for cell in cells]
     bands: tuple[Mapping[str, str], ...] = tuple(
         {lang: band_label(lower, rule, lang) for lang in LANGUAGES} for lower in (0, *rule.bands)

@@ -15,7 +15,7 @@ from .api import Served, fill, serve
 from .towns import CODE
 
 pytest.importorskip("playwright.sync_api")
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = [pytest.mark.database, pytest.mark.browser]
 
@@ -125,4 +125,104 @@ def test_several_communities_lead_to_their_areas(town: Served, browser: Browser)
         page.locator(".cc-way button").nth(1).click()
         expect(below).to_have_text(["Area 1", "Area 2", "Area 3"])
         assert accessibility_faults(page) == []
+        assert trouble == Trouble()
+
+
+def drawn_cells(page: Page) -> Locator:
+    """The areas of publication that the map shows; lines round those counted together are not among them."""
+    return page.locator(".leaflet-wg-groups-pane path.wg-heat-cell")
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CENTRE])
+def test_everything_follows_the_area_and_back_leads_to_the_whole(
+    town: Served, browser: Browser, role: Role
+) -> None:
+    trouble = Trouble()
+    members = town.rows("select grids from tiers where valid_to is null and level = -1 order by key")
+    inside = sorted(members[1].grids)
+    area = f"{CODE}:above1-2"
+    client = town.client(role)
+    span = "datetime=2026-01-01/2026-03-01"
+    told = {name: client.get(f"/centre/{CODE}/cases?{span}{name}").json() for name in ("", f"&area={area}")}
+    whole, part = told[""], told[f"&area={area}"]
+    assert 0 < part["total"] < whole["total"]
+    with closed_page(browser, trouble) as page:
+        enter(page, town, role, f"/centre/{CODE}?lang=zh&theme=grids&list=grids&{span}")
+        total = page.locator("#cc-figures dd").first
+        expect(total).to_contain_text(f"{whole['total']:,}")
+        entries = page.locator("#cc-list .cc-entry")
+        expect(entries).to_have_count(len(whole["by_grid"]))
+        kinds = page.evaluate("centre.page.facilities.map(kind => [kind.kind, kind.points.length])")
+        page.locator(".cc-below button").nth(1).click()
+        # figures, words, lists
+        expect(total).to_contain_text(f"{part['total']:,}")
+        expect(page.locator("#cc-summary")).to_contain_text("第2片区：")
+        expect(page.locator("#cc-chips")).to_contain_text("第2片区")
+        expect(entries).to_have_count(len(part["by_grid"]))
+        codes = {
+            code for text in entries.evaluate_all("n => n.map(x => x.dataset.codes)") for code in text.split()
+        }
+        assert codes == {code for row in part["by_grid"] for code in row["grids"]}
+        assert codes >= set(inside)
+        expect(page.locator(".cc-list-area")).to_contain_text(f"第2片区 · {len(inside)} 个网格")
+        page.locator("#cc-tab-newest").click()
+        expect(entries).to_have_count(len(part["newest"]))
+        ids = entries.evaluate_all("n => n.map(x => x.dataset.id)")
+        assert ids == [one["id"] for one in part["newest"]]
+        # facilities: how many stand in it
+        inner = page.evaluate(
+            "centre.page.facilities.map(k => k.points.filter(p => centre.area().contains(p[0], p[1])).length)"
+        )
+        counts = page.locator("input[name=wg-kind] ~ .cc-count").all_text_contents()
+        assert [int(text) for text in counts] == inner
+        assert sum(inner) < sum(count for _, count in kinds)
+        # people: what is published of its grids, whole
+        page.locator("input[name=cc-theme][value=people]").check(force=True)
+        expect(page.locator("#cc-legend h2")).to_contain_text(" · 第2片区")
+        cells = page.evaluate(
+            "centre.page.groups.find(g => g.group === centre.view.choice).cells.map(c => c.codes)"
+        )
+        mine = [cell for cell in cells if set(cell) & set(inside)]
+        assert 0 < len(mine) < len(cells) or len(cells) == 1
+        expect(drawn_cells(page)).to_have_count(len(mine))
+        beyond = [cell for cell in mine if set(cell) - set(inside)]
+        expect(page.locator("#cc-legend")).to_contain_text("网格合并公布" if beyond else "第2片区")
+        # statistics and heat are of the whole, and say so
+        for theme, words in (("statistics", "第2片区以外淡显"), ("heat", "只显示第2片区")):
+            page.locator(f"input[name=cc-theme][value={theme}]").check(force=True)
+            expect(page.locator("#cc-legend")).to_contain_text(words, timeout=30_000)
+        # the address says all of it, to somebody else as well
+        address = page.url
+        page.goto("about:blank")
+        page.goto(address)
+        expect(total).to_contain_text(f"{part['total']:,}")
+        expect(page.locator(".cc-way [aria-current]")).to_have_text("第2片区")
+        page.locator("input[name=cc-theme][value=people]").check(force=True)
+        expect(page.locator("#cc-legend h2")).to_contain_text(" · 第2片区")
+        expect(drawn_cells(page)).to_have_count(len(mine))
+        assert accessibility_faults(page) == []
+        # its grids keep it, and the way out leads to the whole
+        page.locator(".cc-below button").first.click()
+        expect(page.locator("#cc-card")).to_be_visible()
+        expect(total).to_contain_text(f"{part['total']:,}")
+        page.go_back()
+        expect(page.locator("#cc-card")).to_be_hidden()
+        assert "area=" in page.url
+        page.locator("#cc-chips .cc-chip", has_text="第2片区").click()
+        expect(total).to_contain_text(f"{whole['total']:,}")
+        expect(drawn_cells(page)).to_have_count(len(cells))
+        page.go_back()
+        expect(total).to_contain_text(f"{part['total']:,}")
+        expect(drawn_cells(page)).to_have_count(len(mine))
+        assert trouble == Trouble()
+
+
+def test_an_area_that_is_no_more_is_left(town: Served, browser: Browser) -> None:
+    """An address from before a new plan."""
+    trouble = Trouble()
+    with closed_page(browser, trouble) as page:
+        enter(page, town, Role.CENTRE, f"/centre/{CODE}?lang=zh&theme=grids&area={CODE}:above1-9")
+        expect(page.locator("#cc-summary")).not_to_contain_text("片区：")
+        expect(page.locator("#cc-figures dd").first).to_be_visible()
+        assert way(page) == ["全社区"]
         assert trouble == Trouble()

@@ -73,10 +73,11 @@
       }
       drawing.clearRect(0, 0, width, height);
       drawing.putImageData(image, 0, 0);
-      // sharp at the communities' borders, which cells of the lattice cross
+      // sharp at the communities' borders, or those of the area chosen, which cells of the lattice cross
+      const area = centre.area();
       drawing.globalCompositeOperation = "destination-in";
       drawing.beginPath();
-      outline.forEach(function (shapes) {
+      (area ? [area.rings] : outline).forEach(function (shapes) {
         shapes.forEach(function (rings) {
           rings.forEach(function (ring) {
             ring.forEach(function (at, n) {
@@ -138,7 +139,8 @@
       if (!surface) return { title: say("legend.cases_unit"), notes: [] };
       const few = surface.few ? wangge.choose(surface.few.words) : "";
       const values = { days: centre.short(surface.days), cases: wangge.number(surface.cases), min: surface.min_cases, bandwidth: Math.round(surface.bandwidth_m), cell: Math.round(surface.cell_m) };
-      const notes = [say("legend.cases_method", values), say("centre.heat_caveat")];
+      const notes = [say("legend.cases_method", values), say("centre.heat_caveat")], area = centre.area();
+      if (area) notes.push(say("centre.area_heat", { area: area.name() }));
       if (centre.figures && centre.figures.approximate) notes.push(say("centre.approximate"));
       if (differs() && frame === null) {
         const breaks = surface.difference.breaks, entries = [];
@@ -179,6 +181,7 @@
     centre.themes.heat = { show: function () { if (surface && asked === centre.query(centre.player_frames ? { frames: centre.player_frames } : {})) draw(); else load(); }, hide: function () { if (picture) picture.remove(); }, legend: legend, page: "heat", notebook: "02_heatmap" };
     wangge.on("view", function (names) { if (centre.asks_anew(names)) { asked = ""; load(); } });
     wangge.on("happened", function () { asked = ""; under_way = false; load(); });
+    wangge.on("area", function () { if (centre.view.theme !== "heat") return; draw(); centre.draw_legend(); });
     load();
 
     const inputs = document.querySelectorAll("input[name=cc-heat]");

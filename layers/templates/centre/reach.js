@@ -15,9 +15,24 @@
     function sited() { return centre.view.choice.slice(-SITE.length) === SITE; }
     function colour(n, many) { return centre.colours.ramp(page.colours.walks, many)[n]; }
 
+    function here(place) { const area = centre.area(); return !area || area.contains(place.lat, place.lng); }
+
+    // What is told of the area chosen: what its grids add up to; null where one of them is not told. Else the whole.
+    function total() {
+      const area = centre.area();
+      if (!area) return told.total;
+      const homes = {};
+      page.grids.forEach(function (grid) { homes[grid.code] = grid.households; });
+      const rows = told.by_grid.filter(function (row) { return area.grids.indexOf(row.grid) >= 0; });
+      const weights = rows.map(function (row) { return row.households !== null && row.households !== undefined ? row.households : homes[row.grid]; });
+      const sum = weights.reduce(function (all, one) { return all + (one || 0); }, 0);
+      if (!sum || rows.length < area.grids.length || rows.some(function (row, n) { return !row.percent && weights[n] !== 0 || weights[n] === null || weights[n] === undefined; })) return { percent: null };
+      return { percent: told.minutes.map(function (_, n) { return rows.reduce(function (all, row, at) { return all + (row.percent ? row.percent[n] * weights[at] : 0); }, 0) / sum; }) };
+    }
+
     // Of which minutes the grids' own shares are told: the longest that leaves somebody out.
     function telling() {
-      const shares = told.total.percent || [];
+      const shares = total().percent || [];
       for (let n = shares.length - 1; n > 0; n--) if (shares[n] < 99.5) return n;
       return 0;
     }
@@ -35,7 +50,7 @@
           const n = told.minutes.indexOf(feature.properties.minutes);
           L.geoJSON(feature, { pane: "cc-walks", interactive: false, style: { pane: "cc-walks", stroke: true, color: "#ffffff", weight: 1.5, fillColor: colour(n, told.minutes.length), fillOpacity: 0.95 } }).addTo(layer);
         });
-        (told.unreached || []).forEach(function (home) {
+        (told.unreached || []).filter(here).forEach(function (home) {
           L.circleMarker([home.lat, home.lng], { pane: "cc-homes", radius: 4.5, weight: 1.5, color: "#ffffff", fillColor: "#8f1d14", fillOpacity: 1 })
             .bindTooltip(function () {
               return wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, home.id),
@@ -43,7 +58,7 @@
             }, { direction: "top", className: "wg-tip-box", opacity: 1 }).addTo(layer);
         });
         told.facilities.forEach(function (place) {
-          L.circleMarker([place.lat, place.lng], { pane: "cc-sites", radius: 7, weight: 3, color: place.serves ? "#17384a" : "#8a949a", fillColor: "#ffffff", fillOpacity: 1 })
+          L.circleMarker([place.lat, place.lng], { pane: "cc-sites", radius: 7, weight: 3, color: place.serves ? "#17384a" : "#8a949a", fillColor: "#ffffff", opacity: place.serves || here(place) ? 1 : 0.35, fillOpacity: place.serves || here(place) ? 1 : 0.35 })
             .bindTooltip(function () { return wangge.element("div", { class: "wg-tip" }, wangge.element("b", {}, place.name || wangge.choose(told.label))); }, { direction: "top", className: "wg-tip-box", opacity: 1 }).addTo(layer);
         });
         const by_grid = {};
@@ -74,15 +89,16 @@
       const action = { label: say(sited() ? "centre.site_hide" : "centre.site_show"), act: function () { centre.change({ choice: kind() + (sited() ? "" : SITE) }); } };
       if (fault && !told) return { title: title, warning: centre.why(fault) };
       if (!told) return { title: title, notes: [], method: say("centre.loading") };
+      const area = centre.area(), shares = total().percent, out = (told.unreached || []).filter(here).length;
       const entries = told.minutes.map(function (minutes, n) {
-        const share = told.total.percent ? " · " + centre.short(told.total.percent[n]) + "%" : "";
+        const share = shares ? " · " + centre.short(shares[n]) + "%" : "";
         return { symbol: "fill", colour: colour(n, told.minutes.length), label: say("centre.minutes_walk", { minutes: minutes }) + share };
       });
-      if (told.unreached && told.unreached.length) entries.push({ symbol: "dot", colour: "#8f1d14", label: say("centre.unreached", { count: wangge.number(told.unreached.length) }) });
+      if (out) entries.push({ symbol: "dot", colour: "#8f1d14", label: say("centre.unreached", { count: wangge.number(out) }) });
       if (sited() && advice && advice.sites.length) entries.push({ symbol: "line", colour: "#7a3e9d", dashes: "5 4", label: say("centre.with_site") });
-      const verdict = [wangge.choose(told.summary)].concat(sited() && advice ? [wangge.choose(advice.summary)] : []).join(" ");
+      const verdict = [area ? say(shares ? "centre.area_reach" : "centre.area_reach_withheld", { area: area.name(), minutes: told.minutes[telling()], percent: shares ? centre.short(shares[telling()]) : "" }) : wangge.choose(told.summary)].concat(sited() && advice ? [wangge.choose(advice.summary)] : []).join(" ");
       const notes = [wangge.choose(told.method)].concat(sited() && advice ? [wangge.choose(advice.method)] : []);
-      const share = told.total.percent ? say("centre.grid_share", { minutes: told.minutes[telling()] }) : "";
+      const share = told.by_grid.some(function (row) { return row.percent; }) ? say("centre.grid_share", { minutes: told.minutes[telling()] }) : "";
       return { title: title, verdict: verdict, entries: entries, key: share, warning: fault ? centre.why(fault) : "", notes: notes, action: action };
     }
 
@@ -122,6 +138,7 @@
       old = true;
       load();
     });
+    wangge.on("area", function () { if (centre.view.theme !== "reach") return; draw(); centre.draw_legend(); });
     centre.themes.reach = { show: load, hide: function () { centre.paint_grids(null); layer.remove(); sites.remove(); }, legend: legend, page: "reach" };
   });
 })();

@@ -39,7 +39,7 @@
   // The figures of the view: asked when a filter changes and when something happened.
   function load() {
     if (!centre.page.cases) return Promise.resolve();
-    return centre.ask("cases", "cases?" + centre.query()).then(function (told) {
+    return centre.ask("cases", "cases?" + centre.query(centre.view.area ? { area: centre.view.area } : {})).then(function (told) {
       if (!told) return;
       centre.figures = told;
       centre.figures_at = Date.now();
@@ -55,7 +55,7 @@
   centre.asks_anew = function (names) { return ASKING.some(function (name) { return names.has(name); }); };
   centre.reload = load;
   centre.part(function () {
-    wangge.on("view", function (names) { if (centre.asks_anew(names)) load(); });
+    wangge.on("view", function (names) { if (centre.asks_anew(names) || names.has("area")) load(); });
     wangge.on("happened", load);
     wangge.on("language", function () { if (centre.fault) load(); });
     load();  // at once: the answer comes while the rest is drawn

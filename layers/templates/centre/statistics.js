@@ -56,7 +56,9 @@
 
     function circle(feature) {
       const of = feature.properties, sure = of.found;
-      const style = { pane: "cc-circles", color: of.high ? "#8f1d14" : "#1d5690", weight: sure ? 3.5 : 1.5, opacity: sure ? 1 : 0.55, dashArray: sure ? null : "5 5", fill: true, fillOpacity: sure ? 0.1 : 0.02, fillColor: of.high ? "#b2182b" : "#2166ac" };
+      const area = centre.area(), at = L.geoJSON(feature).getBounds().getCenter();
+      const pale = area && !area.contains(at.lat, at.lng) ? 0.3 : 1;  // beside the area that is looked at
+      const style = { pane: "cc-circles", color: of.high ? "#8f1d14" : "#1d5690", weight: sure ? 3.5 : 1.5, opacity: pale * (sure ? 1 : 0.55), dashArray: sure ? null : "5 5", fill: true, fillOpacity: pale * (sure ? 0.1 : 0.02), fillColor: of.high ? "#b2182b" : "#2166ac" };
       const shape = L.geoJSON(feature, {
         pane: "cc-circles", style: style,
         pointToLayer: function (point, at) { return L.circle(at, Object.assign({ radius: of.radius_m }, style)); }
@@ -71,7 +73,7 @@
       if (sure) {
         const bounds = shape.getBounds();
         L.marker([bounds.getNorth(), bounds.getCenter().lng], {
-          pane: "wg-numbers", interactive: false, keyboard: false,
+          pane: "wg-numbers", interactive: false, keyboard: false, opacity: pale,
           icon: L.divIcon({ className: "wg-number-at", html: wangge.element("div", { class: "cc-cluster" + (of.high ? "" : " cc-low") }, String(of.number)), iconSize: [0, 0] })
         }).addTo(layer);
       }
@@ -116,9 +118,10 @@
       });
       const notes = told.notes.map(wangge.choose);
       if (told.approximate) notes.push(wangge.say("centre.approximate"));
+      const area = centre.area(), caveat = [once(told.caveat, told.verdict)].concat(area ? [wangge.say("centre.area_statistics", { area: area.name() })] : []).filter(Boolean).join(" ");
       return {
         title: wangge.choose(told.title), warning: fault ? centre.why(fault) : "", verdict: wangge.choose(told.verdict), entries: entries,
-        method: once(told.words, told.title), caveat: once(told.caveat, told.verdict), notes: notes, action: other_units(), controls: controls()
+        method: once(told.words, told.title), caveat: caveat, notes: notes, action: other_units(), controls: controls()
       };
     }
 
@@ -181,5 +184,6 @@
     centre.themes.statistics = { show: load, hide: function () { layer.remove(); }, legend: legend, page: "statistics", notebook: "03_hot_spots" };
     wangge.on("view", function (names) { if (centre.asks_anew(names) || names.has("finer")) load(); });
     wangge.on("happened", renew);
+    wangge.on("area", function () { if (centre.view.theme !== "statistics") return; draw(); centre.draw_legend(); });
   });
 })();

@@ -90,6 +90,8 @@
         button.addEventListener("click", function () { centre.change(changes); });
         made.push(button);
       }
+      const area = centre.area();
+      if (area) tag(area.name(), { area: "" });
       const last = view.datetime ? "" : say("centre.last_" + view.last);
       if (view.datetime) {
         const ends = centre.ends(centre.period(view.datetime));
@@ -111,5 +113,6 @@
     wangge.on("fault", fault);
     wangge.on("language", function () { if (centre.fault) fault(centre.fault); else draw(); });
     wangge.on("view", tags);
+    wangge.on("area", tags);
   });
 })();

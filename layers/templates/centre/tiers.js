@@ -2,6 +2,24 @@
 // of it leads back, and what lies one level below is one step away. It stands in the address.
 (function () {
   "use strict";
+  // The area that is looked at alone: {id, name(), grids (codes), rings, contains(lat, lng), sums()}; null: none.
+  // Whatever tells of cases, grids or people follows it: `area` is emitted when it changes.
+  centre.area = function () { return null; };
+
+  // a point in polygons, by the even-odd rule over all rings
+  function inside(polygons, lat, lng) {
+    let odd = false;
+    polygons.forEach(function (rings) {
+      rings.forEach(function (ring) {
+        for (let i = 0, j = ring.length - 1; i < ring.length; j = i++) {
+          const a = ring[i], b = ring[j];
+          if ((a[0] > lat) !== (b[0] > lat) && lng < (b[1] - a[1]) * (lat - a[0]) / (b[0] - a[0]) + a[1]) odd = !odd;
+        }
+      });
+    });
+    return odd;
+  }
+
   centre.part(function (map, page) {
     const several = page.communities.length > 1;
     if (!several && !page.areas.length && !page.small_grids) return;
@@ -33,6 +51,14 @@
         return holds && (!found || one.area.level > found.area.level) ? one : found;
       }, null);
     }
+
+    areas.forEach(function (entry) {
+      entry.grids = entry.area.grids;
+      entry.name = function () { return name(entry); };
+      entry.contains = function (lat, lng) { return inside(entry.rings, lat, lng); };
+      entry.sums = function () { return sums(entry); };
+    });
+    centre.area = function () { return find(centre.view.area); };
 
     // Where one is: of a grid, where it lies; else the area chosen.
     function here() {
@@ -121,7 +147,9 @@
       if (grids.length && grids.every(function (grid) { return grid.households !== null; })) {
         told.push(wangge.say("card.households_short", { count: wangge.number(grids.reduce(function (sum, grid) { return sum + grid.households; }, 0)) }));
       }
-      if (centre.figures) {
+      // while the figures of another area are on their way out, nothing is added up from them
+      const whole = centre.figures && (!centre.figures.area || entry.area.grids.every(function (code) { return centre.figures.area.grids.indexOf(code) >= 0; }));
+      if (whole) {
         const rows = centre.figures.by_grid.filter(function (row) { return entry.area.grids.indexOf(row.grid) >= 0; });
         const count = centre.short(rows.reduce(function (sum, row) { return sum + row.cases; }, 0));
         told.push(wangge.say(centre.figures.approximate ? "centre.level_cases_about" : "centre.level_cases", { count: count }));
@@ -185,7 +213,7 @@
 
     function show() {
       const at = here();
-      const chosen = at.grid ? null : at.area;
+      const chosen = find(centre.view.area) || (at.grid ? null : at.area);
       const inner = chosen ? below(chosen) : [];
       // borders of areas are drawn where their grids are: not while communities stand for them
       const outlines = several && !at.community ? [] : areas.filter(function (one) {
@@ -199,6 +227,20 @@
       tell(at);
     }
 
+    // how many facilities of a kind stand in it, beside the kind's name
+    function count_facilities() {
+      const area = centre.area();
+      page.facilities.forEach(function (kind) {
+        const input = Array.from(document.querySelectorAll("input[name=wg-kind]")).find(function (one) { return one.value === kind.kind; });
+        const node = input && input.parentElement.querySelector(".cc-count");
+        if (node) node.textContent = String(area ? kind.points.filter(function (at) { return area.contains(at[0], at[1]); }).length : kind.points.length);
+      });
+    }
+    function follow() {
+      count_facilities();
+      wangge.emit("area", centre.area());
+    }
+
     wangge.on("view", function (names) {
       if (names.has("grid")) {
         const grid = centre.view.grid ? centre.grid(centre.view.grid) : null, area = find(centre.view.area);
@@ -208,6 +250,7 @@
         if (Object.keys(quiet).length) { centre.change(quiet, true); return; }
       }
       if (["grid", "area", "small"].some(function (name) { return names.has(name); })) show();
+      if (names.has("area")) follow();
     });
     wangge.on("levels", show);
     wangge.on("figures", show);
@@ -220,6 +263,7 @@
       const entry = find(centre.view.area);
       if (entry && !centre.view.at) fit(entry.box);
       show();
+      if (entry) follow();
     });
   });
 })();

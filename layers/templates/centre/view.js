@@ -27,6 +27,8 @@
     view.theme = theme[0];
     view.choice = theme.slice(1).join(":");
     const themes = Array.from(document.querySelectorAll("input[name=cc-theme]")).map(function (input) { return input.value; });
+    // an area that is no longer there: after a new plan, say
+    if (!centre.page.areas.some(function (area) { return area.community + ":" + area.key === view.area; })) view.area = "";
     if (themes.indexOf(view.theme) < 0) { view.theme = themes[0] || "grids"; view.choice = ""; }
     return view;
   }
