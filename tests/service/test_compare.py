@@ -416,6 +416,61 @@ def test_a_page_listens_while_one_side_goes_on(world: World) -> None:
 
 
 @pytest.mark.browser
+def test_a_category_that_nobody_knows_says_its_language(
+    world: World, browser: Browser, trouble: Trouble
+) -> None:
+    """As written, and marked, on both pages of the centre, on a card, and in what is asked for anew."""
+    served, client = world.served, world.clients[Role.CENTRE]
+    lon, lat, newest = served.rows(
+        "select st_x(geom), st_y(geom), (select max(time) from cases) from cases where case_id = 'k1'"
+    )[0]
+    point = {"type": "Point", "coordinates": [lon, lat]}
+
+    def report(name: str, category: str) -> None:
+        told = {"case_id": name, "community": CODE, "category": category, "time": newest.isoformat()}
+        feature = {"type": "Feature", "geometry": point, "properties": told}
+        answer = client.post("/collections/cases/items", json=feature)
+        assert answer.status_code == 201, answer.text
+
+    token = served.accounts.invite(Principal(Role.CENTRE, ("",), frozenset(), "browser"))
+    try:
+        report("odd-1", "天降陨石")
+        with closed_page(browser, trouble) as page:
+            page.goto(f"{served.address}/login?token={token}")
+            page.goto(f"{served.address}{ADDRESS}?lang=en")
+            marked = page.locator("#cm-figures th [lang=zh-CN]")
+            expect(marked).to_have_text(["天降陨石"])
+            expect(page.locator("#cm-figures th [lang]")).to_have_count(1)
+            expect(page.locator("#cm-live")).to_have_attribute("data-state", "live")
+            report("odd-2", "Meteor")
+            expect(page.locator("#cm-figures th [lang=en]")).to_have_text(["Meteor"])
+            expect(marked).to_have_text(["天降陨石"])
+            page.goto(f"{served.address}/centre/{CODE}?lang=en")
+            expect(page.locator("[data-filter=category] [lang=zh-CN]")).to_have_text(["天降陨石"])
+            expect(page.locator(".cc-entry b [lang=zh-CN]")).to_have_text(["天降陨石"])
+            expect(page.locator(".cc-entry b [lang=en]")).to_have_text(["Meteor"])
+            known = page.locator(".cc-entry b").filter(has_text="refuse").first
+            expect(known.locator("[lang]")).to_have_count(0)
+            # its first case is reported while the page is open
+            report("odd-3", "月落")
+            expect(page.locator("[data-filter=category] [lang=zh-CN]")).to_have_text(["天降陨石", "月落"])
+            page.locator(".cc-entry", has_text="天降陨石").click()
+            expect(page.locator(".cc-popup h3 [lang=zh-CN]")).to_have_text("天降陨石")
+        grid = served.rows("select grid_code from cases where case_id = 'odd-1'")[0][0]
+        card = client.get(f"/centre/{CODE}/grids/{grid}/card").json()
+        assert {"zh": "天降陨石", "en": "天降陨石", "written": "zh-CN"} in [
+            one["category"] for one in card["cases"]["recent"]
+        ]
+        told = client.get(f"/centre/{CODE}/cases", params={"last": "24h"}).json()
+        labels = {row["value"]: row["label"] for row in told["by_category"]}
+        assert labels["Meteor"]["written"] == "en"
+        assert "written" not in labels["rubbish"]
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id like 'odd-%'"))
+
+
+@pytest.mark.browser
 def test_periods_are_live(world: World, browser: Browser) -> None:
     """A new case is on map and in table without a reload; after a lost connection, what was missed."""
     served, trouble = world.served, Trouble()
