@@ -61,6 +61,7 @@ JOINED: Mapping[str, tuple[str, ...]] = {
         "centre/tiers.js",
         "events.js",
         "centre/live.js",
+        "centre/redrawn.js",
         "centre/start.js",
     ),
 }

@@ -103,7 +103,8 @@ class CentreView:
     statistics: methods that `statistics/{method}` answers, with their names. reach: kinds of facilities that
     `reach` and `siting` answer, with their names.
     events, nearby: addresses of server-sent events and of what is near a point. card: whether
-    `grids/{code}/card` is there.
+    `grids/{code}/card` is there. seen_as: what answers bear in `Wangge-Seen-As` that are for the same
+    principal as this page.
     """
 
     code: str
@@ -126,6 +127,7 @@ class CentreView:
     nearby: str = "/nearby"
     card: bool = True
     role: str = "public"
+    seen_as: str = ""
     synthetic: bool = False
     attribution: Mapping[str, str] = field(default_factory=dict)
     published: str = ""
@@ -195,6 +197,8 @@ def _frame(view: CentreView, lang: Language, title: Mapping[Language, str]) -> d
         "events": view.events if view.cases else "",
         "card": view.card,
         "nearby": view.nearby,
+        "role": view.role,
+        "seen_as": view.seen_as,
         "cases": view.cases,
         "rates": list(view.rates),
         "words": {

@@ -48,7 +48,6 @@ def render(
         scripts=("wangge.js",),
         styles=("wangge.css", "map.css", "card.css", "community_map.css"),
         position="absolute",
-        min_zoom=12,
     )
     figure.add_child(page)
     page.add_child(BaseMap(view))

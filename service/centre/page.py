@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,12 @@ class Opened:
 
     view: CentreView
     exact: Exact
+
+
+def mark_of(principal: Principal) -> str:
+    """Equal for principals who see the same; of what they may see it tells nothing."""
+    seen = (principal.role.value, sorted(principal.scope), sorted(principal.grids))
+    return sha256(repr(seen).encode()).hexdigest()[:16]
 
 
 class Pages:
@@ -173,6 +180,7 @@ def open_page(
         statistics=method_choices(METHODS),
         reach=reach_choices(facilities),
         role=principal.role.value,
+        seen_as=mark_of(principal),
         synthetic=division.synthetic,
         attribution=dict.fromkeys(LANGUAGES, division.attribution) if division.attribution else {},
         published=published,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import Field
 
 from service.faults import LinkSpentError, NotAllowedInError, RateError
 from service.identity.accounts import COOKIE, SESSION, csrf_of
@@ -18,11 +20,20 @@ from service.web.schemas import HealthQuery, LoginQuery
 router = APIRouter(tags=["service"])
 
 
+class WayInQuery(LoginQuery):
+    """A login link, or a page to come back to."""
+
+    next: str | None = Field(None, description="Path of the page that was left.", max_length=4_000)
+
+
 @router.get("/login", include_in_schema=False)
-def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Response:
-    """Trade the link for a session; the link is spent afterwards. Without one, ask for a key."""
+def log_in(context: InContext, query: Annotated[WayInQuery, Query()]) -> Response:
+    """Trade the link for a session; the link is spent afterwards. Without one, ask for a key.
+
+    next: where a key then leads, a path of this server.
+    """
     if query.token is None:
-        return page(context, "login.html")
+        return page(context, "login.html", next=query.next or "")
     limits: Limits = context.request.app.state.limits
     address = client_of(context.request)
     if after := limits.try_key(key_of(query.token), address):
@@ -31,11 +42,15 @@ def log_in(context: InContext, query: Annotated[LoginQuery, Query()]) -> Respons
     if cookie is None:
         limits.note_wrong(key_of(query.token), address)
         raise LinkSpentError("link-spent")
-    return _let_in(context.request, cookie)
+    return _let_in(context.request, cookie, "")
 
 
 @router.post("/login", include_in_schema=False)
-def log_in_by_key(context: InForm, key: Annotated[str, Form(max_length=8_000)]) -> Response:
+def log_in_by_key(
+    context: InForm,
+    key: Annotated[str, Form(max_length=8_000)],
+    next: Annotated[str, Form(max_length=4_000)] = "",
+) -> Response:
     """Trade an API key (or a JWT) typed into the page for a session."""
     key, request = key.strip(), context.request
     limits: Limits = request.app.state.limits
@@ -47,7 +62,7 @@ def log_in_by_key(context: InForm, key: Annotated[str, Form(max_length=8_000)]) 
     except NotAllowedInError:
         limits.note_wrong(key_of(key), address)
         raise
-    return _let_in(request, cookie)
+    return _let_in(request, cookie, next)
 
 
 @router.post("/logout", include_in_schema=False)
@@ -75,8 +90,12 @@ def show_session(context: InContext, query: Annotated[HealthQuery, Query()]) -> 
     return told
 
 
-def _let_in(request: Request, cookie: str) -> Response:
-    answer = RedirectResponse("/", status_code=303)
+# a path of this server and nothing else: two slashes, or one and a backslash, begin another host's address
+_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+
+
+def _let_in(request: Request, cookie: str, back: str) -> Response:
+    answer = RedirectResponse(back if _PATH.fullmatch(back) else "/", status_code=303)
     answer.set_cookie(
         COOKIE,
         cookie,

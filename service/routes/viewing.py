@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from service.access import Access, Principal, Role
 from service.centre.figures import View, read_view
+from service.centre.page import mark_of
 from service.centre.place import Division, cases_access, find_division
 from service.centre.question import REPEATABLE, Filters, read_filters
 from service.centre.reach import Footing
@@ -77,6 +78,10 @@ def look(connection: Connection, asking: Asking) -> View:
 def seen_as(principal: Principal) -> tuple[object, ...]:
     """Equal for principals who see the same."""
     return (principal.role, principal.scope, principal.grids)
+
+
+# who an answer is for: a page whose session has ended would else show the public's answers as its own
+SEEN_AS = "Wangge-Seen-As"
 
 
 def answer_view(
@@ -146,7 +151,7 @@ def answer_kept(
     cases: whether it tells of cases, so that nothing stays on a disk; else of buildings and the like.
     """
     mark = digest(allowed, *key)
-    headers = _headers(context, cases)
+    headers = _headers(context, cases) | {SEEN_AS: mark_of(context.principal)}
     # of all that an answer is made of, what is hidden from most
     read = [COLLECTIONS["cases" if cases else "buildings"]]
     had = had_before(context, read, mark)

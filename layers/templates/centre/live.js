@@ -11,11 +11,12 @@
     if (!page.events) { node.hidden = true; return; }
 
     function show() {
-      node.dataset.state = state;
+      node.dataset.state = centre.estranged ? "away" : state;
       const at = centre.figures_at ? centre.clock(centre.figures_at).time : "";
       const text = state === "live" ? wangge.say("centre.live", { time: at }) :
         at ? wangge.say("centre.reconnecting", { time: at }) : wangge.say("centre.connecting");
-      if (words.textContent !== text) words.textContent = text;
+      if (centre.estranged) words.replaceChildren(wangge.say("centre.session_since", { time: at || "–" }) + " ", centre.login());
+      else if (words.textContent !== text) words.textContent = text;
     }
 
     function mark_fresh(feature) {
@@ -26,6 +27,7 @@
 
     wangge.on("figures", show);
     wangge.on("language", show);
+    wangge.on("session", show);
     wangge.on("fault", function (error) { if (error.away && ear) ear.lost(); });
     wangge.on("started", function () {
       ear = wangge.listen(page.events, page.code, {

@@ -3,6 +3,7 @@
   "use strict";
   const waiting = {};
   let under_way = 0;
+  centre.estranged = false;  // whether the server takes whoever looks at the page for somebody else
 
   function busy(by) {
     under_way += by;
@@ -18,6 +19,8 @@
     return fetch(centre.page.address + "/" + path + join + "lang=" + wangge.language(), {
       headers: { Accept: "application/json" }, credentials: "same-origin", signal: stop.signal
     }).then(function (answer) {
+      return ours(answer).then(function (is_ours) { if (!is_ours) throw stranger(); return answer; });
+    }).then(function (answer) {
       if (answer.ok) return answer.json();
       return answer.json().catch(function () { return {}; }).then(function (told) {
         const error = new Error(told.detail || told.title || wangge.say("centre.failed", { status: answer.status }));
@@ -32,6 +35,41 @@
       busy(-1);
       if (waiting[kind] === stop) delete waiting[kind];
     });
+  };
+
+  // Whether an answer is for whom the page was made. When the login has ended the server answers the public: its
+  // figures would fall without a word. What is refused does not say for whom, so that is asked.
+  function ours(answer) {
+    const mark = answer.headers.get("Wangge-Seen-As"), page = centre.page;
+    if (mark === page.seen_as) { estrange(false); return Promise.resolve(true); }
+    if (!mark && (answer.status < 400 || answer.status >= 500)) return Promise.resolve(true);
+    return fetch("/session", { headers: { Accept: "application/json" }, credentials: "same-origin" })
+      .then(function (told) { return told.ok ? told.json() : null; })
+      .then(function (told) {
+        if (!mark && (!told || told.role === page.role)) return true;
+        // logged in anew as somebody else: theirs is another page
+        if (told && told.role !== "public") location.reload(); else estrange(true);
+        return false;
+      }, function () { return !mark; });
+  }
+
+  // Until an answer is ours again, as after a login in another tab.
+  function estrange(now) {
+    if (centre.estranged === now) return;
+    centre.estranged = now;
+    wangge.emit("session");
+  }
+
+  function stranger() {
+    const error = new Error(wangge.say("centre.session_ended"));
+    error.status = 401;
+    return error;
+  }
+
+  // The way to log in and back to what the page shows.
+  centre.login = function () {
+    const next = location.pathname + location.search;
+    return wangge.element("a", { href: "/login?lang=" + wangge.language() + "&next=" + encodeURIComponent(next) }, wangge.say("centre.log_in"));
   };
 
   centre.why = function (error) { return error.away ? wangge.say("centre.away") : error.message; };

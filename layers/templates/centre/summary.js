@@ -56,7 +56,9 @@
     }
 
     function fault(error) {
-      words.replaceChildren(wangge.element("p", { class: "cc-warning" }, centre.why(error)));
+      const line = wangge.element("p", { class: "cc-warning" }, centre.why(error));
+      if (centre.estranged) line.append(" ", centre.login());
+      words.replaceChildren(line);
       tags();
     }
 

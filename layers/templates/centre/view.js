@@ -101,17 +101,16 @@
         return JSON.stringify(before[name]) !== JSON.stringify(centre.view[name]);
       });
       if (names.length) wangge.emit("view", new Set(names));
-      if (names.indexOf("at") >= 0) place();
+      if (names.indexOf("at") >= 0 && !place() && !centre.view.area) whole();
     });
     wangge.on("language", function () { keep(false); });
 
     function place() {
       const at = centre.view.at.split(",").map(Number);
-      if (at.length === 3 && at.every(Number.isFinite) && Math.abs(at[0]) <= 90) {
-        map.setView([at[0], at[1]], at[2], { animate: false });
-        return true;
-      }
-      return false;
+      const right = at.length === 3 && at.every(Number.isFinite) && Math.abs(at[0]) <= 90 && Math.abs(at[1]) <= 180;
+      // a map is not held to its least and most zoom where it is told one; far beyond, drawing does not end
+      if (right) map.setView([at[0], at[1]], Math.max(map.getMinZoom(), Math.min(map.getMaxZoom(), at[2])), { animate: false });
+      return right;
     }
     // The whole area between the panels. Nobody moved the map: it does not go into the address.
     let fitting = true;

@@ -1,0 +1,213 @@
+"""The centre's page left open: the login ends, grids are redrawn, one goes back; maps keep their zoom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from service import db
+from service.access import Principal, Role
+from service.identity.accounts import COOKIE
+from service.plans.planning import plan_community
+from service.routes import events
+from service.store.grids import publish_plan
+from tests.browser import Trouble, closed_page
+
+from .api import PROFILE, Served, fill, serve
+from .test_accounts import issue
+from .towns import CODE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.database, pytest.mark.browser]
+
+ADDRESS = f"/centre/{CODE}"
+
+
+@pytest.fixture(scope="module")
+def town(module_database: db.Database) -> Iterator[Served]:
+    """The published town; a third of its cases is nothing for the public."""
+    area = fill(module_database)
+    with module_database.owner.begin() as connection:
+        connection.execute(
+            text("""
+                update cases c set category = (array['rubbish', 'noise', 'domestic_violence'])[1 + n % 3]
+                from (select id, row_number() over (order by id)::int as n from cases) k where k.id = c.id
+            """)
+        )
+    with pytest.MonkeyPatch.context() as patch, serve(module_database, area) as served:
+        patch.setattr(events, "PACE", events.Pace(heartbeat=0.3))
+        yield served
+
+
+@pytest.fixture
+def page(town: Served, browser: Browser) -> Iterator[Page]:
+    """A page that the command centre has logged in with; what goes wrong in it is a fault."""
+    trouble = Trouble()
+    with closed_page(browser, trouble) as opened:
+        token = town.accounts.invite(Principal(Role.CENTRE, ("",), frozenset(), "lasting"))
+        opened.goto(f"{town.address}/login?token={token}")
+        yield opened
+    assert trouble.outside == []
+    assert [error for error in trouble.errors if "400 (Bad Request)" not in error] == []
+
+
+def open_centre(page: Page, town: Served, query: str) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(f"{town.address}{ADDRESS}?{query}")
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    expect(page.locator(".cc-figure")).not_to_have_count(0)
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+
+
+def figure(page: Page) -> int:
+    """The number of cases that the page shows."""
+    return int(page.locator(".cc-figure dd").first.evaluate("node => node.firstChild.textContent"))
+
+
+def end_session(page: Page, town: Served) -> None:
+    """As after twelve hours; the browser keeps the cookie."""
+    cookie = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+    town.accounts.end(cookie)
+
+
+def middle(town: Served) -> tuple[float, float]:
+    """Longitude and latitude of the town's middle."""
+    lon, lat = town.rows("select st_x(c), st_y(c) from (select st_centroid(geom) c from divisions) d")[0]
+    return lon, lat
+
+
+def report(client: httpx.Client, town: Served) -> None:
+    """A case that everybody may know of, in the minute in which the data end."""
+    newest = town.rows("select max(time) from cases")[0][0]
+    told = {"community": CODE, "category": "noise", "time": newest.isoformat()}
+    case = {"type": "Feature", "geometry": {"type": "Point", "coordinates": middle(town)}, "properties": told}
+    answer = client.post("/collections/cases/items", json=case)
+    assert answer.status_code == 201, answer.text
+
+
+def test_a_login_that_ends_is_told_and_nothing_else_is_shown(town: Served, page: Page) -> None:
+    """The public's figures never stand in the place of the centre's; who logs in again is where they were."""
+    from playwright.sync_api import expect
+
+    client = town.client(Role.CENTRE)
+    open_centre(page, town, "lang=en&theme=grids&last=30d&weekdays=1-7")
+    total = figure(page)
+    end_session(page, town)
+    report(client, town)
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "away")
+    expect(page.locator("#cc-live-words")).to_contain_text("Login ended, data as of")
+    expect(page.locator("#cc-summary")).to_contain_text("Your login has ended.")
+    assert figure(page) == total
+    # a filter that the public has not is refused, and for the same reason
+    page.check("input[name=tier][value=grid]")
+    expect(page.locator("#cc-summary")).to_contain_text("Your login has ended.")
+    page.click("text=中文")
+    expect(page.locator("#cc-live-words")).to_contain_text("登录已失效")
+    page.uncheck("input[name=tier][value=grid]")
+    shown = page.url
+    page.locator("#cc-summary a").click()
+    page.fill("input[name=key]", issue(town.database, Principal(Role.CENTRE, ("",), subject="again"))[0])
+    page.keyboard.press("Enter")
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+    assert page.url == shown
+    assert figure(page) == total + 1
+
+
+def test_a_login_in_another_tab_is_enough(town: Served, page: Page) -> None:
+    from playwright.sync_api import expect
+
+    client = town.client(Role.CENTRE)
+    open_centre(page, town, "lang=en")
+    end_session(page, town)
+    report(client, town)
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "away")
+    other = page.context.new_page()
+    token = town.accounts.invite(Principal(Role.CENTRE, ("",), frozenset(), "lasting"))
+    other.goto(f"{town.address}/login?token={token}")
+    report(client, town)
+    expect(page.locator("#cc-live")).to_have_attribute("data-state", "live")
+    expect(page.locator("#cc-summary")).not_to_contain_text("login")
+
+
+def test_who_logs_in_as_another_sees_the_other_page(town: Served, page: Page) -> None:
+    """Every tab of a browser is logged in alike: none shows one role's figures on the page of another."""
+    from playwright.sync_api import expect
+
+    client = town.client(Role.CENTRE)
+    open_centre(page, town, "lang=en&theme=grids")
+    expect(page.locator("#cc-left")).to_contain_text("Viewing as: command centre")
+    token = town.accounts.invite(Principal(Role.PLANNER, ("",), subject="lasting"))
+    page.context.new_page().goto(f"{town.address}/login?token={token}")
+    report(client, town)
+    expect(page.locator("#cc-left")).to_contain_text("Viewing as: planner")
+    assert "theme=grids" in page.url
+
+
+@pytest.mark.parametrize(
+    "back", ["https://example.org/", "//example.org/", "/\\example.org", "/a\r\nSet-Cookie: x=1", "centre"]
+)
+def test_a_login_leads_to_no_other_host(town: Served, back: str) -> None:
+    secret, _ = issue(town.database, Principal(Role.CENTRE, ("",), subject="back"))
+    answer = town.client().post("/login", data={"key": secret, "next": back})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/"
+
+
+def test_back_leads_to_the_whole(town: Served, page: Page) -> None:
+    """A view without a place is the whole, by the back button as by its link."""
+    open_centre(page, town, "lang=en")
+    whole = page.evaluate("centre.map.getCenter()")
+    page.evaluate("centre.change({ grid: centre.page.grids[2].code })")
+    page.evaluate("centre.map.panBy([300, 200], { animate: false })")
+    assert "at=" in page.url
+    page.go_back()
+    page.wait_for_function("centre.view.at === '' && centre.view.grid === ''")
+    # in pixels; the panels may leave a little more room than when the page was opened
+    away = page.evaluate(
+        "at => { const m = centre.map; return m.project(at).distanceTo(m.project(m.getCenter())); }", whole
+    )
+    assert away < 60
+    assert "at=" not in page.url
+
+
+@pytest.mark.parametrize(("asked", "least", "most"), [("99", 21, 21), ("-5", 1, 12), ("16.5", 16.5, 16.5)])
+def test_an_address_cannot_ask_for_a_zoom_beyond_the_maps(
+    town: Served, page: Page, asked: str, least: float, most: float
+) -> None:
+    """Drawing at zoom 99 does not end; at 26 it takes half a minute."""
+    lon, lat = town.rows(
+        "select st_x(c), st_y(c) from (select st_centroid(geom) c from divisions limit 1) d"
+    )[0]
+    open_centre(page, town, f"lang=en&at={lat},{lon},{asked}")
+    assert least <= page.evaluate("centre.map.getZoom()") <= most
+    for _ in range(4):
+        page.click("#wg-in")
+    assert page.evaluate("centre.map.getZoom()") <= 21
+
+
+def test_a_redraw_reaches_a_page_that_is_open(town: Served, page: Page) -> None:
+    """Other grids come into force: the page shows them without a hand, and keeps its view."""
+    from playwright.sync_api import expect
+
+    gone = str(town.rows("select max(code) from grids where valid_to is null")[0][0])
+    open_centre(page, town, f"lang=en&theme=grids&last=7d&grid={gone}")
+    expect(page.locator("#cc-card h2")).to_be_visible()
+    count = page.locator("path.wg-grid").count()
+    planned = plan_community(town.database.owner, CODE, PROFILE, grids=count - 2)
+    with town.database.owner.begin() as connection:
+        publish_plan(connection, planned.plan)
+    now = [row[0] for row in town.rows("select code from grids where valid_to is null order by code")]
+    assert gone not in now
+    expect(page.locator("path.wg-grid")).to_have_count(len(now))
+    assert sorted(page.evaluate("centre.page.grids.map(grid => grid.code)")) == now
+    expect(page.locator("#cc-note")).to_contain_text("The grids were redrawn")
+    expect(page.locator("#cc-note")).to_contain_text(f"{gone} is not among those in force")
+    assert "last=7d" in page.url
+    assert "grid=" not in page.url
