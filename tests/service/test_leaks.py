@@ -230,6 +230,10 @@ def _queries(world: World, route: APIRoute, path: str) -> list[str]:
         asked += ["category=dispute&count=true", "sortby=-time", "sortby=category,case_id&limit=20"]
         asked += [f"filter={quote(f)}&count=true" for f in CASE_FILTERS]
         asked += ["datetime=2026-01-05T00:00:00Z/2026-01-20T00:00:00Z&count=true", "properties=case_id"]
+        asked += [
+            "properties=category_zh,category_en&sortby=category_en,case_id",
+            "category_zh=矛盾纠纷&count=true",
+        ]
     if name == "buildings":
         asked += ["use=school&count=true", "sortby=-building_id&limit=20", f"grid={world.own}&count=true"]
     return plain + [f"?{query}" for query in asked]
@@ -251,6 +255,7 @@ def _views(world: World, path: str) -> list[str]:
         return []
     asked = ["last=24h", "last=7d&previous=true", "category=dispute", "category=rubbish&status=open"]
     asked += ["datetime=2026-01-05/2026-02-01&rate=households", "hours=8-18&weekdays=1-5&rate=residents"]
+    asked += [f"area={CODE}:above1-1&datetime=2026-01-01/2026-03-01", f"area={CODE}:above1-2&category=dispute"]
     return [*asked, "tier=street&status=verified&status=closed", "datetime=2026-01-05T00:00:00Z/..&hours=3"]
 
 
@@ -263,6 +268,7 @@ def _exports(world: World, name: str) -> list[str]:
     if name == "cases":
         asked += [f"f=fgb&filter={quote(CASE_FILTERS[3])}", "f=geojson&sortby=-time&category=dispute"]
         asked.append("f=csv&datetime=2026-01-05T00:00:00Z/2026-01-20T00:00:00Z")
+        asked.append("f=csv&properties=case_id,category_zh,category_en")
     if name == "grids":
         asked += ["f=gpkg&datetime=../..", f"f=geojson&filter={quote('households > 250')}&sortby=residents"]
         asked.append("f=shp&fit=cut&sortby=-households")
@@ -270,6 +276,7 @@ def _exports(world: World, name: str) -> list[str]:
 
 
 CASE_FILTERS = (
+    "category_en = 'dispute'",
     "category = 'dispute'",
     "category LIKE 'disp%'",
     "category <> 'rubbish'",
