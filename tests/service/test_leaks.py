@@ -256,6 +256,7 @@ def _views(world: World, path: str) -> list[str]:
     asked = ["last=24h", "last=7d&previous=true", "category=dispute", "category=rubbish&status=open"]
     asked += ["datetime=2026-01-05/2026-02-01&rate=households", "hours=8-18&weekdays=1-5&rate=residents"]
     asked += [f"area={CODE}:above1-1&datetime=2026-01-01/2026-03-01", f"area={CODE}:above1-2&category=dispute"]
+    asked += [f"area={CODE}:above1-1&datetime=2026-01-01/2026-03-01", f"area={CODE}:above1-2&category=dispute"]
     return [*asked, "tier=street&status=verified&status=closed", "datetime=2026-01-05T00:00:00Z/..&hours=3"]
 
 
