@@ -16,7 +16,7 @@
      "links": [{"rel": "items", "href": …, "title": {…}}, …]}
 
 `together`: the grids that are counted with it, itself among them (`001–004`), where its cases cannot be told
-from theirs. `about`: counted at places near the cases' own points, so approximate. `whole`: false for a month
+from theirs. `about`: some are from before a redraw, so the number is approximate. `whole`: false for a month
 that is not over, or of which cases are known only in part. Phones are "" where they may not be told.
 """
 

@@ -58,11 +58,11 @@ class CommunityView:
 
     Optional columns of grids: bounds_zh, bounds_en (the four bounds in words), buildings_unknown (int:
     buildings whose households are not known), ranged (bool: size_range is one for the grid; it is for all
-    without this column), cases_about (bool: cases_30d counts cases near their own points and is shown as
-    approximate), cases_together (codes of the grids whose cases count together with its own, itself among
-    them; none: it counts alone), recent (list of {date, category_zh, category_en, status_zh, status_en},
-    newest first; only what the role may see), colour (int from 0; without it colours are made that tell neighbours apart),
-    posts, facilities, months, freshness (what `layers.cards` describes besides).
+    without this column), cases_about (bool: cases_30d is shown as approximate), cases_together (codes of the
+    grids whose cases count together with its own, itself among them; none: it counts alone), recent (list of
+    {date, category_zh, category_en, status_zh, status_en}, newest first; only what the role may see), colour
+    (int from 0; without it colours are made that tell neighbours apart), posts, facilities, months,
+    freshness (what `layers.cards` describes besides).
     A member of staff with an empty name is shown as a vacancy; staff may carry role_zh, role_en beside role.
     cases is None where the role may not see cases, or none were loaded; a Surface without cells is shown as
     "too few cases". version and published (ISO date) name the published plan; size_range are its bounds of

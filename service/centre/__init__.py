@@ -22,7 +22,7 @@ The filters (`question.py`), the same for the page's own address and for every a
      "as_of": "2026-10-31T14:13:00Z", "anchor": "now",            # "newest": synthetic data, told from there
      "span": {"begin": "…Z", "end": "…Z", "days": 30.0, "datetime": "begin/end as collections take it"},
      "previous_span": {…} | null,                               # null: nothing to compare with, see `change`
-     "area": null | {"id": "990101001001:above1-2", "name": {…}, "grids": [codes]},   # with `area=`: of it alone
+     "area": null | {"id": "990101001001:above1-2", "name": {…}, "grids": [codes]},   # `area=`: of it alone
      "total": 231, "previous_total": 198 | null, "overdue_total": 12 | null,   # null: not for this role
      "undated_total": 3 | null,                                   # open cases without a limit on record
      "change": {"difference": 33, "percent": 16.7 | null, "p": 0.12 | null, "verdict": "chance"} | null,
@@ -40,7 +40,8 @@ The filters (`question.py`), the same for the page's own address and for every a
                   "rate": 97.2 | null, "rate_state": "stable" | "unstable" | "hidden" | null,
                   "rate_difference": 59.6 | null, "denominator": 319 | null}, …],
      "elsewhere": 0,                                              # cases that lie in no grid
-     "approximate": false,                                        # true: counted at places near their points
+     "at_places": false,                # true: this role sees cases at places of several buildings
+     "approximate": false,              # true: some of `by_grid` have cases of `crossing`
      "by_category": [{"value": "noise", "label": {…}, "cases": 40, "previous": 31 | null}, …],  # most first
      "by_status": […],  "by_tier": […] | null,                    # all known ones, in their order
      "by_day": {"step": "day" | "week" | "month", "starts": ["2026-10-01", …], "cases": [7, …]},

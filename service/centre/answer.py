@@ -53,6 +53,7 @@ def write_figures(figures: Figures) -> dict[str, Any]:
         "rate": _rate(figures.filters),
         "by_grid": [_grid(grid) for grid in figures.grids],
         "elsewhere": figures.total - sum(grid.cases for grid in figures.grids),
+        "at_places": figures.at_places,
         "approximate": figures.approximate,
         "by_category": _values("category", kinds(figures), compared),
         "by_status": _values("case_status", states(figures), compared),
@@ -99,7 +100,7 @@ def items_query(figures: Figures) -> Mapping[str, str] | None:
     It knows neither hours of the day nor beginnings of codes, and grids only where these are told.
     """
     filters, area = figures.filters, figures.area
-    if area is not None and figures.approximate:
+    if area is not None and figures.at_places:
         return None
     if filters.hours is not None or filters.weekdays is not None:
         return None

@@ -20,7 +20,7 @@ from partition.texts import LANGUAGES, catalogue
 from service.access import Access, Principal, Role, access
 from service.centre.base import draw_ground
 from service.centre.change import Change, compare
-from service.centre.figures import Figures, View, count_cases, counting, kinds
+from service.centre.figures import Figures, View, compare_grids, count_cases, counting, kinds
 from service.centre.periods import name_period, offer_months, propose_sides, read_period, write_ends
 from service.centre.place import Clock, Division, clock_of, find_division
 from service.centre.question import BEIJING, Filters, Interval
@@ -354,8 +354,11 @@ def _compare_periods(
     silences = _silences(told, stretch.intervals, count)
     silent = any(one is not None for one in silences)
     judged = stretch.comparable and not silent
-    changes = compare(
-        [grid.cases for grid in told[1].grids], [grid.cases for grid in told[0].grids], stretch.share
+    both_sides = list(zip(told[1].grids, told[0].grids, strict=True))
+    changes = compare_grids(
+        [(after.cases, before.cases) for after, before in both_sides],
+        [after.crossing + before.crossing for after, before in both_sides],
+        stretch.share,
     )
     grids = _frame(connection, principal, "grids", division.codes)
     names = [name_period(side, interval) for side, interval in zip(sides, asked, strict=True)]
@@ -377,7 +380,7 @@ def _compare_periods(
         choices=_period_choices(sides, clock),
         basis=_basis(names, stretch, clock),
         changed=None if stretch.even else both("change_by_day"),
-        notes=_period_notes(filters, stretch, told[0].approximate, silences),
+        notes=_period_notes(filters, stretch, any(one.approximate for one in told), silences),
         # a period that has not ended by the clock goes on
         events="/events" if any(one.begin < clock.end <= one.end for one in asked) else "",
         **_common(connection, principal, division, address),

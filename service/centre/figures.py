@@ -91,7 +91,7 @@ class Figures:
     newest: Sequence[Any]
     overdue: Overdue | None
     tiers: bool
-    approximate: bool
+    at_places: bool
     silence: Silence | None = None
     area: Area | None = None
 
@@ -104,6 +104,11 @@ class Figures:
     def total(self) -> int:
         """Cases in the time asked about."""
         return self.tallies.total[0]
+
+    @property
+    def approximate(self) -> bool:
+        """Whether cases of grids are counted beside them, since they are from before a redraw."""
+        return any(grid.crossing for grid in self.grids)
 
     @property
     def by_code(self) -> Mapping[str, GridFigures]:
@@ -197,7 +202,7 @@ def count_cases(connection: Connection, principal: Principal, cases: Access, vie
         newest=store.select_newest(connection, cases, codes, asked, times[1:]),
         overdue=store.select_overdue(connection, cases, codes, asked, view.clock.now),
         tiers=any(column.name == "tier" for column, _ in cases.columns),
-        approximate=not principal.reaches(Role.CENTRE),
+        at_places=not principal.reaches(Role.CENTRE),
         silence=silence,
         area=view.area,
     )
@@ -224,10 +229,7 @@ def _grids(
 ) -> tuple[GridFigures, ...]:
     pairs = [tallies.grids.get(row.code, (0, 0)) for row in rows]
     crossing = [tallies.crossing.get(row.code, 0) for row in rows]
-    judged = [
-        told and cases <= CROSSING_MOST * sum(pair) for cases, pair in zip(crossing, pairs, strict=True)
-    ]
-    changes = _changes(pairs, judged, share) if share else [None] * len(rows)
+    changes = compare_grids(pairs, crossing, share, told=told) if share else [None] * len(rows)
     found = []
     for row, (now, before), change, crossed in zip(rows, pairs, changes, crossing, strict=True):
         rated = rate_of(now, row, filters) if filters.rate else None
@@ -236,8 +238,17 @@ def _grids(
     return tuple(found)
 
 
-def _changes(pairs: Sequence[Pair], judged: Sequence[bool], share: float) -> list[Change | None]:
-    """The change of each pair; those that are not judged are no part of the tests either."""
+def compare_grids(
+    pairs: Sequence[Pair], crossing: Sequence[int], share: float, *, told: bool = True
+) -> list[Change]:
+    """The change of each pair, now and before. share: the later time's part of the hours of both.
+
+    Where more than `CROSSING_MOST` of the cases cross borders, and without `told`, no verdict is given, and
+    the test of the others takes no notice of these.
+    """
+    judged = [
+        told and cases <= CROSSING_MOST * sum(pair) for cases, pair in zip(crossing, pairs, strict=True)
+    ]
     found: dict[int, Change] = {}
     for wanted in (True, False):
         rows = [row for row, one in enumerate(judged) if one is wanted]

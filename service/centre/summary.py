@@ -140,12 +140,12 @@ def _where(figures: Figures, lang: Language) -> str:
     if most == figures.total:
         return _say("at_all", lang, grid=names[0])
     if len(first) > NAMED:
-        return _say("at_many", lang, count=len(first), cases=_about(figures, most, lang))
+        return _say("at_many", lang, count=len(first), cases=_about(first, most, lang))
     if len(first) > 1:
-        return _say("at_several", lang, grids=_listed(names, lang), cases=_about(figures, most, lang))
+        return _say("at_several", lang, grids=_listed(names, lang), cases=_about(first, most, lang))
     share = 100 * most / figures.total
     told = _say("under_one", lang) if share < 1 else f"{share:.0f}"
-    return _say("at_most", lang, grid=names[0], cases=_about(figures, most, lang), share=told)
+    return _say("at_most", lang, grid=names[0], cases=_about(first, most, lang), share=told)
 
 
 def _where_rated(figures: Figures, lang: Language) -> str:
@@ -161,13 +161,13 @@ def _where_rated(figures: Figures, lang: Language) -> str:
     key = "at_rate_unstable" if grid.rate.state == "unstable" else "at_rate"
     unit = _say(figures.filters.rate, lang)
     return _say(
-        key, lang, unit=unit, grid=grid_name(figures, grid, lang), rate=_about(figures, f"{value:.1f}", lang)
+        key, lang, unit=unit, grid=grid_name(figures, grid, lang), rate=_about([grid], f"{value:.1f}", lang)
     )
 
 
-def _about(figures: Figures, number: object, lang: Language) -> object:
-    """A grid's number, as one counted at places nearby where it is."""
-    return _say("about", lang, number=number) if figures.approximate else number
+def _about(grids: Sequence[GridFigures], number: object, lang: Language) -> object:
+    """A number of grids, as an approximate one where cases from before a redraw are counted beside them."""
+    return _say("about", lang, number=number) if any(grid.crossing for grid in grids) else number
 
 
 def _kind(figures: Figures, lang: Language) -> str:
@@ -233,7 +233,7 @@ def _moved(figures: Figures, lang: Language) -> str:
                     "grid_change",
                     lang,
                     grid=grid_name(figures, grid, lang),
-                    before=_about(figures, _before(grid), lang),
+                    before=_about([grid], _before(grid), lang),
                     now=grid.cases,
                 )
                 for grid in found[:NAMED]

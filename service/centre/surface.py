@@ -70,11 +70,15 @@ def draw_surface(
     grounds: Grounds,
     frames: int = 0,
 ) -> dict[str, Any]:
-    """The surface as the answer has it, but for its links. frames: steps in time besides, of 2 or more."""
+    """The surface as the answer has it, but for its links. frames: steps in time besides, of 2 or more.
+
+    Densities and steps are of the part of the time asked about that can have cases.
+    """
     from layers.density import CHANGE_LADDER, LADDER, case_change, case_frames, case_lattice
 
     ground = grounds.of(connection, principal, view.division.codes)
-    filters, interval = view.filters, view.interval
+    filters = view.filters
+    interval = view.covered if view.covered.days else view.interval
     earlier = view.earlier if filters.previous else None
     asked = filters.condition({column.name: sql for column, sql in cases.columns})
     begin = interval.begin if earlier is None else earlier.begin
@@ -89,10 +93,7 @@ def draw_surface(
     )
     places, counts, steps = deal_points(connection, points)
     now = steps >= 0
-    # of a time that is not over, the part that is
-    over = interval.within(None, view.clock.end)
-    days = over.days or interval.days
-    lattice = case_lattice(ground, places[now], days=days, counts=counts[now], breaks=LADDER)
+    lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now], breaks=LADDER)
     few = _few(lattice)
     told = lattice.as_json()
     if few:
@@ -109,9 +110,9 @@ def draw_surface(
             ground,
             places[now],
             places[~now],
-            days=days,
+            days=interval.days,
             # as many days as its hours are that pass the filters: thirty days hold four Sundays or five
-            days_before=days * filters.exposure(earlier) / filters.exposure(over),
+            days_before=interval.days * filters.exposure(earlier) / filters.exposure(interval),
             counts=counts[now],
             counts_before=counts[~now],
         )

@@ -81,9 +81,7 @@ def draw(connection: Connection, principal: Principal, division: str, *, heat: b
         counted_of(counted, code) if show else None for code, show in zip(grids["code"], shown, strict=True)
     ]
     grids["cases_together"] = [counted_with(counted, code) for code in grids["code"]]
-    # counted where they are shown, at places near their own points
-    exact_cases = set(grids["code"]) if principal.reaches(Role.CENTRE) else principal.grids
-    grids["cases_about"] = ~grids["code"].isin(exact_cases)
+    grids["cases_about"] = grids["code"].isin(frozenset() if counted is None else counted.about)
     grids["recent"] = [recent.get(code, []) for code in grids["code"]]
     groups, on_cards, exact = group_surfaces(connection, principal, division, grids) if heat else ([], {}, {})
     grids["groups"] = [on_cards.get(code, []) for code in grids["code"]]

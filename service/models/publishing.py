@@ -32,8 +32,8 @@ added_collections = ledger(
     CheckConstraint("name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,62}$'", "name_is_key"),
 )
 
-# Statement triggers add one to a shard of the collection that the writing transaction alone holds. The sum over
-# the shards is the version of the state that a snapshot sees; shards keep writers from waiting on each other.
+# Statement triggers add one to a shard of the collection that the writing transaction alone holds. The sum
+# over the shards is the version of the state that a snapshot sees; so no writer waits for another.
 collection_versions = Table(
     "collection_versions",
     metadata,

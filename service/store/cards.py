@@ -18,7 +18,8 @@ from service.store.grid_cases import find_units, own_sql, place_sql, select_unit
 class Months:
     """Cases by grid and month of Beijing's calendar (`2026-09`), between two times.
 
-    about: grids whose number is of cases near their own points, so approximate. together: the codes of all
+    about: grids with cases from before a redraw at places that cross their borders, whose numbers are
+    approximate. together: the codes of all
     grids with which a grid counts, itself among them; each has the number of all. oldest: the first case
     that is counted; None: there is none.
     """
@@ -114,9 +115,15 @@ def select_months(
             sums[unit][row.month] += row.many
     together = {code: codes for codes in units.grids.values() for code in codes}
     counts = {code: sums[units.of(code)] for code in together}
-    exact = frozenset(counts) if place_sql(principal, cases).startswith("null") else principal.grids
+    crossing = {
+        unit
+        for row in rows
+        if row.own is None and row.x is not None
+        for unit in units.crossing(division, (row.x, row.y))
+    }
+    about = frozenset(code for unit in crossing for code in units.grids[unit])
     oldest = min((row.oldest for row in rows), default=None)
-    return Months(counts, frozenset(counts) - exact, together, oldest)
+    return Months(counts, about, together, oldest)
 
 
 def select_recent(

@@ -280,6 +280,7 @@ class Town:
             "rate": {"per": rate, "cases_hidden_below": 10, "cases_unstable_below": 20} if rate else None,
             "by_grid": by_grid,
             "elsewhere": 0,
+            "at_places": self.role == "public",
             "approximate": self.role == "public",
             "by_category": counts(found, "category", CATEGORIES),
             "by_status": counts(found, "status", STATUSES),

@@ -257,7 +257,7 @@ def test_counts_of_cases_tell_no_more_than_their_places(served: Served, role: Ro
         expected[code] += known is not None or code not in own
     cards = _cards(client.get(f"/maps/{CODE}").text)
     assert {code: card["cases"]["last_30_days"] for code, card in cards.items()} == expected
-    assert {code for code, card in cards.items() if not card["cases"]["about"]} == own
+    assert not any(card["cases"]["about"] for card in cards.values())  # nothing was redrawn
     assert sum(expected.values()) > 5
 
 

@@ -420,7 +420,8 @@ def test_rates_have_their_denominator_and_hide_what_is_small(town: Town) -> None
 @pytest.mark.parametrize("role", sorted(AT_PLACES))
 def test_grids_that_share_places_count_what_the_centre_sees_in_all_of_them(town: Town, role: Role) -> None:
     """Not everything in the one in which a place lies, and nothing in the others."""
-    query: dict[str, Any] = {"datetime": "2026-01-01/2026-03-01", "category": ["rubbish", "noise"], "rate": "households"}
+    query: dict[str, Any] = {"datetime": "2026-01-01/2026-03-01", "category": ["rubbish", "noise"]}
+    query |= {"rate": "households"}
     exact = {row["grid"]: row for row in ask(town.clients[Role.CENTRE], **query)["by_grid"]}
     told = ask(town.clients[role], **query)["by_grid"]
     assert max(len(row["grids"]) for row in told) >= 3
@@ -618,6 +619,20 @@ def test_the_surface_holds_the_cases_of_the_figures(town: Town, role: Role) -> N
     shown = np.array([value for value in told["values"] if value is not None])
     mass = shown.sum() * told["cell_m"] ** 2 / 1e6 * told["days"] / 30
     assert 0.5 * told["cases"] < mass < 1.1 * told["cases"]
+
+
+def test_a_density_is_of_the_time_that_can_have_cases(town: Town) -> None:
+    """Not thinned by years before the first one, or by days to come."""
+    client = town.clients[Role.CENTRE]
+    told = ask(client, "surface", frames=4, datetime="2019-01-01/2035-01-01")
+    times = sorted(_time(one) for one in town.cases[Role.CENTRE])
+    begin, end = (
+        datetime.fromisoformat(told["frames"][place][name]) for place, name in ((0, "begin"), (-1, "end"))
+    )
+    assert begin == times[0]
+    assert times[-1] < end <= datetime.now(UTC)
+    assert told["days"] == pytest.approx((end - begin) / timedelta(days=1))
+    assert sum(frame["cases"] for frame in told["frames"]) == told["cases"]
 
 
 def test_the_classes_of_the_surface_never_move(town: Town) -> None:

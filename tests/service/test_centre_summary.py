@@ -68,7 +68,7 @@ def figures(
         newest=(),
         overdue=overdue,
         tiers=True,
-        approximate=False,
+        at_places=False,
     )
 
 
@@ -253,16 +253,29 @@ def test_times_of_unequal_hours_are_told_so() -> None:
     assert "allowing for that, there is a rise beyond chance" in en
 
 
-def test_a_number_counted_at_places_nearby_is_about() -> None:
-    told = dataclasses.replace(figures({"001": (30, 5), "002": (5, 5)}), approximate=True)
-    zh, en = summarise(told).values()
+def crossed(told: Figures) -> Figures:
+    """The same with cases from before a redraw beside every grid."""
+    return dataclasses.replace(told, grids=tuple(dataclasses.replace(one, crossing=1) for one in told.grids))
+
+
+def test_a_number_with_cases_from_before_a_redraw_is_about() -> None:
+    plain = figures({"001": (30, 5), "002": (5, 5)})
+    assert "001网格（30件，占86%）" in summarise(plain)["zh"]
+    zh, en = summarise(crossed(plain)).values()
     assert "001网格（约30件，占86%）" in zh
     assert "001网格（约5→30件）" in zh
     assert "grid 001 (about 30, 86%)" in en
-    rated = dataclasses.replace(
-        figures({"001": (30, 5)}, filters=Filters(rate="households")), approximate=True
-    )
+    rated = crossed(figures({"001": (30, 5)}, filters=Filters(rate="households")))
     assert "in grid 001 (about 100.0)" in summarise(rated)["en"]
+
+
+def test_grids_that_count_together_are_all_named() -> None:
+    told = figures({"001": (30, 5), "002": (5, 5)})
+    codes = tuple(f"{TOWN.code}{ending}" for ending in ("001", "003", "004", "005"))
+    first = dataclasses.replace(told.grids[0], grid=dataclasses.replace(told.grids[0].grid, grids=codes))
+    zh, en = summarise(dataclasses.replace(told, grids=(first, *told.grids[1:]))).values()
+    assert "件数最多的是001, 003–005网格（合并统计）（30件，占86%）" in zh
+    assert "grids 001, 003–005 together (30, 86%)" in en
 
 
 def test_in_several_communities_a_grid_is_named_with_its_own() -> None:

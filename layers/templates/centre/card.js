@@ -28,7 +28,7 @@
       if (!figures) return null;
       const list = wangge.element("dl", { class: "wg-lines" });
       const joined = figures.grids.length > 1 ? wangge.say("centre.grids_together", { names: figures.label }) : null;
-      row(list, wangge.say("centre.card_cases"), (centre.figures.approximate ? "≈ " : "") + centre.short(figures.cases), joined);
+      row(list, wangge.say("centre.card_cases"), (figures.crossing ? "≈ " : "") + centre.short(figures.cases), joined);
       if (figures.difference !== null) row(list, wangge.say("centre.card_change"), centre.signed(figures.difference) + wangge.say("centre.verdict_" + (figures.verdict || "chance")), centre.uncertain(figures) ? wangge.say("centre.crossing_note") : null);
       if (centre.figures.rate) row(list, wangge.say("centre.card_rate_" + centre.figures.rate.per), figures.rate_state === "hidden" || figures.rate === null ? wangge.say("centre.rate_state_hidden") : centre.short(figures.rate) + (figures.rate_state === "unstable" ? " · " + wangge.say("centre.rate_state_unstable") : ""));
       return wangge.element("section", { class: "wg-card-section" }, wangge.element("h3", {}, wangge.say("centre.situation")), list);

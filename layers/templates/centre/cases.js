@@ -61,7 +61,7 @@
         const button = wangge.element("button", { type: "button", class: "cc-link" }, say("centre.grid_named", { name: centre.grid_name(grid) }) + (grid.head ? " · " + grid.head : ""));
         button.addEventListener("click", function () { map.closePopup(); centre.change({ grid: grid.code }); });
         list.append(wangge.element("div", {}, wangge.element("dt", {}, say("centre.case_grid")), wangge.element("dd", {}, button)));
-      } else if (centre.figures.approximate) box.append(wangge.element("p", { class: "wg-note" }, say("centre.case_place")));
+      } else if (centre.figures.at_places) box.append(wangge.element("p", { class: "wg-note" }, say("centre.case_place")));
       const near = wangge.element("div", { class: "cc-near" }, wangge.element("p", { class: "wg-note" }, say("centre.near_asking")));
       box.append(near);
       open = key(feature);

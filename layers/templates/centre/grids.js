@@ -59,7 +59,7 @@
     const joined = figures.by_grid.filter(function (row) { return row.grids.length > 1; });
     if (joined.length) notes.push(say("centre.together_note", { names: joined.map(function (row) { return row.label; }).join("; ") }));
     if (figures.elsewhere) notes.push(say("centre.elsewhere", { count: wangge.number(figures.elsewhere) }));
-    return { title: title, spec: classes(), states: Array.from(states), notes: notes, key: figures.approximate ? say(rate() ? "centre.approximate_rate" : "centre.approximate") : "", warning: figures.few ? wangge.choose(figures.few.words) : "" };
+    return { title: title, spec: classes(), states: Array.from(states), notes: notes, key: figures.approximate ? say("centre.approximate") : "", warning: figures.few ? wangge.choose(figures.few.words) : "" };
   }
 
   centre.part(function (map, page) {
@@ -96,7 +96,7 @@
       const row = told[grid.code], lines = [], say = wangge.say;
       if (row) {
         if (row.grids.length > 1) lines.push(say("centre.tip_together", { names: row.label, count: centre.short(row.cases) }));
-        else lines.push(say(centre.figures.approximate ? "centre.tip_about" : "centre.tip_cases", { count: centre.short(row.cases) }));
+        else lines.push(say(row.crossing ? "centre.tip_about" : "centre.tip_cases", { count: centre.short(row.cases) }));
         if (row.rate !== null && row.rate_state && row.rate_state !== "hidden") lines.push(say("centre.tip_rate_" + centre.figures.rate.per, { rate: centre.short(row.rate), base: wangge.number(row.denominator) }));
         else if (row.rate_state === "hidden") lines.push(say("centre.tip_rate_hidden"));
         if (row.difference !== null) lines.push(say("centre.tip_change", { change: centre.signed(row.difference) }) + say("centre.verdict_" + (row.verdict || "chance")));

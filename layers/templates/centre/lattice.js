@@ -141,7 +141,7 @@
       const values = { days: centre.short(surface.days), cases: wangge.number(surface.cases), min: surface.min_cases, bandwidth: Math.round(surface.bandwidth_m), cell: Math.round(surface.cell_m) };
       const notes = [say("legend.cases_method", values), say("centre.heat_caveat")], area = centre.area();
       if (area) notes.push(say("centre.area_heat", { area: area.name() }));
-      if (centre.figures && centre.figures.approximate) notes.push(say("centre.approximate"));
+      if (centre.figures && centre.figures.at_places) notes.push(say("centre.at_places"));
       if (differs() && frame === null) {
         const breaks = surface.difference.breaks, entries = [];
         for (let i = breaks.length; i >= 0; i--) {

@@ -117,7 +117,7 @@
         return { symbol: kind === "hidden" ? "hatch" : kind === "unknown" || kind === "few" ? "blank" : "fill", colour: colour(kind), label: wangge.choose(entry.label) + (entry.units ? " · " + wangge.number(entry.units) : "") };
       });
       const notes = told.notes.map(wangge.choose);
-      if (told.approximate) notes.push(wangge.say("centre.approximate"));
+      if (told.approximate) notes.push(wangge.say("centre.at_places"));
       const area = centre.area(), caveat = [once(told.caveat, told.verdict)].concat(area ? [wangge.say("centre.area_statistics", { area: area.name() })] : []).filter(Boolean).join(" ");
       return {
         title: wangge.choose(told.title), warning: fault ? centre.why(fault) : "", verdict: wangge.choose(told.verdict), entries: entries,
