@@ -449,8 +449,9 @@ def test_on_a_phone_half_of_the_height_is_the_maps(
     """In every theme and both languages; what is folded for it opens, by keys too, and nothing is lost."""
     from playwright.sync_api import expect
 
+    # all times: the latest days hold next to nothing where another test has reported a case
     with visitor(town, browser, Role.CENTRE, *size) as (page, _, trouble):
-        open_centre(page, town)
+        open_centre(page, town, "lang=zh&datetime=2020-01-01/..")
         expect(page.locator(".leaflet-wg-streets-pane path")).not_to_have_count(0)
         folded, legend = page.locator("#cc-folded"), page.locator("#cc-legend")
         for lang in ("zh", "en"):

@@ -203,7 +203,11 @@
         down.forEach(function (step) { row.append(button(step)); });
         path.append(row);
       }
-      if (focused) path.querySelector("[aria-current]").focus({ preventScroll: true });
+      const place = path.querySelector("[aria-current]");
+      if (focused) place.focus({ preventScroll: true });
+      // on a phone the way is one line that scrolls: where one is stays in sight, with a step below it
+      path.scrollLeft = 0;
+      path.scrollLeft = Math.max(0, place.getBoundingClientRect().right + 80 - path.getBoundingClientRect().right);
     }
     function button(step) {
       const made = wangge.element("button", { type: "button" }, step[0]);
