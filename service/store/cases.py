@@ -42,7 +42,7 @@ _LOCATE = text("""
         ) as grid_code
         from cases k where k.division_code = :division
     ) n
-    where c.id = n.id and c.grid_code is distinct from n.grid_code
+    where c.id = n.id and c.division_code = :division and c.grid_code is distinct from n.grid_code
 """)
 _DIVISIONS = text("""
     select (
