@@ -23,7 +23,7 @@ from service.privacy.disclosure import rules
 from service.store import centre as store
 from service.store import walks
 from service.store.grid_cases import Grids, Units, members, select_grids, select_units
-from service.store.places import places_of_buildings
+from service.store.places import places_of
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -314,9 +314,10 @@ def _move(
     moved = np.zeros(len(points), dtype=bool)
     moved[rows] = True
     version = store.select_version(connection, ("buildings",))
-    for community, of in members(owners[rows]).items():
-        mine = rows[of]
-        points[mine] = places_of_buildings(connection, community, points[mine], version)
+    apart = members(owners[rows])
+    for community, kept in places_of(connection, apart, version):
+        mine = rows[apart[community]]
+        points[mine] = kept.of_buildings(points[mine])
     return moved
 
 

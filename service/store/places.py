@@ -583,15 +583,6 @@ def places_of(
             yield one, found[one]
 
 
-def places_of_buildings(connection: Connection, division: str, points: Points, version: int) -> Points:
-    """The places (degrees; NaN: none) at which cases in buildings are told, by a point of each building.
-
-    version: as in `places_of`.
-    """
-    ((_, kept),) = places_of(connection, [division], version)
-    return kept.of_buildings(points)
-
-
 def _find(connection: Connection, buildings: Mapping[str, _Buildings], version: int) -> dict[str, KeptPlaces]:
     """The places as they are written down: present ones, and former ones at which there are cases."""
     known = {

@@ -17,7 +17,7 @@ from service.privacy.places import Places, find_places
 from service.store.cases import locate_cases
 from service.store.communities import load_area
 from service.store.grids import publish_plan
-from service.store.places import place_cases, places_of, places_of_buildings, spread_cases
+from service.store.places import place_cases, places_of, spread_cases
 
 from .test_store_grids import FINER, propose
 from .towns import CODE, make_layers, make_town
@@ -328,7 +328,7 @@ def test_cases_at_joined_places_are_spread_over_all_their_buildings(
     single = spread_cases(connection, CODE, np.repeat(at, count, axis=0))
     np.testing.assert_allclose(np.unique(single, axis=0), np.unique(points, axis=0))
     # people are counted at the places that cases get now
-    assert np.isfinite(places_of_buildings(connection, CODE, points, version=-1)).all()
+    assert np.isfinite(kept.of_buildings(points)).all()
 
 
 def test_places_of_many_communities_are_read_at_once(

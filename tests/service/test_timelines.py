@@ -167,11 +167,12 @@ def test_what_is_kept_of_the_ground_is_laid_anew(
     def look(connection: Connection) -> tuple[Any, ...]:
         version = centre.select_version(connection, ("buildings",))
         division = find_division(connection, CENTRE, CODE)
+        ((_, kept),) = places.places_of(connection, [CODE], version)
         return (
             networks.around(connection, streets, *point),
             grounds.of(connection, CENTRE, (CODE,)),
             footing.of(connection, CENTRE, division),
-            places.places_of_buildings(connection, CODE, np.array([point], dtype=float), version)[0].tolist(),
+            kept.of_buildings(np.array([point], dtype=float))[0].tolist(),
         )
 
     first = asking(look)
