@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from partition.texts import Language, catalogue
 from service.centre.question import BEIJING
-from service.centre.summary import label_of
+from service.centre.summary import labels_of
 from service.identity.accounts import COOKIE, csrf_of
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ def _page(request: Request, name: str, lang: Language, status: int, values: dict
 
     def label(group: str, value: str) -> str:
         """A value of the data in words."""
-        return label_of(group, value, lang)
+        return labels_of(group, value)[lang]
 
     text = (
         _templates()
         .get_template(name)
-        .render(say=say, lang=lang, keep=keep, to=to, label=label, languages=languages, **values)
+        .render(
+            say=say, lang=lang, keep=keep, to=to, label=label, labels=labels_of, languages=languages, **values
+        )
     )
     return HTMLResponse(text, status_code=status, headers={"Vary": "Accept, Accept-Language, Cookie"})

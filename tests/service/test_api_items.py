@@ -390,6 +390,11 @@ def test_names_of_categories_are_told_where_they_are_asked_for(served: Served, r
             "category_en": label["en"],
         }
     assert {row["category_en"] for row in told} >= {"refuse"}
+    # in a browser the name, and what was written
+    rubbish = next(one for one in plain if one["properties"]["category"] == "rubbish")
+    for address in ("/collections/cases/items", f"/collections/cases/items/{quote(str(rubbish['id']))}"):
+        html = client.get(address, params={"f": "html", "lang": "en"}).text
+        assert '<span>refuse</span> <small class="wg-code">rubbish</small>' in html
     answer = client.get(
         "/collections/cases/export", params={"f": "csv", "properties": names, "geometry": "none"}
     )
