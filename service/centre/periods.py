@@ -10,13 +10,13 @@ from layers.months import in_both
 from partition.texts import LANGUAGES
 from service.centre.place import Clock
 from service.centre.question import BEIJING, Filters, Interval, write_span
-from service.centre.stretch import reaches_back
+from service.centre.stretch import MONTH_DAYS, reaches_back
 from service.faults import MalformedError
 from service.query.box import short
 from service.query.span import read_span
 
 MONTHS_MOST = 24
-# until so many days of a month are over, two whole months say more
+# until so many days of a month are over, the last thirty days say more
 DAYS_LEAST = 7
 _TICK = timedelta(microseconds=1)
 
@@ -25,18 +25,17 @@ def propose_sides(sides: tuple[str, str], clock: Clock) -> tuple[str, str]:
     """Both sides as in an address, "" being filled in. Raises MalformedError.
 
     Without any: the running month beside the one before, of which the same days count; in a month's first
-    week the last two months that are over, if cases reach back so far. Beside a month on the right stands the
-    one before it, beside a span the equally long time before it.
+    week the last thirty days that are over beside the thirty before, if cases reach back so far. Beside a
+    month on the right stands the one before it, beside a span the equally long time before it.
     """
     left, right = sides
     if not left and not right:
         running = month_of(clock.now)
-        last = month_before(running)
         if clock.end - read_period(running, clock).begin < timedelta(days=DAYS_LEAST):
-            earlier = month_before(last)
+            earlier, later = _days_before(clock.now, 2 * MONTH_DAYS), _days_before(clock.now, MONTH_DAYS)
             if reaches_back(read_period(earlier, clock), clock.oldest):
-                return earlier, last
-        return last, running
+                return earlier, later
+        return month_before(running), running
     right = right or month_of(clock.now)
     if left:
         return left, right
@@ -99,6 +98,13 @@ def month_before(month: str) -> str:
         return month_of(_begin(month) - timedelta(days=1))
     except OverflowError:
         raise MalformedError("datetime", value=short(month)) from None
+
+
+def _days_before(now: datetime, first: int) -> str:
+    """Thirty days that begin so many days ago."""
+    today = now.astimezone(BEIJING).date()
+    begin = today - timedelta(days=first)
+    return f"{begin}/{begin + timedelta(days=MONTH_DAYS - 1)}"
 
 
 def _is_month(side: str) -> bool:

@@ -5,7 +5,8 @@ One rule for the centre's page, which asks about a time and the one before, and 
 - A time that is not over counts as far as it has come, and stands beside an equally long part of the other.
   The time before ends where it begins; of two periods that are alike in length (two months) both are taken
   from their beginnings: the first 22 days of November beside the first 22 of October.
-- Where unequal lengths remain, as those of months of 28 and of 31 days, numbers are compared by the day.
+- Periods that are over stay whole. Where lengths differ, as those of months of 28 and of 31 days, numbers are
+  compared by the day.
 - Nothing is compared with a time of which more than a tenth lies before the first case: numbers would seem to
   rise from none.
 """
@@ -75,9 +76,9 @@ def align(
     lengths = sorted(interval.length for interval in asked)
     parts = [over[0], over[1]]
     if lengths[0] >= ALIKE * lengths[1]:
-        for place in (0, 1):
-            if running[1 - place] and over[1 - place].length < over[place].length:
-                parts[place] = Interval(over[place].begin, over[place].begin + over[1 - place].length)
+        shortest = min(part.length for part in over)
+        if any(running):
+            parts = [Interval(part.begin, part.begin + shortest) for part in over]
     first, second = (filters.exposure(part) for part in parts)
     if not first or not second:
         return None

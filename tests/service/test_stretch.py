@@ -39,7 +39,7 @@ MONTHS = st.tuples(st.integers(2021, 2030), st.integers(1, 12)).map(lambda told:
 def test_a_month_that_is_not_over_stands_beside_as_many_days(
     left: str, right: str, share: float, running: int
 ) -> None:
-    """Both begin where they begin, neither goes beyond now, and what is over is no longer than the other."""
+    """Both begin where they begin, neither goes beyond now, and both are equally long."""
     asked = (month(left), month(right))
     one = asked[running]
     end = one.begin + share * one.length
@@ -50,12 +50,12 @@ def test_a_month_that_is_not_over_stands_beside_as_many_days(
     assert told is not None
     assert all(part.begin == whole.begin for part, whole in zip(told.intervals, asked, strict=True))
     assert all(part.end <= min(whole.end, end) for part, whole in zip(told.intervals, asked, strict=True))
-    mine, other = told.intervals[running], told.intervals[1 - running]
-    assert mine == Interval(one.begin, end)
-    assert other.length == min(asked[1 - running].length, mine.length)
-    assert told.even == (other.length == mine.length)
+    passed = [min(whole.end, end) - whole.begin for whole in asked]
+    assert [part.length for part in told.intervals] == [min(passed)] * 2
+    assert told.even
+    assert told.share == 0.5
     assert told.running[running]
-    assert told.share == pytest.approx(told.intervals[1].days / sum(part.days for part in told.intervals))
+    assert told.cut == tuple(length > min(passed) for length in passed)
 
 
 def test_the_first_days_of_november_beside_those_of_october() -> None:
@@ -72,13 +72,16 @@ def test_the_first_days_of_november_beside_those_of_october() -> None:
     assert swapped.intervals == told.intervals[::-1]
 
 
-def test_a_short_month_stands_whole_beside_a_longer_stretch_by_the_day() -> None:
-    """On 30 March all of February's 28 days are there, and nothing of March is left out."""
+def test_beside_a_short_month_no_more_than_its_days_count() -> None:
+    """On 30 March the first 28 days of both: February has no others."""
     end = clock("2026-03-30T11:59").end
     told = align(ALL, (month("2026-02"), month("2026-03")), end, LONG_AGO)
     assert told is not None
-    assert told.days == pytest.approx((28, 29.5))
-    assert (told.even, told.cut) == (False, (False, False))
+    assert told.days == pytest.approx((28, 28))
+    assert (told.even, told.cut) == (True, (False, True))
+    over = align(ALL, (month("2026-02"), month("2026-03")), clock("2026-04-01T00:00").end, LONG_AGO)
+    assert over is not None
+    assert over.days == pytest.approx((28, 31))
 
 
 @pytest.mark.parametrize(
@@ -157,9 +160,10 @@ def test_the_time_before_is_as_long_as_what_is_over(begin: datetime, days: float
     [
         ("2026-11-22T17:31", ("2026-10", "2026-11")),
         ("2026-11-08T00:00", ("2026-10", "2026-11")),
-        ("2026-11-07T23:58", ("2026-09", "2026-10")),  # in the first week whole months say more
-        ("2026-11-01T00:00", ("2026-09", "2026-10")),
-        ("2026-01-03T00:00", ("2025-11", "2025-12")),
+        # in the first week thirty days that are over say more
+        ("2026-11-07T23:58", ("2026-09-08/2026-10-07", "2026-10-08/2026-11-06")),
+        ("2026-11-01T00:00", ("2026-09-02/2026-10-01", "2026-10-02/2026-10-31")),
+        ("2026-03-31T12:00", ("2026-02", "2026-03")),
     ],
 )
 def test_without_sides_like_stands_beside_like(now: str, proposed: tuple[str, str]) -> None:
@@ -168,8 +172,8 @@ def test_without_sides_like_stands_beside_like(now: str, proposed: tuple[str, st
     assert sides == proposed
     told = align(ALL, (read_period(sides[0], at), read_period(sides[1], at)), at.end, LONG_AGO)
     assert told is not None
-    assert told.even or not any(told.running)
-    # where cases do not reach back to the older of two whole months, the running one is shown
+    assert told.even
+    # where cases do not reach back to the older, the running month is shown
     young = clock(now, at.now - timedelta(days=20))
     assert propose_sides(("", ""), young)[1] == f"{at.now.astimezone(BEIJING):%Y-%m}"
 
