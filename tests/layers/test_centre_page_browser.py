@@ -294,12 +294,12 @@ def test_the_surface_is_the_same_whatever_the_zoom(page: Page, address: str, tow
     questions = [question for question in town.asked if question.startswith("surface")]
     for _ in range(3):
         page.click("#wg-in")
-    page.wait_for_timeout(200)
+    where = re.compile("[?&]at=")
+    expect(page).to_have_url(where)  # the map has come to rest
     assert painted(page) == before
     assert [question for question in town.asked if question.startswith("surface")] == questions
-    assert "at" in asked(page)
     page.click("#wg-whole")
-    assert "at" not in asked(page)
+    expect(page).not_to_have_url(where)
 
 
 def test_lists_and_map_belong_together(page: Page, address: str) -> None:
