@@ -125,6 +125,11 @@ def test_several_communities_lead_to_their_areas(town: Served, browser: Browser)
         page.locator(".cc-way button").nth(1).click()
         expect(below).to_have_text(["Area 1", "Area 2", "Area 3"])
         assert accessibility_faults(page) == []
+        # the whole is that of the office again
+        page.keyboard.press("Escape")
+        page.keyboard.press("0")
+        expect(page.locator(".cc-levels")).to_be_hidden()
+        expect(page.locator(f"[data-community='{CODE}']")).to_be_visible()
         assert trouble == Trouble()
 
 

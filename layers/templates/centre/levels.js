@@ -102,7 +102,12 @@
 
     map.on("zoomend", show);
     map.on("moveend", tell);
-    wangge.on("view", function (names) { if (names.has("grid") || names.has("area")) show(); });
+    wangge.on("view", function (names) {
+      // where the whole is seen again, no community is entered
+      const whole = names.has("at") && !centre.view.at && !centre.view.area && !centre.view.grid;
+      if (whole) inside = "";
+      if (whole || names.has("grid") || names.has("area")) show();
+    });
     wangge.on("language", show);
     wangge.on("started", function () {
       if (centre.view.at) inside = "-";  // a view that was shared is shown as it is
