@@ -26,6 +26,8 @@ router = APIRouter(tags=["plans"])
 
 Status = Literal["draft", "submitted", "approved", "published", "archived"]
 PLAN_MOST = 2**63 - 1
+# as pages name them (`edit.<operation>`)
+EDITS = ("move", "merge", "split", "swap", "lock", "unlock", "rebalance", "undo")
 
 
 class PlansQuery(PageQuery):
@@ -117,10 +119,11 @@ def add_plan(context: InContext, body: Copy) -> Response:
 
 
 @router.get("/plans/{plan}", summary="A plan", response_class=Response)
-def show_plan(context: InContext, plan: str, query: Annotated[HealthQuery, Query()]) -> Response:
+def show_plan(context: InContext, plan: str, query: Annotated[PageQuery, Query()]) -> Response:
     """With figures, and for those who see drafts too the report, the notes and the locked grids."""
     with context.reading() as connection:
         row = find_plan(context, connection, plan_number(plan))
+        names = names_of(context, connection)
         told = describe(context, row)
         if context.principal.reaches(Role.PLANNER):
             told |= {
@@ -129,7 +132,8 @@ def show_plan(context: InContext, plan: str, query: Annotated[HealthQuery, Query
                 "notes": [dict(note) for note in notes.select_notes(connection, row["id"])],
             }
     # its version counts changes of what others are not told, who change no plan either
-    return answer(told, row if context.principal.reaches(Role.PLANNER) else None)
+    listed = answer(told, row if context.principal.reaches(Role.PLANNER) else None)
+    return answer_or_page(context, listed, "plan.html", names=names)
 
 
 @router.get("/plans/{plan}/grids", summary="A plan's grids", response_class=Response)
@@ -232,7 +236,7 @@ def take_step(
 
 
 @router.get("/plans/{plan}/revisions", summary="Every edit of a plan", response_class=Response)
-def list_revisions(context: InContext, plan: str, query: Annotated[HealthQuery, Query()]) -> Response:
+def list_revisions(context: InContext, plan: str, query: Annotated[PageQuery, Query()]) -> Response:
     """Oldest first, each with the figures and violations that it led to."""
     number = plan_number(plan)
     with context.reading() as connection:
@@ -241,7 +245,8 @@ def list_revisions(context: InContext, plan: str, query: Annotated[HealthQuery, 
             raise UnknownError("plan", plan=number)
         found = [dict(one) for one in revisions.select_revisions(connection, number)]
     links = [link(context.href(f"/plans/{number}/revisions"), "self", JSON)]
-    return answer({"revision": row["revision"], "revisions": found, "links": links}, row)
+    listed = answer({"revision": row["revision"], "revisions": found, "links": links}, row)
+    return answer_or_page(context, listed, "revisions.html", plan=number, edits=EDITS)
 
 
 # --- what these routes share with those of edits, jobs and staff ---

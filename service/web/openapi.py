@@ -49,6 +49,8 @@ CONTENT: Mapping[str, tuple[tuple[str, str], ...]] = {
     "/conformance": ((JSON, "conformance"), (HTML, "html")),
     "/centre": ((JSON, "object"), (HTML, "html")),
     "/plans": ((JSON, "object"), (HTML, "html")),
+    "/plans/{plan}": ((JSON, "object"), (HTML, "html")),
+    "/plans/{plan}/revisions": ((JSON, "object"), (HTML, "html")),
     "/jobs": ((JSON, "object"), (HTML, "html")),
     "/staff": ((JSON, "object"), (HTML, "html")),
     "/cases/overdue": ((GEOJSON, "featureCollection"), (HTML, "html")),

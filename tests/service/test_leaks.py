@@ -41,7 +41,7 @@ pytestmark = pytest.mark.database
 SENSITIVE = re.compile("dispute|suicide|家庭|纠纷", re.IGNORECASE)  # of the categories in this town
 LEVEL = 16
 # what is a page of its own for people, made of the same answer
-LISTS = ("/centre", "/plans", "/jobs", "/staff", "/cases/overdue")
+LISTS = ("/centre", "/plans", "/plans/{plan}", "/plans/{plan}/revisions", "/jobs", "/staff", "/cases/overdue")
 # paths that are no reading of data: a stream without end, a file of our own, the way in
 APART = {
     "/static/{name:path}": "files",
@@ -255,8 +255,10 @@ def _views(world: World, path: str) -> list[str]:
         return []
     asked = ["last=24h", "last=7d&previous=true", "category=dispute", "category=rubbish&status=open"]
     asked += ["datetime=2026-01-05/2026-02-01&rate=households", "hours=8-18&weekdays=1-5&rate=residents"]
-    asked += [f"area={CODE}:above1-1&datetime=2026-01-01/2026-03-01", f"area={CODE}:above1-2&category=dispute"]
-    asked += [f"area={CODE}:above1-1&datetime=2026-01-01/2026-03-01", f"area={CODE}:above1-2&category=dispute"]
+    asked += [
+        f"area={CODE}:above1-1&datetime=2026-01-01/2026-03-01",
+        f"area={CODE}:above1-2&category=dispute",
+    ]
     return [*asked, "tier=street&status=verified&status=closed", "datetime=2026-01-05T00:00:00Z/..&hours=3"]
 
 

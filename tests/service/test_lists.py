@@ -171,7 +171,6 @@ def test_a_page_tells_what_the_json_tells_and_no_more(town: Served, role: Role) 
 
     jobs = told["/jobs"]["jobs"]
     assert pages["/jobs"].tags.count("tr") == (len(jobs) + 1 if jobs else 0)
-    assert {f"/jobs/{one['jobID']}" for one in jobs} <= set(pages["/jobs"].links)
     assert len(jobs) == (5 if role in OFFICIALS else 0)
     assert all(one["message"] in pages["/jobs"].text for one in jobs)
 
@@ -229,11 +228,43 @@ def test_lists_are_narrowed_and_turned_over(town: Served) -> None:
     assert len(seen) == len(second) == 2
     assert not set(seen) & set(second)
     drafts = next(link for link in read(town, Role.CENTRE, "/plans").links if "status=draft" in link)
-    assert Read(centre.get(drafts, headers=PAGE).text).tags.count("tr") == 2
+    wanted = centre.get("/plans", params={"status": "draft"}).json()["plans"]
+    assert Read(centre.get(drafts, headers=PAGE).text).tags.count("tr") == len(wanted) + 1
     vacant = read(town, Role.CENTRE, "/staff", vacant="true", lang="en")
     assert vacant.tags.count("tr") < read(town, Role.CENTRE, "/staff").tags.count("tr")
     assert "vacant" in vacant.words
     assert "There are no such posts." in read(town, Role.CENTRE, "/staff", division="33", lang="en").text
+
+
+def test_a_plan_and_the_register_of_its_changes_are_pages(town: Served) -> None:
+    planner = client(town, Role.PLANNER)
+    [(plan,)] = town.rows("select id from plans where status = 'published'")
+    draft = planner.post("/plans", json={"plan": plan, "reason": AUTHOR}).json()["id"]
+    [(own,)] = town.rows("select min(code) from grids where valid_to is null")
+    edited = planner.post(f"/plans/{draft}/edits", json={"operation": "lock", "revision": 0, "grids": [own]})
+    assert edited.status_code == 200, edited.text
+    planner.post(f"/plans/{draft}/notes", json={"text": AUTHOR})
+    told = planner.get(f"/plans/{draft}").json()
+    for lang in ("zh", "en"):
+        page = read(town, Role.PLANNER, f"/plans/{draft}", lang=lang)
+        assert page.tags.count("tr") == len(told["report"]["grids"]) + 1
+        assert all(one["bounds"][lang] in page.text for one in told["report"]["grids"])
+        assert all(one["text"][lang] in page.text for one in told["report"]["violations"])
+        assert page.text.count(AUTHOR) == 2  # why it was made, and the comment
+        changes = read(town, Role.PLANNER, f"/plans/{draft}/revisions", lang=lang)
+        assert ("锁定" if lang == "zh" else "Locked") in changes.text
+        assert own in changes.words
+    revisions = planner.get(f"/plans/{draft}/revisions")
+    assert changes.tags.count("tr") == len(revisions.json()["revisions"]) + 1
+    # the tag is that of the data: a page has none
+    for path in (f"/plans/{draft}", f"/plans/{draft}/revisions"):
+        assert "etag" in planner.get(path).headers
+        assert "etag" not in planner.get(path, headers=PAGE).headers
+        assert client(town, Role.PUBLIC).get(path, headers=PAGE).status_code == 404
+    public = read(town, Role.PUBLIC, f"/plans/{plan}", lang="en")
+    assert public.tags.count("tr") == 0
+    assert "Plan" in public.text
+    assert AUTHOR not in public.text
 
 
 @pytest.mark.parametrize("role", [Role.PUBLIC, Role.PLANNER, Role.CENTRE])
@@ -273,7 +304,7 @@ def test_the_pages_in_a_browser(town: Served, browser: Browser, size: tuple[int,
                 assert accessibility_faults(page) == [], (path, lang)
                 assert page.locator("h1").count() == 1
                 if size[0] < 500 and path != "/centre":  # what each figure is stands before it
-                    names = page.locator(".rows td").first
+                    names = page.locator(".rows td").first  # under the name of its column
                     assert names.evaluate("node => getComputedStyle(node, '::before').content") not in (
                         "",
                         "none",
