@@ -150,7 +150,7 @@
       // while the figures of another area are on their way out, nothing is added up from them
       const whole = centre.figures && (!centre.figures.area || entry.area.grids.every(function (code) { return centre.figures.area.grids.indexOf(code) >= 0; }));
       if (whole) {
-        const rows = centre.figures.by_grid.filter(function (row) { return entry.area.grids.indexOf(row.grid) >= 0; });
+        const rows = centre.figures.by_grid.filter(function (row) { return row.grids.some(function (code) { return entry.area.grids.indexOf(code) >= 0; }); });
         const count = centre.short(rows.reduce(function (sum, row) { return sum + row.cases; }, 0));
         told.push(wangge.say(centre.figures.approximate ? "centre.level_cases_about" : "centre.level_cases", { count: count }));
       }
