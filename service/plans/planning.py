@@ -213,6 +213,7 @@ def _keep(
     from service.store.communities import fingerprint
     from service.store.locks import lock_divisions
     from service.store.plans import rename_split, save_plan, settle_codes
+    from service.store.tiers import rename_tiers
 
     tell = progress or (lambda step, share: None)
     tell("store", 0.0)
@@ -222,7 +223,10 @@ def _keep(
             raise ConflictError("plan-outdated", division=ground.division)
         plan = save_plan(connection, ground.division, split, author=author, reason=reason)
         keep_tiers(connection, plan)  # with the codes that the grids have until they are settled
-        split = rename_split(split, settle_codes(connection, plan))
+        codes = settle_codes(connection, plan)
+        split = rename_split(split, codes)
+        if tiers is not None:
+            tiers = rename_tiers(tiers, codes)
         if kept is not None:
             kept(connection, plan)
     if kept is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import shapely
@@ -138,6 +139,30 @@ def _save_below(
 
 def _of(division: str, plan: int, count: int) -> dict[str, list[Any]]:
     return {"division_code": [division] * count, "plan_id": [plan] * count}
+
+
+def rename_tiers(tiers: Tiers, codes: Mapping[str, str]) -> Tiers:
+    """The tiers as told of grids that have other codes now (old → new), in findings and imbalance."""
+    if not codes:
+        return tiers
+    whole = "|".join(map(re.escape, codes))
+    numbers = {old[-3:]: new[-3:] for old, new in codes.items()}
+    # a small grid's code begins with its grid's, and its name with the number
+    coded = re.compile(rf"(?<!\w)(?:{whole})(?=(?:\d\d)*(?!\w))")
+    named = re.compile(r"(?<!\w)\d{3}(?=网格)|(?<=grid )\d{3}(?!\w)")
+
+    def told(value: Any) -> Any:
+        if isinstance(value, str):
+            value = named.sub(lambda found: numbers.get(found[0], found[0]), value)
+            return coded.sub(lambda found: codes[found[0]], value)
+        if isinstance(value, Mapping):
+            return {key: told(one) for key, one in value.items()}
+        return tuple(map(told, value)) if isinstance(value, tuple) else value
+
+    violations = tuple(
+        replace(finding, rows=told(finding.rows), values=told(finding.values)) for finding in tiers.violations
+    )
+    return replace(tiers, violations=violations, imbalance=[told(line) for line in tiers.imbalance])
 
 
 # --- they follow the plan's edits ---

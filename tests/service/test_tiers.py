@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -175,6 +176,27 @@ def test_nobody_writes_tiers_and_what_was_published_stays(town: Served) -> None:
         db.transaction(town.database.app, role="planner", scope=["99"]) as app,
     ):
         app.execute(text("delete from tiers"))
+
+
+def test_what_is_told_of_tiers_names_the_grids_as_they_are_kept(town: Served) -> None:
+    """Codes are given when a plan is kept: a new division's go on after all that were issued."""
+    first = plan_community(town.database.owner, CODE, PROFILE, tiers=(Ask(size=(5, 9, 10)),))
+    second = plan_community(town.database.owner, CODE, PROFILE, grids=5, tiers=(Ask(size=(5, 9, 10)),))
+    for made in (first, second):
+        assert made.tiers is not None
+        codes = set(made.split.grids["code"])
+        assert codes == {
+            row.code for row in town.rows("select code from plan_grids where plan_id = :p", p=made.plan)
+        }
+        assert made.tiers.violations
+        texts = [finding.text(lang) for finding in made.tiers.violations for lang in ("zh", "en")]
+        numbers = {one for text in texts for one in re.findall(r"(\d{3})网格|grid (\d{3})", text)}
+        assert numbers
+        assert {a or b for a, b in numbers} <= {code[-3:] for code in codes}
+        assert {line["code"][:15] for line in made.tiers.imbalance} <= codes
+    assert set(second.split.grids["code"]).isdisjoint(
+        row.code for row in town.rows("select code from grids where division_code = :c", c=CODE)
+    )
 
 
 # --- drafts ---
