@@ -110,7 +110,7 @@ const centre = (function () {
 
     calm: function () { return window.matchMedia("(prefers-reduced-motion: reduce)").matches; },
     // a phone, upright or held sideways, or a tablet: as the style sheet has it
-    narrow: function () { return window.innerWidth <= 1100 || window.innerHeight <= 520; },
+    narrow: function () { return window.innerWidth <= 1200 || window.innerHeight <= 520; },
     // a wall's letters; a phone that was sent a wall's address has no room for them
     big: function () { return self.view.wall && !self.narrow(); },
     sideways: function () { return self.narrow() && window.innerWidth > 560 && window.innerHeight <= 520; },
