@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -211,3 +212,60 @@ def test_a_redraw_reaches_a_page_that_is_open(town: Served, page: Page) -> None:
     expect(page.locator("#cc-note")).to_contain_text(f"{gone} is not among those in force")
     assert "last=7d" in page.url
     assert "grid=" not in page.url
+
+
+def test_a_card_that_is_read_is_left_as_it_is_and_kept_true(town: Served, page: Page) -> None:
+    """Its card tells what happens in a grid, and takes neither focus nor what was opened from its reader."""
+    from playwright.sync_api import expect
+
+    code = town.rows("""
+        select g.code from grids g, (select st_centroid(geom) c from divisions order by id limit 1) d
+        where valid_to is null and st_intersects(g.geom, d.c)
+    """)[0][0]
+    client = town.client(Role.CENTRE)
+    open_centre(page, town, f"lang=en&theme=grids&grid={code}")
+    card = page.locator("#cc-card")
+    months = card.locator("details")
+    expect(months).to_have_count(1)
+    months.locator("summary").click()
+    link = card.locator(".wg-card-links a").nth(1)
+    link.focus()
+    told = int(str(client.get(f"{ADDRESS}/grids/{code}/card").json()["cases"]["last_30_days"]))
+    expect(card).to_contain_text(f"Cases, last 30 days{told}")
+    report(client, town)
+    expect(card).to_contain_text(f"Cases, last 30 days{told + 1}")
+    expect(months).to_have_attribute("open", "")
+    expect(link).to_be_focused()
+
+
+def test_numbers_of_the_question_before_are_pale(town: Served, page: Page) -> None:
+    """The filters say 7 days at once; until the answer is there the numbers are those of 30."""
+    from playwright.sync_api import expect
+
+    open_centre(page, town, "lang=en")
+    page.route("**/cases?last=7d*", lambda _: None)  # no answer
+    page.click("label:has(input[name=cc-last][value='7d'])")
+    for shown in ("#cc-figures", "#cc-overview"):
+        expect(page.locator(shown)).to_have_attribute("aria-busy", "true")
+        expect(page.locator(shown)).to_have_css("opacity", "0.4")
+    page.click("label:has(input[name=cc-last][value='24h'])")
+    expect(page.locator("#cc-figures")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#cc-figures")).to_have_css("opacity", "1")
+
+
+def test_what_is_being_typed_is_not_wiped_by_an_answer(town: Served, page: Page) -> None:
+    """The settings of a statistic are written anew with each answer, whenever something happens."""
+    from playwright.sync_api import expect
+
+    open_centre(page, town, "lang=en&theme=statistics:compare@grids")
+    page.locator("#cc-legend .cc-verdict").wait_for()
+    page.click("#cc-legend .cc-finer summary")
+    areas = page.locator("#cc-legend input[name=areas]")
+    areas.fill("1, ")
+    page.evaluate("centre.draw_legend()")
+    assert areas.input_value() == "1, "
+    areas.fill("1, 2")
+    areas.press("Enter")
+    expect(page).to_have_url(re.compile("areas="))
+    page.evaluate("centre.draw_legend()")
+    assert areas.input_value() == "001, 002"

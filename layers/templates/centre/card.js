@@ -1,9 +1,11 @@
 // The card of the grid chosen, in the place of the overview; Escape or × leads back.
 (function () {
   "use strict";
+  const LEAST_MS = 10000;  // between two askings for one card: exact figures on it go on record each time
+
   centre.part(function (map, page) {
     const card = centre.node("cc-card"), overview = centre.node("cc-overview");
-    let shown = "", told = null;
+    let shown = "", told = null, seen = "", asked = 0, again = null;
 
     function close() {
       const within = card.contains(document.activeElement), code = shown;
@@ -58,6 +60,53 @@
       if (grid.head) card.append(wangge.element("p", { class: "cc-card-line" }, wangge.say("centre.tip_head", { name: grid.head })));
     }
 
+    // What the figures say of the grid: when it changes, the server's card has changed as well.
+    function now(code) {
+      const figures = centre.figures;
+      if (!figures) return "";
+      const cases = figures.newest.filter(function (one) { return one.properties.grid === code; });
+      return JSON.stringify([figures.query, centre.rows_by_grid()[code], cases.map(function (one) { return [one.id, one.properties.status]; })]);
+    }
+
+    function ask(grid) {
+      const first = !told;
+      clearTimeout(again);
+      again = null;
+      asked = Date.now();
+      seen = now(grid.code);
+      centre.ask("card", "grids/" + encodeURIComponent(grid.code) + "/card").then(function (answer) {
+        if (!answer || shown !== grid.code) return;
+        told = answer;
+        if (!first) { keeping(function () { write(grid); }); return; }
+        const within = card.contains(document.activeElement);
+        write(grid);
+        if (within) card.querySelector("h2").focus({ preventScroll: true });
+        if (centre.narrow()) centre.fly_to_grid(grid.code);  // the sheet grew
+      }, function (error) {
+        if (first) card.append(wangge.element("p", { class: "cc-warning" }, centre.why(error)));
+      });
+    }
+
+    // Other figures of the same question: the months and the cases of the card, too, soon. Another question has the same card.
+    function renew(grid) {
+      const is = now(grid.code);
+      if (!seen || JSON.parse(seen)[0] !== JSON.parse(is)[0]) { seen = is; return; }
+      if (!page.card || !told || is === seen) return;
+      if (!again) again = setTimeout(function () { again = null; if (shown === grid.code) ask(grid); }, Math.max(0, asked + LEAST_MS - Date.now()));
+    }
+
+    // Write anew what somebody may be reading: what was opened, scrolled and focused stays so.
+    function keeping(act) {
+      const parts = function () { return Array.from(card.querySelectorAll("h2, a, button, summary, [tabindex]")); };
+      const opened = Array.from(card.querySelectorAll("details"), function (node) { return node.open; });
+      const table = card.querySelector(".wg-buildings"), scrolled = table ? table.scrollTop : 0, at = parts().indexOf(document.activeElement);
+      act();
+      card.querySelectorAll("details").forEach(function (node, n) { if (opened[n]) node.open = true; });
+      const same = card.querySelector(".wg-buildings"), part = at < 0 ? null : parts()[at] || card.querySelector("h2");
+      if (same) same.scrollTop = scrolled;
+      if (part) part.focus({ preventScroll: true });
+    }
+
     function open(grid) {
       const fresh = shown !== grid.code;
       shown = grid.code;
@@ -68,17 +117,7 @@
       if (fresh) {
         card.parentElement.scrollTop = 0;
         centre.open_sheet("cc-right");
-        if (!page.card) return;
-        centre.ask("card", "grids/" + encodeURIComponent(grid.code) + "/card").then(function (answer) {
-          if (!answer || shown !== grid.code) return;
-          told = answer;
-          const within = card.contains(document.activeElement);
-          write(grid);
-          if (within) card.querySelector("h2").focus({ preventScroll: true });
-          if (centre.narrow()) centre.fly_to_grid(grid.code);  // the sheet grew
-        }, function (error) {
-          card.append(wangge.element("p", { class: "cc-warning" }, centre.why(error)));
-        });
+        if (page.card) ask(grid);
       }
     }
 
@@ -92,7 +131,12 @@
     wangge.on("view", function (names) {
       if (names.has("grid")) follow(document.activeElement && document.activeElement.classList.contains("cc-entry"));
     });
-    wangge.on("figures", function () { if (shown) follow(card.contains(document.activeElement)); });
+    wangge.on("figures", function () {
+      const grid = shown && centre.grid(shown);
+      if (!grid) return;
+      keeping(function () { write(grid); });
+      renew(grid);
+    });
     wangge.on("language", function () { if (shown) follow(false); });
     wangge.on("started", function () { follow(false); });
     wangge.on("escape", function () { if (centre.view.grid) centre.change({ grid: "" }); });

@@ -44,7 +44,7 @@
     const box = wangge.element("details", { class: "cc-finer" });
     // a legend may be as high as there is room already
     box.addEventListener("toggle", function () { if (box.open) box.scrollIntoView({ block: "nearest" }); });
-    let made = "";
+    let made = "", typing = null;
 
     function change(name, value) {
       const finer = {};
@@ -90,8 +90,10 @@
       const kinds = { seed: { type: "number", min: "0", max: "2147483647", step: "1" }, since: { type: "date", min: "1900-01-01", max: "2199-12-31" } };
       const input = wangge.element("input", Object.assign({ name: name, type: "text", autocomplete: "off" }, kinds[name]));
       if (name === "areas") input.setAttribute("placeholder", "003, 007");
-      input.addEventListener("input", function () { input.setCustomValidity(""); });
+      input.addEventListener("input", function () { input.setCustomValidity(""); typing = input; });
+      input.addEventListener("blur", function () { typing = null; });
       input.addEventListener("change", function () {
+        typing = null;
         const value = name === "areas" ? codes(input) : input.value;
         if (value !== null && input.validity.valid) change(name, value);
       });
@@ -102,7 +104,8 @@
       const value = centre.view.finer[name] || DEFAULTS[name];
       if (!CHOICES[name]) {
         const text = name === "areas" ? value.split(",").filter(Boolean).map(short).join(", ") : name === "since" ? value.slice(0, 10) : value;
-        if (document.activeElement !== node || node.validity.valid) node.value = text;
+        // an answer that comes meanwhile does not wipe what is being typed
+        if (node !== typing && (document.activeElement !== node || node.validity.valid)) node.value = text;
         return;
       }
       const values = CHOICES[name].indexOf(value) >= 0 ? CHOICES[name] : CHOICES[name].concat([value]);

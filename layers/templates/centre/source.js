@@ -68,22 +68,31 @@
 
   // The way to log in and back to what the page shows.
   centre.login = function () {
-    const next = location.pathname + location.search;
-    return wangge.element("a", { href: "/login?lang=" + wangge.language() + "&next=" + encodeURIComponent(next) }, wangge.say("centre.log_in"));
+    const way = function () { return "/login?lang=" + wangge.language() + "&next=" + encodeURIComponent(location.pathname + location.search); };
+    const made = wangge.element("a", { href: way() }, wangge.say("centre.log_in"));
+    made.addEventListener("click", function () { made.href = way(); });  // the view may have changed since
+    return made;
   };
 
   centre.why = function (error) { return error.away ? wangge.say("centre.away") : error.message; };
+
+  // Until the answer is there, numbers of another question stand beside the new filters: they are pale.
+  function pale(now) {
+    ["cc-figures", "cc-overview"].forEach(function (id) { centre.node(id).setAttribute("aria-busy", now ? "true" : "false"); });
+  }
 
   // The figures of the view: asked when a filter changes and when something happened.
   function load() {
     if (!centre.page.cases) return Promise.resolve();
     return centre.ask("cases", "cases?" + centre.query(centre.view.area ? { area: centre.view.area } : {})).then(function (told) {
       if (!told) return;
+      pale(false);
       centre.figures = told;
       centre.figures_at = Date.now();
       centre.fault = null;
       wangge.emit("figures", told);
     }, function (error) {  // of the question alone: what goes wrong in drawing is no answer of the server
+      pale(false);
       centre.fault = error;
       wangge.emit("fault", error);
     });
@@ -93,7 +102,7 @@
   centre.asks_anew = function (names) { return ASKING.some(function (name) { return names.has(name); }); };
   centre.reload = load;
   centre.part(function () {
-    wangge.on("view", function (names) { if (centre.asks_anew(names) || names.has("area")) load(); });
+    wangge.on("view", function (names) { if (centre.asks_anew(names) || names.has("area")) { pale(centre.page.cases); load(); } });
     wangge.on("happened", load);
     wangge.on("language", function () { if (centre.fault) load(); });
     load();  // at once: the answer comes while the rest is drawn
