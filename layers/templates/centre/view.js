@@ -135,6 +135,8 @@
       });
       window.addEventListener("resize", function () { if (!centre.view.at) whole(); });
     });
+    // on a phone the lines above the map come and go: the way through the tiers, what a theme lets one choose
+    new ResizeObserver(function () { if (!fitting && !centre.view.at && centre.narrow()) whole(); }).observe(centre.node("cc-themes"));
     // the first legend takes room of its own; on a phone, each of another height does
     let laid = false;
     wangge.on("legend", function () {
