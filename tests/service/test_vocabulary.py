@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from data.casebook import CATEGORIES
+from service.access import Access, Principal, Role, access
 from service.centre.summary import label_of
 from service.maps.cards import recent_case
 from service.operating import OperatingError
 from service.privacy.disclosure import rules
+from service.registry import COLLECTIONS
 from service.vocabulary import fold, language_of, named_sql, read_vocabulary, vocabulary
 
 CITY = """
@@ -162,9 +164,11 @@ def test_a_file_at_fault_is_refused_in_a_sentence(tmp_path: Path, content: str, 
 def named(city: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The city's file in force in this process."""
     monkeypatch.setenv("WANGGE_CATEGORIES", str(city))
-    vocabulary.cache_clear()
+    for cache in (vocabulary, access):
+        cache.cache_clear()
     yield
-    vocabulary.cache_clear()
+    for cache in (vocabulary, access):
+        cache.cache_clear()
 
 
 @pytest.mark.usefixtures("named")
@@ -174,6 +178,37 @@ def test_all_that_is_told_of_a_category_has_its_name() -> None:
     told = recent_case(row)
     assert (told["category_zh"], told["category_en"]) == ("占用公共绿地", "use of public green")
     assert label_of("case_status", "filed", "en") == "filed"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_names_change_what_is_shown_and_nothing_of_who_sees_it(
+    role: Role, city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are those of the words in the data, whatever a city calls them; tags are others."""
+
+    def told() -> Access:
+        vocabulary.cache_clear()
+        access.cache_clear()
+        found = access(Principal(role, ("99",), frozenset({"8"})), COLLECTIONS["cases"])
+        assert found is not None
+        return found
+
+    try:
+        plain = told()
+        monkeypatch.setenv("WANGGE_CATEGORIES", str(city))
+        named = told()
+    finally:
+        monkeypatch.undo()
+        vocabulary.cache_clear()
+        access.cache_clear()
+    for one in (plain, named):
+        assert "category_names" not in one.predicate + one.always + one.geometry
+        assert {column.name for column, _ in one.asked} == {"category_zh", "category_en"}
+    assert (plain.predicate, plain.always, plain.geometry) == (named.predicate, named.always, named.geometry)
+    other = dict(named.parameters)
+    assert plain.parameters["category_names"] != other.pop("category_names")
+    assert other == {name: value for name, value in plain.parameters.items() if name != "category_names"}
+    assert plain.fingerprint != named.fingerprint
 
 
 TEXTS = st.one_of(
@@ -187,6 +222,7 @@ TEXTS = st.one_of(
 @pytest.mark.database
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(categories=st.lists(TEXTS, max_size=20))
+@example(["ｓｔａｌｌ", "　占道经营　", "STREET-light", " C17", "É_è", "", "'; --", "{}"])
 def test_the_database_calls_them_alike(connection: Connection, categories: list[str]) -> None:
     told = connection.execute(
         text(
