@@ -91,8 +91,9 @@
     function renew(grid) {
       const is = now(grid.code);
       if (!seen || JSON.parse(seen)[0] !== JSON.parse(is)[0]) { seen = is; return; }
-      if (!page.card || !told || is === seen) return;
-      if (!again) again = setTimeout(function () { again = null; if (shown === grid.code) ask(grid); }, Math.max(0, asked + LEAST_MS - Date.now()));
+      // of a grid that is no longer in force there is no card: the page is about to be read anew
+      if (!page.card || !told || is === seen || !centre.rows_by_grid()[grid.code]) return;
+      if (!again) again = setTimeout(function () { again = null; if (shown === grid.code && centre.rows_by_grid()[grid.code]) ask(grid); }, Math.max(0, asked + LEAST_MS - Date.now()));
     }
 
     // Write anew what somebody may be reading: what was opened, scrolled and focused stays so.
