@@ -302,6 +302,23 @@ def test_the_surface_is_the_same_whatever_the_zoom(page: Page, address: str, tow
     expect(page).not_to_have_url(where)
 
 
+def test_the_whole_asked_for_amid_a_zoom_is_shown_after_it(page: Page, address: str) -> None:
+    """Leaflet does nothing with what it is asked for while it zooms."""
+    open_page(page, address)
+    level = page.evaluate("centre.map.getZoom()")
+    where = re.compile("[?&]at=")
+    page.click("#wg-in")
+    expect(page).to_have_url(where)
+    page.evaluate(
+        """() => new Promise(done => {
+            centre.map.once("zoomanim", () => { centre.whole(); done(); });
+            centre.map.zoomIn();
+        })"""
+    )
+    expect(page).not_to_have_url(where)
+    assert page.evaluate("centre.map.getZoom()") == level
+
+
 def test_lists_and_map_belong_together(page: Page, address: str) -> None:
     """An entry flies to its case and opens it; pointing at one marks the other; the grid is a click away."""
     open_page(page, address)

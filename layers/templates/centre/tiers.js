@@ -70,7 +70,7 @@
 
     // --- going there ---
 
-    function fit(box) { map.fitBounds(box, Object.assign({ animate: false }, centre.room())); }
+    function fit(box) { centre.after_zoom(function () { map.fitBounds(box, Object.assign({ animate: false }, centre.room())); }); }
     function to_whole() {
       centre.change({ grid: "", area: "", small: "" });
       if (several) centre.leave(); else centre.whole();

@@ -121,9 +121,16 @@
       map.fitBounds([[bounds[1], bounds[0]], [bounds[3], bounds[2]]], Object.assign({ animate: false }, centre.room()));
       fitting = false;
     }
+    // What is asked of the map amid a zoom is lost on Leaflet: it is done after it.
+    let zooming = false;
+    map.on("zoomanim", function () { zooming = true; });
+    map.on("zoomend", function () { zooming = false; });
+    centre.after_zoom = function (act) { if (zooming) map.once("moveend", act); else act(); };
     centre.whole = function () {
-      centre.change({ at: "" }, true);
-      whole();
+      centre.after_zoom(function () {
+        centre.change({ at: "" }, true);
+        whole();
+      });
     };
     wangge.on("started", function () {
       if (!place()) whole();
