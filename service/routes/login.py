@@ -14,7 +14,7 @@ from service.identity.accounts import COOKIE, SESSION, csrf_of
 from service.upkeep.limits import Limits, key_of
 from service.web.context import InContext, InForm, client_of
 from service.web.guard import is_loopback
-from service.web.pages import page
+from service.web.pages import NEXT_MOST, page
 from service.web.schemas import HealthQuery, LoginQuery
 
 router = APIRouter(tags=["service"])
@@ -23,7 +23,7 @@ router = APIRouter(tags=["service"])
 class WayInQuery(LoginQuery):
     """A login link, or a page to come back to."""
 
-    next: str | None = Field(None, description="Path of the page that was left.", max_length=4_000)
+    next: str | None = Field(None, description="Path of the page that was left.", max_length=NEXT_MOST)
 
 
 @router.get("/login", include_in_schema=False)
@@ -49,7 +49,7 @@ def log_in(context: InContext, query: Annotated[WayInQuery, Query()]) -> Respons
 def log_in_by_key(
     context: InForm,
     key: Annotated[str, Form(max_length=8_000)],
-    next: Annotated[str, Form(max_length=4_000)] = "",
+    next: Annotated[str, Form(max_length=NEXT_MOST)] = "",
 ) -> Response:
     """Trade an API key (or a JWT) typed into the page for a session."""
     key, request = key.strip(), context.request

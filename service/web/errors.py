@@ -194,7 +194,7 @@ def problem(request: Request, status: int, error: ServiceError | OperatingError,
     if wants_html(request):
         from service.web.pages import problem_page
 
-        return problem_page(request, status, title, error.text(lang), lang)
+        return problem_page(request, status, title, error, lang)
     body = {
         "type": TYPES.get(error.key, "about:blank"),
         "title": title,

@@ -18,9 +18,12 @@ from service.centre.summary import labels_of
 from service.identity.accounts import COOKIE, csrf_of
 
 if TYPE_CHECKING:
+    from service.faults import ServiceError
+    from service.operating import OperatingError
     from service.web.context import Context
 
 
+NEXT_MOST = 4_000  # letters of the address to which a login leads back
 VARIES = "Accept, Accept-Language, Authorization, Cookie"
 
 
@@ -71,14 +74,28 @@ def page(context: Context, name: str, /, **values: Any) -> HTMLResponse:
     return _page(context.request, name, context.lang, 200, values)
 
 
-def problem_page(request: Request, status: int, title: str, reason: str, lang: Language) -> Response:
+def problem_page(
+    request: Request, status: int, title: str, error: ServiceError | OperatingError, lang: Language
+) -> Response:
     """A page that says what went wrong and where to go."""
-    # a mistyped filter: the page without any is one step away
-    plain = ""
-    if status == 400 and request.url.path.startswith("/centre/") and request.url.query:
-        plain = f"{request.url.path}?lang={lang}"
-    values = {"title": title, "reason": reason, "role": None, "plain": plain}
+    path, query = request.url.path, request.url.query
+    values: dict[str, Any] = {"title": title, "reason": error.text(lang), "role": None}
+    values |= {"plain": "", "login": ""}
+    if status == 400 and path.startswith("/centre/") and query:
+        # a mistyped filter: the page without any is one step away
+        values["plain"] = f"{path}?lang={lang}"
+        if error.key == "parameter-unknown":
+            # somebody's link whom more is shown; the same is said of what nobody may ask
+            values["title"] = catalogue("service").say("page.filter_of_others", lang)
+            values["reason"] = catalogue("service").say("page.filter_why", lang, **error.values)
+            values["login"] = _login(f"{path}?{query}", lang)
     return _page(request, "problem.html", lang, status, values)
+
+
+def _login(back: str, lang: Language) -> str:
+    """Where one logs in, and comes back from; a way that is too long to be kept is not."""
+    asked = {"lang": lang} | ({"next": back} if len(back) <= NEXT_MOST else {})
+    return f"/login?{urlencode(asked)}"
 
 
 def _page(request: Request, name: str, lang: Language, status: int, values: dict[str, Any]) -> HTMLResponse:

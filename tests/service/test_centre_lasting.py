@@ -161,6 +161,34 @@ def test_a_login_leads_to_no_other_host(town: Served, back: str) -> None:
     assert answer.headers["location"] == "/"
 
 
+def test_a_link_that_asks_for_more_offers_to_log_in(town: Served, page: Page) -> None:
+    """Who was sent a colleague's link is told what of it is not open to them, and gets there by logging in.
+
+    A condition that nobody has is told of in the same words.
+    """
+    from playwright.sync_api import expect
+
+    html = {"Accept": "text/html"}
+    link = f"{ADDRESS}?lang=en&theme=grids&tier=grid&last=7d"
+    told = town.client().get(link, headers=html)
+    unknown = town.client().get(link.replace("tier=", "layer="), headers=html)
+    assert (told.status_code, unknown.status_code) == (400, 400)
+    assert told.text.replace("tier", "layer") == unknown.text
+    assert "“tier” is a condition that this page does not have, or only for some roles" in told.text
+    for name in ("tier", "layer"):
+        answer = town.client().get(link.replace("tier=", f"{name}="), headers={"Accept": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter-unknown")
+        assert answer.json()["detail"].startswith(f"There is no parameter {name} here.")
+    end_session(page, town)
+    page.goto(f"{town.address}{link}")
+    page.get_by_role("main").get_by_role("link", name="Log in").click()
+    page.fill("input[name=key]", issue(town.database, Principal(Role.CENTRE, ("",), subject="sent"))[0])
+    page.keyboard.press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-ready", "true")
+    expect(page.locator("input[name=tier][value=grid]")).to_be_checked()
+    assert "last=7d" in page.url
+
+
 def test_back_leads_to_the_whole(town: Served, page: Page) -> None:
     """A view without a place is the whole, by the back button as by its link."""
     open_centre(page, town, "lang=en")
