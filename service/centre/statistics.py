@@ -406,7 +406,10 @@ def _controls(desk: Desk) -> npt.NDArray[np.bool_] | None:
     for code in desk.ask.areas:
         if code not in desk.mesh.in_force.codes:
             raise MalformedError("statistics-area", value=short(code))
-    treated = np.isin(np.array(desk.mesh.grids, dtype=object), np.array(desk.ask.areas, dtype=object))
+    areas = set(desk.ask.areas)
+    if desk.mesh.kind == "grids":  # which bear the first code of those that count together
+        areas = {desk.mesh.units.of(code) for code in areas}
+    treated = np.isin(np.array(desk.mesh.grids, dtype=object), np.array(sorted(areas), dtype=object))
     if treated.all() or not treated.any():
         raise MalformedError("statistics-controls")
     return ~treated

@@ -139,3 +139,11 @@ def test_a_redraw_is_no_rise(module_database: db.Database) -> None:
         )
         exactly = dict(rows)
         assert whole == [sum(exactly.get(code, 0) for code in unit) for unit in units]
+        # where a measure was taken in one of them, none of them stands beside it as a control
+        asked = f"datetime=2026-01-01/2026-03-01&at=2026-02-01&areas={joined[-1]}"
+        found = public.get(f"/centre/{CODE}/statistics/compare?{asked}").json()
+        kinds = {
+            tuple(one["properties"]["grids"]): one["properties"]["kind"] for one in found["units"]["features"]
+        }
+        assert kinds.pop(tuple(joined)) != "control"
+        assert set(kinds.values()) == {"control"}
