@@ -60,6 +60,7 @@ JOINED: Mapping[str, tuple[str, ...]] = {
         "centre/levels.js",
         "centre/tiers.js",
         "events.js",
+        "session.js",
         "centre/live.js",
         "centre/redrawn.js",
         "centre/start.js",

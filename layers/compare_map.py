@@ -25,9 +25,17 @@ from layers.legend import Both, both
 from layers.utm import utm_crs
 from partition.texts import LANGUAGES, Language, catalogue
 
-SCRIPTS = ("wangge.js", "base_map.js", "choropleth.js", "labels.js", "events.js", "compare/page.js")
+SCRIPTS = (
+    "wangge.js",
+    "base_map.js",
+    "choropleth.js",
+    "labels.js",
+    "events.js",
+    "session.js",
+    "compare/page.js",
+)
 SIDES = ("left", "right")
-_TEXTS = ("compare.", "map.", "card.")
+_TEXTS = ("compare.", "map.", "card.", "centre.session_", "centre.log_in")
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,8 @@ class CompareView:
     the other side; None: not for this role. ground: as `/centre/{division}/base` answers, or None.
     events: address of server-sent events, where a side goes on; "": both are over. basis: which parts of two
     periods are compared, and how, where that does not go without saying. changed: what the last column of the
-    figures says; None: plain differences.
+    figures says; None: plain differences. seen_as: what answers for the same reader bear in
+    `Wangge-Seen-As`.
     """
 
     kind: Literal["plans", "periods"]
@@ -104,6 +113,7 @@ class CompareView:
     choices: Sequence[Choice] = ()
     notes: Sequence[Both] = ()
     role: str = "public"
+    seen_as: str = ""
     synthetic: bool = False
     attribution: Mapping[str, str] = field(default_factory=dict)
     events: str = ""
@@ -214,6 +224,8 @@ def _data(view: CompareView, lang: Language, title: Mapping[Language, str]) -> d
         "moved": [] if view.moved is None else packed(view.moved),
         "code": view.code,
         "events": view.events,
+        "role": view.role,
+        "seen_as": view.seen_as,
         "none": dict(view.none),
     }
     return {

@@ -21,6 +21,7 @@ from service.access import Access, Principal, Role, access
 from service.centre.base import draw_ground
 from service.centre.change import Change, compare
 from service.centre.figures import Figures, View, compare_grids, count_cases, counting, kinds
+from service.centre.page import mark_of
 from service.centre.periods import name_period, offer_months, propose_sides, read_period, write_ends
 from service.centre.place import Clock, Division, clock_of, find_division
 from service.centre.question import BEIJING, Filters, Interval
@@ -96,6 +97,7 @@ def _common(connection: Connection, principal: Principal, division: Division, ad
         "communities": _frame(connection, principal, "communities", division.codes)[["code", "geometry"]],
         "ground": draw_ground(connection, principal, division),
         "role": principal.role.value,
+        "seen_as": mark_of(principal),
         "synthetic": division.synthetic,
         "attribution": dict.fromkeys(LANGUAGES, division.attribution) if division.attribution else {},
     }

@@ -9,12 +9,13 @@ from fastapi.responses import HTMLResponse, Response
 
 from service.access import access
 from service.centre.compare import draw_comparison
+from service.centre.page import mark_of
 from service.faults import MalformedError
 from service.query.box import short
 from service.registry import COLLECTIONS
 from service.routes.collections import answer_json
 from service.routes.maps import policy_for
-from service.routes.viewing import find_asking, path_of
+from service.routes.viewing import SEEN_AS, find_asking, path_of
 from service.web.schemas import CompareQuery
 
 router = APIRouter(tags=["centre"])
@@ -67,6 +68,7 @@ def show_comparison(request: Request, division: str, query: Annotated[CompareQue
     if prefers_json(request):
         answer = answer_json(current(view))
         answer.headers.update({"Vary": "Accept, Cookie", "Cache-Control": "private, no-store"})
+        answer.headers[SEEN_AS] = mark_of(context.principal)
         return answer
     html = render(view, lang=context.lang)
     headers = {

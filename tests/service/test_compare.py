@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from partition.wishes.policy import Profile, Size
 from service.access import Principal, Role
+from service.identity.accounts import COOKIE
 from service.plans.planning import plan_community
 from service.postgres.cluster import Cluster
 from service.routes import events
@@ -25,6 +26,7 @@ from tests.browser import Trouble, closed_page
 
 from .api import HIDDEN, Served, fill, serve
 from .conftest import own_database
+from .test_accounts import issue
 from .towns import CODE
 
 pytestmark = pytest.mark.database
@@ -541,3 +543,65 @@ def test_periods_are_live(world: World, browser: Browser) -> None:
     finally:
         with served.database.owner.begin() as connection:
             connection.execute(text("delete from cases where case_id like 'live-%'"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("query", ["", "&tier=grid"])
+def test_a_comparison_keeps_its_figures_when_the_login_ends(
+    world: World, browser: Browser, query: str
+) -> None:
+    """The public's figures never stand below the centre's title; who logs in again is where they were."""
+    served, trouble = world.served, Trouble()
+    client = world.clients[Role.CENTRE]
+    lon, lat, newest = served.rows(
+        "select st_x(geom), st_y(geom), (select max(time) from cases) from cases where case_id = 'k1'"
+    )[0]
+
+    def report(name: str) -> None:
+        told = {"case_id": name, "community": CODE, "category": "manhole", "time": newest.isoformat()}
+        place = {"type": "Point", "coordinates": [lon, lat]}
+        case = {"type": "Feature", "geometry": place, "properties": told | {"tier": "grid"}}
+        answer = client.post("/collections/cases/items", json=case)
+        assert answer.status_code == 201, answer.text
+
+    try:
+        with closed_page(browser, trouble) as page:
+            token = served.accounts.invite(Principal(Role.CENTRE, ("",), frozenset(), "ending"))
+            page.goto(f"{served.address}/login?token={token}")
+            page.goto(f"{served.address}{ADDRESS}?lang=en{query}")
+            state, figures = page.locator("#cm-live"), page.locator("#cm-figures tbody")
+            expect(state).to_have_attribute("data-state", "live")
+            shown, where = figures.inner_text(), page.url
+            cookie = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+            served.accounts.end(cookie)
+            report("ended-1")
+            expect(state).to_contain_text("Login ended, data as of")
+            expect(state).to_have_attribute("data-state", "away")
+            assert figures.inner_text() == shown
+            page.click("[data-lang=zh]")
+            expect(state).to_contain_text("登录已失效")
+            page.click("[data-lang=en]")
+            state.get_by_role("link", name="Log in again").click()
+            token = issue(served.database, Principal(Role.CENTRE, ("",), subject="ending"))[0]
+            page.fill("input[name=key]", token)
+            page.keyboard.press("Enter")
+            expect(state).to_have_attribute("data-state", "live")
+            page.wait_for_function(
+                "shown => document.querySelector('#cm-figures tbody').innerText !== shown", arg=shown
+            )
+            assert page.url == where
+            # a login in another tab is enough
+            cookie = next(one["value"] for one in page.context.cookies() if one["name"] == COOKIE)
+            served.accounts.end(cookie)
+            report("ended-2")
+            expect(state).to_contain_text("Login ended, data as of")
+            token = served.accounts.invite(Principal(Role.CENTRE, ("",), frozenset(), "ending"))
+            page.context.new_page().goto(f"{served.address}/login?token={token}")
+            report("ended-3")
+            expect(state).to_have_attribute("data-state", "live")
+            expect(state).not_to_contain_text("Login")
+        assert trouble.outside == []
+        assert [error for error in trouble.errors if "400 (Bad Request)" not in error] == []
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id like 'ended-%'"))

@@ -15,7 +15,7 @@
       const at = centre.figures_at ? centre.clock(centre.figures_at).time : "";
       const text = state === "live" ? wangge.say("centre.live", { time: at }) :
         at ? wangge.say("centre.reconnecting", { time: at }) : wangge.say("centre.connecting");
-      if (centre.estranged) words.replaceChildren(wangge.say("centre.session_since", { time: at || "–" }) + " ", centre.login());
+      if (centre.estranged) words.replaceChildren(wangge.say("centre.session_since", { time: at || "–" }) + " ", wangge.login());
       else if (words.textContent !== text) words.textContent = text;
     }
 

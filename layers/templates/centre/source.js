@@ -37,20 +37,14 @@
     });
   };
 
-  // Whether an answer is for whom the page was made. When the login has ended the server answers the public: its
-  // figures would fall without a word. What is refused does not say for whom, so that is asked.
+  // Whether an answer is for whom the page was made.
   function ours(answer) {
-    const mark = answer.headers.get("Wangge-Seen-As"), page = centre.page;
-    if (mark === page.seen_as) { estrange(false); return Promise.resolve(true); }
-    if (!mark && (answer.status < 400 || answer.status >= 500)) return Promise.resolve(true);
-    return fetch("/session", { headers: { Accept: "application/json" }, credentials: "same-origin" })
-      .then(function (told) { return told.ok ? told.json() : null; })
-      .then(function (told) {
-        if (!mark && (!told || told.role === page.role)) return true;
-        // logged in anew as somebody else: theirs is another page
-        if (told && told.role !== "public") location.reload(); else estrange(true);
-        return false;
-      }, function () { return !mark; });
+    const marked = answer.headers.get("Wangge-Seen-As") !== null;
+    return wangge.whose(answer, centre.page).then(function (whose) {
+      if (whose === "other") location.reload();  // theirs is another page
+      else if (whose === "ended" || marked) estrange(whose === "ended");
+      return whose === "own";
+    });
   }
 
   // Until an answer is ours again, as after a login in another tab.
@@ -65,14 +59,6 @@
     error.status = 401;
     return error;
   }
-
-  // The way to log in and back to what the page shows.
-  centre.login = function () {
-    const way = function () { return "/login?lang=" + wangge.language() + "&next=" + encodeURIComponent(location.pathname + location.search); };
-    const made = wangge.element("a", { href: way() }, wangge.say("centre.log_in"));
-    made.addEventListener("click", function () { made.href = way(); });  // the view may have changed since
-    return made;
-  };
 
   centre.why = function (error) { return error.away ? wangge.say("centre.away") : error.message; };
 

@@ -57,7 +57,7 @@
 
     function fault(error) {
       const line = wangge.element("p", { class: "cc-warning" }, centre.why(error));
-      if (centre.estranged) line.append(" ", centre.login());
+      if (centre.estranged) line.append(" ", wangge.login());
       words.replaceChildren(line);
       tags();
     }

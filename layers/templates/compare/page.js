@@ -294,11 +294,12 @@ const compare = (function () {
 
   function live() {
     const node = document.getElementById("cm-live"), words = document.getElementById("cm-live-words");
-    let state = "waiting", asked = Date.now(), ear = null, waiting = null, again = null, tries = 0, first = true;
+    let state = "waiting", asked = Date.now(), ear = null, waiting = null, again = null, tries = 0, first = true, estranged = false;
 
     function show() {
       const time = new Date(asked + 8 * 3600000).toISOString().slice(11, 16);  // in Beijing
-      node.dataset.state = state;
+      node.dataset.state = estranged ? "away" : state;
+      if (estranged) { words.replaceChildren(wangge.say("centre.session_since", { time: time }) + " ", wangge.login()); return; }
       const text = wangge.say({ live: "compare.live", away: "compare.reconnecting", waiting: "compare.connecting" }[state], { time: time });
       if (words.textContent !== text) words.textContent = text;
     }
@@ -307,8 +308,13 @@ const compare = (function () {
       if (waiting) waiting.abort();
       const stop = waiting = new AbortController();
       fetch(location.href, { headers: { Accept: "application/json" }, credentials: "same-origin", signal: stop.signal }).then(function (answer) {
-        if (!answer.ok) { refused(); return null; }
-        return answer.json();
+        return wangge.whose(answer, page).then(function (whose) {
+          if (whose === "other") { location.reload(); return null; }
+          if (whose === "own" && answer.ok) { estranged = false; return answer.json(); }
+          if (whose === "ended") estranged = true;
+          refused();
+          return null;
+        });
       }).then(function (told) {
         if (!told) return;
         asked = Date.now();
