@@ -208,6 +208,7 @@ def list_overdue(request: Request) -> Response:
         listed,
         "overdue.html",
         names=names,
+        now=now.isoformat(),
         late={one["id"]: _late(one, now) for one in json.loads(body)["features"]} if context.html else {},
         following=following_of(context, more),
     )
