@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
-from service.access import Principal, access
+from service.access import Access, Principal, access
 from service.centre.answer import items_query, write_figures
 from service.centre.base import draw_buildings, draw_ground
 from service.centre.figures import View, count_cases
@@ -24,11 +25,11 @@ from service.query.question import read_whole
 from service.registry import COLLECTIONS
 from service.routes.collections import answer_json
 from service.routes.maps import policy_for
-from service.routes.viewing import answer_kept, answer_view, find_asking, path_of, seen_as
+from service.routes.viewing import answer_kept, answer_view, find_asking, make_once, path_of, seen_as
 from service.store import centre as store
 from service.store.area_cases import Area, find_areas
 from service.store.open_cases import count_open_cases
-from service.web.context import InContext
+from service.web.context import Context, InContext
 from service.web.pages import answer_or_page
 from service.web.schemas import AreaViewQuery, BaseQuery, PageQuery, SurfaceQuery, ViewQuery
 
@@ -54,7 +55,7 @@ def list_centres(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
     with context.reading() as connection:
         found = list_divisions(connection, context.principal)
         if context.html and cases is not None:
-            counted = count_open_cases(connection, cases)
+            counted = _open_cases(context, connection, cases)
     told = [
         {
             "division": one.code,
@@ -71,6 +72,16 @@ def list_centres(context: InContext, query: Annotated[PageQuery, Query()]) -> Re
         return sum(counted.get(code, 0) for code in communities)
 
     return answer_or_page(context, answer, "centres.html", counted_in=counted_in, counts=cases is not None)
+
+
+def _open_cases(context: Context, connection: Connection, cases: Access) -> dict[str, int]:
+    """Open cases by community, counted through all that the role sees only when something has changed."""
+    version = store.select_version(connection)
+    counted = make_once(
+        context, ("open", cases.fingerprint), version, lambda: count_open_cases(connection, cases)
+    )
+    found: dict[str, int] = json.loads(counted.content)
+    return found
 
 
 @router.get("/centre/{division}", summary="The command centre's page", response_class=HTMLResponse)

@@ -157,7 +157,7 @@ def answer_kept(
     had = had_before(context, read, mark)
     if had is not None and had[0] == version:
         return Response(status_code=304, headers=headers | {"ETag": had[1]})
-    made = _made(context, key, version, make)
+    made = make_once(context, key, version, make)
     headers["ETag"] = tag_of_shown(context, read, mark, version, lambda: [made.digest])
     if is_had(context, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -170,9 +170,10 @@ def answer_kept(
     return Response(made.content, media_type=JSON, headers=headers)
 
 
-def _made(
+def make_once(
     context: Context, key: tuple[object, ...], version: int, make: Callable[[], Mapping[str, Any]]
 ) -> MadeTile:
+    """What `make` tells, as JSON, kept for those who ask for the same while the version is the same."""
     cache = _cache(context)
     made = cache.take(key, version)
     if made is not None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from service.access import Access
+from service.store.categories import informed
 
 
 def count_open_cases(connection: Connection, cases: Access) -> dict[str, int]:
     """Cases that are not closed, by community; communities without any left out. cases: what is seen."""
+    cases = informed(connection, cases)
     rows = connection.execute(
         text(f"""
             select t.division_code as community, count(*) as cases from cases t

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from service import db
 from service.access import Principal, Role
@@ -216,6 +216,34 @@ def test_open_cases_are_as_many_as_the_items_tell(town: Served, role: Role) -> N
         wanted.append(found["numberMatched"])
     assert told == wanted
     assert max(wanted) > 10
+
+
+def test_open_cases_are_counted_again_when_something_changed(town: Served) -> None:
+    """The count goes through all cases of a city: not for each who looks at the list."""
+    counted: list[str] = []
+
+    def look(*told: Any) -> None:
+        if "t.status <> 'closed'" in told[2]:
+            counted.append(told[2])
+
+    def shown() -> int:
+        page = read(town, Role.CENTRE, "/centre", lang="zh")
+        return int(page.words[page.words.index("未结事件") - 1])
+
+    change = "update cases set status = :to where id = :case"
+    [(case, was)] = town.rows("select id, status from cases where status <> 'closed' order by id limit 1")
+    event.listen(town.database.app, "before_cursor_execute", look)
+    try:
+        first = shown()
+        counted.clear()
+        assert (shown(), len(counted)) == (first, 0)
+        with town.database.owner.begin() as connection:
+            connection.execute(text(change), {"to": "closed", "case": case})
+        assert (shown(), len(counted)) == (first - 1, 1)
+    finally:
+        event.remove(town.database.app, "before_cursor_execute", look)
+        with town.database.owner.begin() as connection:
+            connection.execute(text(change), {"to": was, "case": case})
 
 
 def test_lists_are_narrowed_and_turned_over(town: Served) -> None:
