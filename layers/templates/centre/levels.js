@@ -4,7 +4,8 @@
   centre.part(function (map, page) {
     if (page.communities.length < 2) return;
     wangge.pane(map, "cc-communities", 439, true);
-    wangge.pane(map, "cc-community-names", 562);
+    wangge.pane(map, "cc-community-names", 610);  // above facilities, which would hide them
+    const leads = L.polyline([], { pane: "cc-community-names", interactive: false, color: "#34566a", weight: 1 }).addTo(map);
     let inside = "";
 
     const shapes = page.communities.map(function (one) {
@@ -80,21 +81,79 @@
       tell();
     }
 
+    // How a name is written inside its community: large, else small; in one to three lines; else as much of it
+    // as has room, of a code the end. The tip tells the whole. Null where there is room for nothing.
+    function written(one, radius, big) {
+      const words = one.name || one.code, letters = Array.from(words);
+      const fits = function (found) { return Math.max(found.width, found.height) / 2 <= radius * 1.1; };
+      for (const small of [false, true]) {
+        for (const count of [1, 2, 3]) {
+          const found = lines_of(words, count, small, big);
+          if (fits(found)) return found;
+        }
+      }
+      for (let kept = Math.min(40, letters.length - 1); kept >= 4; kept--) {
+        const part = one.name ? letters.slice(0, kept).join("").trim() + "\u2026" : "\u2026" + letters.slice(-kept).join("");
+        for (const count of [3, 2, 1]) {
+          const found = lines_of(part, count, true, big);
+          if (fits(found)) return found;
+        }
+      }
+      return null;
+    }
+
+    // at most `count` lines, as even as they can be: broken between words, and between Chinese letters
+    function lines_of(words, count, small, big) {
+      const wide = function (text) { return Array.from(text.trim()).reduce(function (sum, letter) { return sum + (letter > "\u2e7f" ? 19 : 10.5) * (small ? 0.72 : 1) * big; }, 0); };
+      const parts = words.match(/[\u2e80-\uffff]|[^\s\u2e80-\uffff]+\s*/g) || [];
+      let lines = [];
+      for (let most = wide(words) / count; ; most += 4) {
+        lines = [];
+        parts.forEach(function (part) {
+          const last = lines.length - 1;
+          if (last >= 0 && wide(lines[last] + part) <= most) lines[last] += part; else lines.push(part);
+        });
+        if (lines.length <= count) break;
+      }
+      return { text: lines.map(function (line) { return line.trim(); }).join("\n"), small: small, width: Math.max.apply(null, lines.map(wide)) + 12, height: lines.length * (small ? 15 : 21) * big + 6 };
+    }
+
     function name() {
-      const scale = wangge.metres_per_pixel(map);
+      const scale = wangge.metres_per_pixel(map), big = centre.big() ? 1.45 : 1;
       const shown = shapes.filter(function (entry) { return entry.shown; });
       const labels = shown.map(function (entry) {
-        const at = map.latLngToLayerPoint(entry.one.centre), wide = Array.from(entry.node.textContent).reduce(function (sum, letter) { return sum + (letter > "\u2e7f" ? 19 : 10); }, 12);
-        return { x: at.x, y: at.y, radius: Math.max(6, entry.one.radius / scale), width: wide, height: 27 };
+        const at = map.latLngToLayerPoint(entry.one.centre), radius = Math.max(6, entry.one.radius / scale);
+        const within = written(entry.one, radius, big);
+        return Object.assign({ x: at.x, y: at.y, radius: radius, within: within !== null }, within || lines_of(entry.one.name || entry.one.code, 3, true, big));
       });
-      const placed = wangge.place_labels(labels, []);
+      const room = centre.room(), size = map.getSize();
+      const first = map.containerPointToLayerPoint(room.paddingTopLeft), last = map.containerPointToLayerPoint([size.x - room.paddingBottomRight[0], size.y - room.paddingBottomRight[1]]);
+      const frame = [first.x, first.y, last.x, last.y];
+      const around = function (at, wide, high) { return [at.x - wide, at.y - high, at.x + wide, at.y + high]; };
+      const inner = labels.filter(function (label) { return label.within; }), found = wangge.place_labels(inner, [], frame);
+      const placed = labels.map(function (label) { return label.within ? found[inner.indexOf(label)] : null; });
+      // who has no room inside stands beside, but on no other community
+      labels.forEach(function (label, n) {
+        if (label.within) return;
+        const blocked = [];
+        labels.forEach(function (other, m) {
+          if (m !== n) blocked.push(around(other, other.radius, other.radius));
+          if (placed[m]) blocked.push(around(placed[m], other.width / 2, other.height / 2));
+        });
+        placed[n] = wangge.place_labels([label], blocked, frame)[0];
+      });
+      const lines = [];
       shapes.forEach(function (entry) { entry.box = null; entry.name.remove(); });
       shown.forEach(function (entry, n) {
-        const at = placed[n];
+        const at = placed[n], label = labels[n];
         if (!at) return;
+        entry.node.firstChild.textContent = label.text;
+        entry.node.classList.toggle("wg-small", label.small);
         entry.name.setLatLng(map.layerPointToLatLng([at.x, at.y])).addTo(map);
-        entry.box = [at.x - labels[n].width / 2, at.y - 14, at.x + labels[n].width / 2, at.y + 14];
+        entry.box = [at.x - label.width / 2, at.y - label.height / 2, at.x + label.width / 2, at.y + label.height / 2];
+        if (at.line) lines.push([map.layerPointToLatLng(at.line.slice(0, 2)), map.layerPointToLatLng(at.line.slice(2))]);
       });
+      leads.setLatLngs(lines);
     }
     wangge.obstacles.push(function (asked) { return asked === map ? shapes.map(function (entry) { return entry.box; }).filter(Boolean) : []; });
 
