@@ -16,10 +16,11 @@
       }, function () { return mark ? "ended" : "own"; });
   };
 
-  // The way to log in and back to what the page shows. back: another address of this server to come back to.
-  wangge.login = function (back) {
+  // The way to log in and back to what the page shows. back: another address of this server to come back to; words: other
+  // words for it.
+  wangge.login = function (back, words) {
     const way = function () { return "/login?lang=" + wangge.language() + "&next=" + encodeURIComponent(back || location.pathname + location.search); };
-    const made = wangge.element("a", { href: way() }, wangge.say("centre.log_in"));
+    const made = wangge.element("a", { href: way() }, words || wangge.say("centre.log_in"));
     made.addEventListener("click", function () { made.href = way(); });  // what is shown may have changed since
     return made;
   };

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from layers.choropleth import classes
 from tests.browser import Trouble, accessibility_faults, closed_page
-from tests.layers.centre_town import BEIJING, CATEGORIES, Town, serving
+from tests.layers.centre_town import ADDRESS, BEIJING, CATEGORIES, Town, serving
 
 pytestmark = pytest.mark.browser
 
@@ -92,6 +92,37 @@ def test_the_page_is_drawn(page: Page, address: str, town: Town) -> None:
         assert box is not None
         assert left["x"] + left["width"] <= box["x"]
         assert box["x"] + box["width"] <= right["x"]
+
+
+@pytest.mark.parametrize("role", ["public", "planner"])
+def test_a_theme_that_is_not_for_the_reader_is_told_of(
+    page: Page, address: str, town: Town, role: str
+) -> None:
+    """A link from somebody who sees more opens with what there is, says so, and leads to it by a login."""
+    town.role = role
+    open_page(page, address, "lang=en&theme=reach:clinic&last=7d")
+    link, note = page.url, page.locator("#cc-note")
+    expect(note).to_have_text(
+        re.compile("The link leads to “Reach”, which is for other roles or has no data here. “Heat” is shown")
+    )
+    page.click("[data-lang=zh]")
+    expect(note).to_contain_text("链接要看的是“服务圈”")
+    way = note.get_by_role("link", name="登录查看")
+    if role == "public":
+        way.evaluate("node => node.addEventListener('click', event => event.preventDefault())")
+        way.click()
+        told = parse_qs(urlsplit(str(way.get_attribute("href"))).query)
+        assert told == {"lang": ["zh"], "next": [link.removeprefix(address.removesuffix(ADDRESS))]}
+    else:  # who is logged in already is not asked to be
+        expect(way).to_have_count(0)
+    page.click("label:has(input[name=cc-theme][value=grids])")
+    expect(note).to_be_hidden()
+    open_page(page, address, "theme=grids")
+    expect(note).to_be_hidden()
+    if role == "public":  # what stays can be put away
+        open_page(page, address, "theme=reach")
+        note.get_by_role("button", name="关闭").click()
+        expect(note).to_be_hidden()
 
 
 def test_filters_go_through_the_address(page: Page, address: str, town: Town) -> None:

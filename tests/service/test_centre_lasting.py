@@ -290,6 +290,32 @@ def test_numbers_of_the_question_before_are_pale(town: Served, page: Page) -> No
     expect(page.locator("#cc-figures")).to_have_css("opacity", "1")
 
 
+@pytest.mark.parametrize(("theme", "asked"), [("statistics:gi", "/statistics/"), ("heat", "/surface")])
+def test_a_legend_says_that_its_answer_is_not_there_yet(
+    town: Served, page: Page, theme: str, asked: str
+) -> None:
+    """A statistic takes the server seconds, and a slow line more."""
+    from playwright.sync_api import expect
+
+    page.add_init_script(
+        """{
+          const ask = window.fetch, held = new Promise(go => { window.let_go = go; });
+          const wait = at => String(at).includes("ASKED") ? held : Promise.resolve();
+          window.fetch = (at, how) => wait(at).then(() => ask(at, how));
+        }""".replace("ASKED", asked)
+    )
+    open_centre(page, town, f"lang=en&theme={theme}")
+    legend = page.locator("#cc-legend")
+    expect(legend).to_contain_text("Working it out …")
+    expect(legend.locator(".cc-waiting")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#cc-folded")).to_contain_text("Working it out …")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.evaluate("window.let_go()")
+    expect(legend.locator("li, .cc-verdict")).not_to_have_count(0)
+    expect(legend.locator(".cc-waiting")).to_have_count(0)
+
+
 def test_what_is_being_typed_is_not_wiped_by_an_answer(town: Served, page: Page) -> None:
     """The settings of a statistic are written anew with each answer, whenever something happens."""
     from playwright.sync_api import expect

@@ -136,11 +136,13 @@
     function legend() {
       const say = wangge.say;
       if (fault) return { title: say("legend.cases_unit"), warning: centre.why(fault) };
-      if (!surface) return { title: say("legend.cases_unit"), notes: [] };
+      if (!surface) return { title: say("legend.cases_unit"), waiting: say("centre.reckoning") };
       const few = surface.few ? wangge.choose(surface.few.words) : "";
       const values = { days: centre.short(surface.days), cases: wangge.number(surface.cases), min: surface.min_cases, bandwidth: Math.round(surface.bandwidth_m), cell: Math.round(surface.cell_m) };
       const notes = [say("legend.cases_method", values), say("centre.heat_caveat")], area = centre.area();
       if (area) notes.push(say("centre.area_heat", { area: area.name() }));
+      // where too few are inside, the warning says so already
+      if (surface.outside && !(surface.few && few.indexOf(wangge.choose(surface.outside.words)) >= 0)) notes.push(wangge.choose(surface.outside.words));
       if (centre.figures && centre.figures.at_places) notes.push(say("centre.at_places"));
       if (differs() && frame === null) {
         const breaks = surface.difference.breaks, entries = [];

@@ -32,7 +32,7 @@
     const line = centre.node("cc-folded"), ramp = line.firstElementChild, words = line.lastElementChild;
     line.hidden = !told;
     if (!told) return;
-    words.textContent = told.warning || told.title;
+    words.textContent = told.warning || told.title + (told.waiting ? " · " + told.waiting : "");
     line.setAttribute("aria-label", wangge.say("legend.title") + " · " + words.textContent);
     line.classList.toggle("cc-warned", Boolean(told.warning));
     const colours = Array.from(box.querySelectorAll("li .wg-swatch rect"), function (drawn) { return drawn.getAttribute("fill") || ""; });
@@ -43,7 +43,7 @@
     }));
   }
 
-  // told: {title, action ({label, act}), verdict, method, caveat, key, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text],
+  // told: {title, action ({label, act}), waiting (that the answer is not there yet), verdict, method, caveat, key, spec, states (of a choropleth), entries: [{symbol, colour, label}], notes: [text],
   // controls: a node that stays where it is while others come and go}
   centre.write_legend = function (told) {
     const box = centre.node("cc-legend");
@@ -85,6 +85,7 @@
       parts.push(button);
     }
     if (document.activeElement && document.activeElement.className === "cc-action") pressed = true;
+    if (told.waiting) parts.splice(1, 0, wangge.element("p", { class: "cc-waiting" }, told.waiting));
     if (told.verdict) parts.splice(1, 0, wangge.element("p", { class: "cc-verdict" }, told.verdict));
     if (told.warning) parts.splice(1, 0, wangge.element("p", { class: "cc-warning" }, told.warning));
     Array.from(box.childNodes).forEach(function (node) { if (node !== told.controls) node.remove(); });

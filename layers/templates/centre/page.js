@@ -63,7 +63,7 @@ const centre = (function () {
       if (!grid) return "";
       if (self.page.communities.length < 2) return grid.label;
       const community = self.page.communities.find(function (one) { return one.code === grid.community; });
-      return (community ? community.name + " " : "") + grid.label;
+      return (community ? (community.name || community.code) + " " : "") + grid.label;
     },
 
     // The parts of an instant by Beijing time, wherever the browser is.
@@ -164,13 +164,18 @@ const centre = (function () {
       return [Math.max(edge("cc-left", "left"), edge("cc-legend", "left")), themes.bottom + 14, Math.max(edge("cc-right", "right"), edge("wg-in", "right")), 48];
     },
 
-    // Say something once, in passing, where all can see it.
-    note: function (text) {
+    // Say something once, in passing, where all can see it. link: what can be done about it; the words then stay.
+    note: function (text, link) {
       const node = self.node("cc-note");
-      node.textContent = text;
+      node.replaceChildren(text);
+      if (link) {
+        const close = wangge.element("button", { type: "button", class: "wg-close", "aria-label": wangge.say("map.close"), title: wangge.say("map.close") }, "×");
+        close.addEventListener("click", function () { self.note(""); });
+        node.append(" ", link, close);
+      }
       node.hidden = !text;
       clearTimeout(self.note_timer);
-      if (text) self.note_timer = setTimeout(function () { node.hidden = true; }, 6000);
+      if (text && !link) self.note_timer = setTimeout(function () { node.hidden = true; }, 6000);
     }
   };
   return self;

@@ -88,7 +88,7 @@
       const title = say("centre.legend_reach", { kind: name ? wangge.choose(name.label) : kind() });
       const action = { label: say(sited() ? "centre.site_hide" : "centre.site_show"), act: function () { centre.change({ choice: kind() + (sited() ? "" : SITE) }); } };
       if (fault && !told) return { title: title, warning: centre.why(fault) };
-      if (!told) return { title: title, notes: [], method: say("centre.loading") };
+      if (!told) return { title: title, waiting: say("centre.reckoning") };
       const area = centre.area(), shares = total().percent, out = (told.unreached || []).filter(here).length;
       const entries = told.minutes.map(function (minutes, n) {
         const share = shares ? " · " + centre.short(shares[n]) + "%" : "";

@@ -111,7 +111,7 @@
       const name = page.statistics.find(function (one) { return one.value === method(); });
       const title = name ? wangge.choose(name.label) : wangge.say("centre.theme_statistics");
       if (fault && !told) return { title: title, warning: centre.why(fault), controls: controls() };
-      if (!told) return { title: title, notes: [wangge.say("centre.loading")], controls: controls() };
+      if (!told) return { title: title, waiting: wangge.say("centre.reckoning"), controls: controls() };
       const entries = !told.answered ? [] : told.legend.filter(function (entry) { return entry.units > 0 || !/unknown|hidden|few|alone/.test(entry.kind); }).map(function (entry) {
         const kind = String(entry.kind);
         return { symbol: kind === "hidden" ? "hatch" : kind === "unknown" || kind === "few" ? "blank" : "fill", colour: colour(kind), label: wangge.choose(entry.label) + (entry.units ? " · " + wangge.number(entry.units) : "") };

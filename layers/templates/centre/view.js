@@ -1,8 +1,12 @@
 // The view: filters, theme, place. It stands in the address, so that a link shows the same; back and forward work.
 (function () {
   "use strict";
+  const THEMES = ["heat", "grids", "statistics", "people", "reach"];
   const LISTS = ["category", "status", "tier"];
   const FILTERS = ["category", "status", "tier", "last", "datetime", "hours", "weekdays", "rate", "previous"];
+
+  // a theme that the link asks for and the page does not have, and that link
+  let missed = "", missed_at = "";
 
   function empty() {
     return {
@@ -29,7 +33,11 @@
     const themes = Array.from(document.querySelectorAll("input[name=cc-theme]")).map(function (input) { return input.value; });
     // an area that is no longer there: after a new plan, say
     if (!centre.page.areas.some(function (area) { return area.community + ":" + area.key === view.area; })) view.area = "";
-    if (themes.indexOf(view.theme) < 0) { view.theme = themes[0] || "grids"; view.choice = ""; }
+    if (themes.indexOf(view.theme) < 0) {
+      if (!centre.view) { missed = view.theme; missed_at = location.pathname + location.search; }
+      view.theme = themes[0] || "grids";
+      view.choice = "";
+    }
     return view;
   }
 
@@ -103,7 +111,17 @@
       if (names.length) wangge.emit("view", new Set(names));
       if (names.indexOf("at") >= 0 && !place() && !centre.view.area) whole();
     });
-    wangge.on("language", function () { keep(false); });
+    wangge.on("language", function () { keep(false); if (!centre.node("cc-note").hidden) tell_missed(); });
+    // until another theme is chosen
+    wangge.on("view", function (names) { if (missed && names.has("theme")) { missed = ""; centre.note(""); } });
+
+    function theme_name(name) { return THEMES.indexOf(name) < 0 ? name.slice(0, 20) : wangge.say("centre.theme_" + name); }
+
+    function tell_missed() {
+      if (!missed) return;
+      const words = wangge.say("centre.theme_missing", { theme: theme_name(missed), shown: theme_name(centre.view.theme) });
+      centre.note(words, centre.page.role === "public" ? wangge.login(missed_at, wangge.say("centre.log_in_first")) : null);
+    }
 
     function place() {
       const at = centre.view.at.split(",").map(Number);
@@ -133,6 +151,7 @@
       });
     };
     wangge.on("started", function () {
+      tell_missed();
       if (!place()) whole();
       fitting = false;
       map.on("moveend", function () {
