@@ -36,7 +36,7 @@ KINDS = {
         "service",
         "house-medical",
         "#b23a48",
-        words=("卫生", "卫生服务", "医院", "诊所", "hospital", "doctors", "pharmacy", "药"),
+        words=("卫生", "卫生服务", "医院", "诊所", "中医", "hospital", "doctors"),
     ),
     "school": Kind(
         "service",
@@ -66,6 +66,8 @@ KINDS = {
     "parking": Kind("street", "square-parking", "#44658c", words=("停车",)),
     "bus_stop": Kind("street", "bus", "#44658c", words=("公交", "车站")),
     "government": Kind("other", "landmark", "#59636e", words=("政府", "办事处", "townhall")),
+    # sells medicine and treats nobody: who walks to one has not reached a clinic
+    "pharmacy": Kind("other", "pills", "#59636e", words=("药店", "药房", "chemist")),
     "post_office": Kind("other", "envelope", "#59636e", words=("邮政", "邮局", "快递")),
     "bank": Kind("other", "building-columns", "#59636e", words=("银行",)),
     "library": Kind("other", "book", "#59636e", words=("图书馆", "阅览室")),

@@ -43,6 +43,8 @@ def test_a_name_lies_on_no_other_community(browser: Browser, width: int, height:
         page.goto(f"{address}?{query}")
         expect(page.locator(".cc-figure")).not_to_have_count(0)
         expect(page.locator("path.cc-community")).to_have_count(3)
+        # a grid of the community without a name is told with the code
+        assert page.evaluate("centre.grid_name(centre.page.grids[1])").startswith("990101001002 ")
         whole = names_and_areas(page)
         assert len(whole) == 3
         for text, box, others in whole:

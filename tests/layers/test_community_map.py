@@ -187,6 +187,8 @@ def test_street_names_are_joined() -> None:
         ("Street Lamp", "lamp"),
         ("路灯", "lamp"),
         ("社区卫生服务站", "clinic"),
+        ("pharmacy", "pharmacy"),
+        ("大药房", "pharmacy"),
         ("党群服务站", "service_station"),
         ("cameras", "camera"),
         ("fire_hydrant", "hydrant"),
