@@ -72,6 +72,8 @@ def grid_name(figures: Figures, grid: GridFigures, lang: Language) -> str:
         return name
     told = {one.code: one.name for one in figures.division.communities}
     community = told.get(grid.grid.community) or grid.grid.community
+    if lang == "zh" and community[-1:].isascii() and name[:1].isascii():
+        community += " "  # the digits of both would be one number
     return _say("grid_of", lang, community=community, grid=name)
 
 

@@ -283,6 +283,14 @@ def test_in_several_communities_a_grid_is_named_with_its_own() -> None:
     told = figures({"001": (20, 20), "002": (5, 5)}, division=office)
     assert "件数最多的是桃源社区001网格（20件，占80%）" in summarise(told)["zh"]
     assert "grid 001 of 桃源社区" in summarise(told)["en"]
+    nameless = dataclasses.replace(
+        told,
+        grids=tuple(
+            dataclasses.replace(one, grid=dataclasses.replace(one.grid, community="990101001002"))
+            for one in told.grids
+        ),
+    )
+    assert "件数最多的是990101001002 001网格（20件" in summarise(nameless)["zh"]
     named = dataclasses.replace(
         told,
         division=TOWN,
