@@ -60,6 +60,7 @@ The filters (`question.py`), the same for the page's own address and for every a
      "unit": "cases/km²/month", "bandwidth_m": 100.0, "cases": 231, "days": 30.0, "min_cases": 5,
      "difference": {"values": […], "breaks": [-2000, …, 2000], "previous_cases": 198} | null,
      "frames": [{"begin": "…Z", "end": "…Z", "cases": 20, "values": […]}, …],  # frames=N
+     "outside": null | {"cases": 38, "words": {…}},      # of the figures' cases those beyond the border
      "few": null | {…}, "span": {…}, "previous_span": {…} | null}
 
 `GET /centre/{division}/base` (`base.py`): no filters

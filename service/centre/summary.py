@@ -133,6 +133,8 @@ def _where(figures: Figures, lang: Language) -> str:
     if figures.filters.rate and not figures.few:
         return _where_rated(figures, lang)
     most = max((grid.cases for grid in figures.grids), default=0)
+    if figures.grids and not most and not figures.few and not figures.approximate:
+        return _say("at_none", lang)
     if not most or (figures.few and figures.total > 1):
         return ""  # where the most of a few are is no pattern
     first = [grid for grid in figures.grids if grid.cases == most]

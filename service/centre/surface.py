@@ -94,7 +94,9 @@ def draw_surface(
     places, counts, steps = deal_points(connection, points)
     now = steps >= 0
     lattice = case_lattice(ground, places[now], days=interval.days, counts=counts[now], breaks=LADDER)
-    few = _few(lattice)
+    # the cases that the figures count and the surface does not: it ends at the border
+    outside = int(counts[now].sum()) - lattice.cases
+    few = _few(lattice, outside)
     told = lattice.as_json()
     if few:
         told |= {"values": None, "breaks": []}
@@ -102,6 +104,7 @@ def draw_surface(
         **write_view(view),
         "previous_span": None if earlier is None else write_interval(earlier),
         "few": few,
+        "outside": None if not outside else {"cases": outside, "words": _outside_words(outside)},
         "difference": None,
         "frames": [],
     }
@@ -165,10 +168,15 @@ def deal_points(connection: Connection, points: store.Points) -> tuple[Places, C
     return np.concatenate(places), np.concatenate(counts), np.concatenate(steps)
 
 
-def _few(lattice: Lattice) -> dict[str, Any] | None:
-    """Why there is no surface; None where there is one."""
+def _few(lattice: Lattice, outside: int) -> dict[str, Any] | None:
+    """Why there is no surface; None where there is one. outside: cases beyond the border."""
     if lattice.cases < rules().floor.rate_hidden:
-        return write_few(lattice.cases)
+        told = write_few(lattice.cases)
+        if outside:
+            words = _outside_words(outside)
+            space = {"zh": "", "en": " "}
+            told["words"] = {lang: f"{told['words'][lang]}{space[lang]}{words[lang]}" for lang in LANGUAGES}
+        return told
     if not lattice.few:
         return None
     say = catalogue("service").say
@@ -177,3 +185,8 @@ def _few(lattice: Lattice) -> dict[str, Any] | None:
         for lang in LANGUAGES
     }
     return {"cases": lattice.cases, "least": lattice.min_cases, "words": words}
+
+
+def _outside_words(cases: int) -> dict[str, str]:
+    """That so many more cases lie outside the border."""
+    return {lang: catalogue("service").say("centre.outside", lang, cases=cases) for lang in LANGUAGES}

@@ -764,6 +764,43 @@ def test_the_cases_of_all_areas_are_those_of_the_community(town: Town) -> None:
     assert not [one for one in public["links"] if one["rel"] == "items"]
 
 
+def test_cases_beyond_the_border_are_told_of_where_they_are_not_drawn(town: Town) -> None:
+    """Figures count them, the surface ends at the border: the two do not contradict each other."""
+    client = town.clients[Role.CENTRE]
+    served = town.served
+    before = ask(client, "surface")
+    assert before["outside"] is None
+    columns = "division_code, case_id, time, geom, category, status"
+    with served.database.owner.begin() as connection:
+        connection.execute(
+            text(f"""
+                insert into cases ({columns})
+                select d.code, 'beyond-' || n, (select max(time) from cases),
+                    st_translate(st_centroid(d.geom), 0.5, 0), 'beyond', 'discovered'
+                from divisions d, generate_series(1, 38) n where d.code = :code
+            """),  # noqa: S608  # names written above
+            {"code": CODE},
+        )
+    try:
+        figures, surface = (ask(client, what, category="beyond") for what in ("cases", "surface"))
+        assert (figures["total"], figures["elsewhere"]) == (38, 38)
+        assert "38 cases of beyond, all of them outside the grids" in figures["summary"]["en"]
+        assert "，都不在各网格之内" in figures["summary"]["zh"]
+        assert (surface["cases"], surface["outside"]["cases"], surface["values"]) == (0, 38, None)
+        assert surface["few"]["words"]["en"].startswith("Too few cases: 0, fewer than 10")
+        for lang in ("zh", "en"):
+            assert surface["outside"]["words"][lang] in surface["few"]["words"][lang]
+        assert surface["outside"]["words"]["en"].startswith("38 more lie outside the border")
+        # beside others the surface is that of those inside, and says how many it leaves out
+        both = ask(client, "surface")
+        assert (both["cases"], both["outside"]["cases"]) == (before["cases"], 38)
+        assert both["values"] == before["values"]
+        assert ask(client)["total"] == both["cases"] + 38
+    finally:
+        with served.database.owner.begin() as connection:
+            connection.execute(text("delete from cases where case_id like 'beyond-%'"))
+
+
 def test_an_area_that_is_not_there_is_named(town: Town) -> None:
     client = town.clients[Role.CENTRE]
     ids = list(areas_of(town))
