@@ -66,8 +66,8 @@ class Principal:
 
 PUBLIC = Principal()
 
-# of a case whose category is not withheld
-_OPEN = "t.category !~* :sensitive"
+# of a case whose category is not withheld, in whatever width its letters are written
+_OPEN = "normalize(t.category, NFKC) !~* :sensitive"
 
 
 @dataclass(frozen=True, eq=False)

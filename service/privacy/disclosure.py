@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,12 +62,16 @@ class Rules:
 
     @property
     def sensitive_pattern(self) -> str:
-        """A regular expression (PostgreSQL's and Python's, case ignored) found in sensitive categories."""
-        return "|".join(re.escape(word) for word in self.sensitive_cases) or "$^"
+        """A regular expression (PostgreSQL's and Python's, case ignored) found in sensitive categories, once
+        these are written alike (NFKC: letters of full width are others to both).
+        """
+        words = (unicodedata.normalize("NFKC", word) for word in self.sensitive_cases)
+        return "|".join(map(re.escape, words)) or "$^"
 
     def sensitive(self, category: str) -> bool:
         """Whether cases of the category are for the centre and the responsible grid worker only."""
-        return re.search(self.sensitive_pattern, category, re.IGNORECASE) is not None
+        folded = unicodedata.normalize("NFKC", category)
+        return re.search(self.sensitive_pattern, folded, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from service.store.freezing import uncleared
 KEPT_S = 60.0
 # one page of the table in a hundred holds every category that many cases have; what is rare costs little
 _SAMPLE = text("""
-    select category, category ~* :sensitive as withheld
+    select category, normalize(category, NFKC) ~* :sensitive as withheld
     from (select distinct t.category from cases t tablesample system (1) repeatable (0)) c
     order by category collate "C"
 """)
