@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from layers.facilities import KINDS, kind_of
-from layers.reach.siting import Siting
+from layers.reach.siting import HOUR_MIN, Siting
 from partition.texts import LANGUAGES, Language, catalogue
 
 Words = Mapping[Language, str]
@@ -115,6 +115,8 @@ def _siting(lang: Language, kind: str, siting: Siting, labels: list[str], househ
             gain=gain,
         )
     ]
+    if siting.aim != "coverage" and siting.farthest[0] >= HOUR_MIN:
+        said.append(texts.say("siting.hour", lang, minutes=f"{HOUR_MIN:g}"))
     if len(siting.gains) < siting.asked:
         said.append(texts.say("siting.fewer", lang, asked=siting.asked, found=len(siting.gains)))
     return _join(said, lang)

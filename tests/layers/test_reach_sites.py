@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable
 from itertools import combinations
@@ -282,6 +283,11 @@ def test_sites_are_said_in_a_sentence() -> None:
     assert f"{walk.mean[0]:.1f}" in say_siting("clinic", walk, labels, households=True)["en"]
     farthest = choose_sites(ground, walks, sites, aim="farthest")
     assert f"{farthest.farthest[1]:.1f}" in say_siting("clinic", farthest, labels, households=True)["zh"]
+    assert farthest.farthest[0] < 60
+    cut_off = dataclasses.replace(farthest, farthest=(60.0, 16.4))
+    hour = "A household that reaches none is taken to walk 60 minutes."
+    assert hour in say_siting("clinic", cut_off, labels, households=True)["en"]
+    assert hour not in say_siting("clinic", farthest, labels, households=True)["en"]
     fewer = choose_sites(ground, walks, sites, add=10, minutes=6)
     if len(fewer.gains) < 10:
         said = say_siting("clinic", fewer, [sites.label(gain.site) for gain in fewer.gains], households=True)
