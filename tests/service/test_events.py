@@ -99,6 +99,21 @@ def town(module_database: db.Database) -> Iterator[Served]:
     room.PACE = before
 
 
+_HELD_BACK = """
+    select count(*) from events
+    where xid >= cast(cast(pg_snapshot_xmin(pg_current_snapshot()) as text) as bigint)
+"""
+
+
+def settle(town: Served) -> None:
+    """Wait until nothing is held back of what was written before: transactions of other databases of the
+    cluster hold it back, too, and who begins to listen meanwhile is told of it.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while town.rows(_HELD_BACK)[0][0] and time.monotonic() < end:
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def ear(town: Served) -> Iterator[Callable[..., Ear]]:
     """Opens ears, and closes them after the test."""
@@ -106,6 +121,8 @@ def ear(town: Served) -> Iterator[Callable[..., Ear]]:
 
     def listen(role: Role = Role.CENTRE, after: str | None = None, **who: Any) -> Ear:
         client = town.client(role, **who)
+        if after is None:
+            settle(town)
         opened.append(Ear(client, after))
         return opened[-1]
 
