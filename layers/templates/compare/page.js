@@ -134,7 +134,8 @@ const compare = (function () {
       };
     });
     const lines = [];
-    wangge.place_labels(labels, []).forEach(function (at, n) {
+    const size = map.getSize(), first = map.containerPointToLayerPoint([0, 0]), last = map.containerPointToLayerPoint([size.x, size.y]);
+    wangge.place_labels(labels, [], [first.x, first.y, last.x, last.y]).forEach(function (at, n) {
       const entry = self.shapes[n];
       entry.node.hidden = !at;
       entry.node.className = "wg-number" + (entry.small ? " wg-small" : "") + (entry.dark ? " cm-on-dark" : "");
