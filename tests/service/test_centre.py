@@ -26,7 +26,7 @@ from service.routes import events
 from service.store.places import place_cases
 
 from .api import HIDDEN, Served, fill, serve
-from .test_events import Ear
+from .test_events import Ear, settle
 from .towns import CODE
 
 pytestmark = pytest.mark.database
@@ -534,6 +534,7 @@ def test_a_case_after_a_long_silence_brings_no_verdict(town: Town) -> None:
 
 def test_a_new_case_is_told_and_counted(town: Town) -> None:
     """What the page does: it listens for its division, and asks anew when it is told."""
+    settle(town.served)
     ears = {
         role: Ear(town.served.client(role), division=division)
         for role, division in ((Role.CENTRE, CODE), (Role.PUBLIC, OFFICE), (Role.CONSUMER, HIDDEN))
