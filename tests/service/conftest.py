@@ -1,9 +1,7 @@
-"""A real PostGIS for the tests: one cluster a run, migrated once, a database a worker, a rollback a test."""
+"""A real PostGIS for the tests: a cluster a worker, migrated once, with its databases; a rollback a test."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import shutil
 import tempfile
@@ -24,46 +22,32 @@ TEMPLATE = "wangge_template"
 
 
 @pytest.fixture(scope="session")
-def cluster_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder that all workers of this run share and the postgres user may enter; the last removes it."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") if worker else None
-    root = Path(tempfile.gettempdir()) / f"wangge-tests-{run or os.getpid()}"
-    root.mkdir(mode=0o755, exist_ok=True)
-    users = os.open(root / "workers.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(users, fcntl.LOCK_SH)
+def cluster_root() -> Iterator[Path]:
+    """A folder of this worker's that the postgres user may enter."""
+    root = Path(tempfile.mkdtemp(prefix="wangge-tests-"))
+    root.chmod(0o755)
     yield root
-    fcntl.flock(users, fcntl.LOCK_UN)
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(users)  # another worker is still at it
-        return
     shutil.rmtree(root)
-    os.close(users)
 
 
 @pytest.fixture(scope="session")
 def cluster(cluster_root: Path) -> Iterator[Cluster]:
-    """The cluster, with the migrated template database in it."""
+    """The cluster, with the migrated template database in it.
+
+    No other worker's: events wait for all transactions of a cluster that began before, of whichever database.
+    """
     with Cluster(cluster_root / "state", cluster_root / "run").running() as running:
-        with (cluster_root / "template.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (cluster_root / "template.done").exists():
-                running.drop_database(TEMPLATE)
-                running.create_database(TEMPLATE)
-                engine = db.open_owner(running.url("owner", TEMPLATE))
-                db.migrate(engine)
-                engine.dispose()
-                (cluster_root / "template.done").touch()
+        running.create_database(TEMPLATE)
+        engine = db.open_owner(running.url("owner", TEMPLATE))
+        db.migrate(engine)
+        engine.dispose()
         yield running
 
 
 @pytest.fixture(scope="session")
 def fresh_database(cluster: Cluster) -> Iterator[str]:
-    """A database of this worker's own, migrated, empty."""
-    name = f"wangge_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    cluster.drop_database(name)
+    """A database of the worker's, migrated, empty."""
+    name = "wangge_tests"
     cluster.create_database(name, TEMPLATE)
     yield name
     cluster.drop_database(name)

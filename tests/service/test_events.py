@@ -38,9 +38,8 @@ class Ear:
     def __init__(self, client: httpx.Client, after: str | None = None, division: str = "") -> None:
         self.told: queue.Queue[dict[str, Any]] = queue.Queue()
         self.last = ""
-        self._open = threading.Event()
+        self._open, self._left = threading.Event(), threading.Event()
         self._client, self._after, self._division = client, after, division
-        self._answer: httpx.Response | None = None
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
         assert self._open.wait(PATIENCE_S)
@@ -52,11 +51,12 @@ class Ear:
             with self._client.stream(
                 "GET", "/events", params=query, headers=headers, timeout=PATIENCE_S
             ) as answer:
-                self._answer = answer
                 assert answer.status_code == 200
                 assert answer.headers["content-type"].startswith("text/event-stream")
                 fields: dict[str, str] = {}
                 for line in answer.iter_lines():
+                    if self._left.is_set():
+                        return
                     name, _, value = line.partition(": ")
                     if line:
                         fields[name] = value
@@ -67,7 +67,7 @@ class Ear:
                     self._open.set()
                     fields = {}
         except (httpx.StreamError, httpx.TransportError):
-            pass  # closed by us
+            pass  # the server went, or was silent for long
         finally:
             self._open.set()
 
@@ -84,10 +84,10 @@ class Ear:
         return found
 
     def close(self) -> None:
-        self._client.close()
-        if self._answer is not None:
-            self._answer.close()
+        """Leave at the next line or heartbeat: a connection is closed by the thread that reads it."""
+        self._left.set()
         self._thread.join(PATIENCE_S)
+        self._client.close()
 
 
 @pytest.fixture(scope="module")
